@@ -1,0 +1,25 @@
+/**
+ * Clocks as arguments. Waits and deadlines use the monotonic clock; the wall clock only names
+ * instants for people. Tests pass a clock of their own.
+ */
+#ifndef OXIDE_BASE_CLOCK_H
+#define OXIDE_BASE_CLOCK_H
+
+#include "oxide/base/err.h"
+
+#include <stdint.h>
+
+struct ox_clock {
+    void *ctx;
+    int64_t (*mono_ms)(void *ctx); /* monotonic, counts through suspend where the system can */
+    int64_t (*wall_ms)(void *ctx); /* since 1970-01-01 UTC */
+};
+
+/** The system's clocks. Static: never freed. */
+const struct ox_clock *ox_clock_system(void);
+
+#define OX_TIME_TEXT_MAX 32
+/** RFC 3339 in UTC with milliseconds, "2026-11-20T13:05:07.123Z"; returns `out`. */
+const char *ox_time_text(int64_t wall_ms, char out[OX_TIME_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,407 @@
+#include "oxide/base/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+/* One system call moves at most this much: Linux's own limit is a page under 2 GiB. */
+#define IO_CHUNK_MAX ((size_t)1 << 30)
+
+/* The deepest folder tree that we remove; ours are five deep. */
+#define REMOVE_DEPTH_MAX 64
+
+enum ox_code ox_pread_full(int fd, uint64_t offset, void *out, size_t len_bytes, const char *name,
+                           struct ox_err *err)
+{
+    uint8_t *to = out;
+
+    while (len_bytes > 0) {
+        size_t take = len_bytes < IO_CHUNK_MAX ? len_bytes : IO_CHUNK_MAX;
+        ssize_t got = pread(fd, to, take, (off_t)offset);
+
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got < 0) {
+            return ox_err_sys(err, errno, "reading %s", name);
+        }
+        if (got == 0) {
+            return ox_err_set(err, OX_EIO, "%s ended at offset %llu while it was read: it changed",
+                              name, (unsigned long long)offset);
+        }
+        to += got;
+        offset += (uint64_t)got;
+        len_bytes -= (size_t)got;
+    }
+    return OX_OK;
+}
+
+enum ox_code ox_pwrite_full(int fd, uint64_t offset, const void *bytes, size_t len_bytes,
+                            const char *name, struct ox_err *err)
+{
+    const uint8_t *from = bytes;
+
+    while (len_bytes > 0) {
+        size_t take = len_bytes < IO_CHUNK_MAX ? len_bytes : IO_CHUNK_MAX;
+        ssize_t put = pwrite(fd, from, take, (off_t)offset);
+
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put < 0) {
+            return ox_err_sys(err, errno, "writing %s", name);
+        }
+        from += put;
+        offset += (uint64_t)put;
+        len_bytes -= (size_t)put;
+    }
+    return OX_OK;
+}
+
+enum ox_code ox_write_full(int fd, const void *bytes, size_t len_bytes, const char *name,
+                           struct ox_err *err)
+{
+    const uint8_t *from = bytes;
+
+    while (len_bytes > 0) {
+        size_t take = len_bytes < IO_CHUNK_MAX ? len_bytes : IO_CHUNK_MAX;
+        ssize_t put = write(fd, from, take);
+
+        if (put < 0 && errno == EINTR) {
+            continue;
+        }
+        if (put < 0) {
+            return ox_err_sys(err, errno, "writing %s", name);
+        }
+        from += put;
+        len_bytes -= (size_t)put;
+    }
+    return OX_OK;
+}
+
+enum ox_code ox_file_open_read(const char *path, int *out_fd, uint64_t *size_bytes,
+                               struct ox_err *err)
+{
+    struct stat st;
+    /* O_NONBLOCK: opening a FIFO must not wait for a writer; it is refused right below. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0) {
+        return ox_err_sys(err, errno, "opening %s", path);
+    }
+    if (fstat(fd, &st) != 0) {
+        enum ox_code code = ox_err_sys(err, errno, "looking at %s", path);
+
+        (void)close(fd);
+        return code;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        (void)close(fd);
+        return ox_err_set(err, OX_EINVAL, "%s is not a regular file", path);
+    }
+    *out_fd = fd;
+    if (size_bytes != NULL) {
+        *size_bytes = (uint64_t)st.st_size;
+    }
+    return OX_OK;
+}
+
+enum ox_code ox_file_read_all(const char *path, size_t max_bytes, struct ox_buf *out,
+                              struct ox_err *err)
+{
+    int fd = -1;
+    uint64_t size = 0;
+    enum ox_code code = ox_file_open_read(path, &fd, &size, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    if (size > max_bytes) {
+        code = ox_err_set(err, OX_ETOOBIG, "%s has %llu bytes, at most %zu are read", path,
+                          (unsigned long long)size, max_bytes);
+        goto out;
+    }
+    code = ox_buf_reserve(out, (size_t)size + 1, err);
+    if (code != OX_OK) {
+        goto out;
+    }
+    code = ox_pread_full(fd, 0, out->data + out->len_bytes, (size_t)size, path, err);
+    if (code == OX_OK) {
+        out->len_bytes += (size_t)size;
+        out->data[out->len_bytes] = '\0';
+    }
+out:
+    (void)close(fd);
+    return code;
+}
+
+enum ox_code ox_dir_sync(const char *path, struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0) {
+        return ox_err_sys(err, errno, "opening folder %s", path);
+    }
+    if (fsync(fd) != 0) {
+        code = ox_err_sys(err, errno, "syncing folder %s", path);
+    }
+    (void)close(fd);
+    return code;
+}
+
+enum ox_code ox_parent_sync(const char *path, struct ox_err *err)
+{
+    char *parent = NULL;
+    const char *slash = strrchr(path, '/');
+    enum ox_code code;
+
+    if (slash == NULL) {
+        return ox_dir_sync(".", err);
+    }
+    if (slash == path) {
+        return ox_dir_sync("/", err);
+    }
+    code = ox_strf(&parent, err, "%.*s", (int)(slash - path), path);
+    if (code == OX_OK) {
+        code = ox_dir_sync(parent, err);
+        free(parent);
+    }
+    return code;
+}
+
+enum ox_code ox_file_replace(const char *path, const void *bytes, size_t len_bytes, mode_t mode,
+                             struct ox_err *err)
+{
+    char *temp = NULL;
+    int fd = -1;
+    enum ox_code code = ox_strf(&temp, err, "%s.XXXXXX", path);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    fd = mkstemp(temp);
+    if (fd < 0) {
+        code = ox_err_sys(err, errno, "making a temporary file beside %s", path);
+        free(temp);
+        return code;
+    }
+    code = ox_write_full(fd, bytes, len_bytes, path, err);
+    if (code == OX_OK && fchmod(fd, mode) != 0) {
+        code = ox_err_sys(err, errno, "setting the mode of %s", path);
+    }
+    if (code == OX_OK && fsync(fd) != 0) {
+        code = ox_err_sys(err, errno, "syncing %s", path);
+    }
+    if (close(fd) != 0 && code == OX_OK) {
+        code = ox_err_sys(err, errno, "closing %s", path);
+    }
+    if (code == OX_OK && rename(temp, path) != 0) {
+        code = ox_err_sys(err, errno, "renaming a new %s into place", path);
+    }
+    if (code == OX_OK) {
+        code = ox_parent_sync(path, err);
+    } else {
+        (void)unlink(temp);
+    }
+    free(temp);
+    return code;
+}
+
+enum ox_code ox_symlink_replace(const char *path, const char *target, struct ox_err *err)
+{
+    char *temp = NULL;
+    enum ox_code code = ox_strf(&temp, err, "%s.new", path);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    if (unlink(temp) != 0 && errno != ENOENT) { /* left by a crash between the two steps below */
+        code = ox_err_sys(err, errno, "removing a stale %s", temp);
+    } else if (symlink(target, temp) != 0) {
+        code = ox_err_sys(err, errno, "making symlink %s", temp);
+    } else if (rename(temp, path) != 0) {
+        code = ox_err_sys(err, errno, "switching symlink %s", path);
+        (void)unlink(temp);
+    } else {
+        code = ox_parent_sync(path, err);
+    }
+    free(temp);
+    return code;
+}
+
+enum ox_code ox_file_copy(const char *from, const char *to, mode_t mode, struct ox_err *err)
+{
+    uint8_t *block = NULL;
+    const size_t block_bytes = 256 * 1024;
+    uint64_t size = 0;
+    int in = -1;
+    int out = -1;
+    enum ox_code code = ox_file_open_read(from, &in, &size, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (out < 0) {
+        code = ox_err_sys(err, errno, "creating %s", to);
+        goto out;
+    }
+    block = malloc(block_bytes);
+    if (block == NULL) {
+        code = ox_err_nomem(err, "a copy");
+        goto out;
+    }
+    for (uint64_t at = 0; at < size && code == OX_OK;) {
+        size_t take = size - at < block_bytes ? (size_t)(size - at) : block_bytes;
+
+        code = ox_pread_full(in, at, block, take, from, err);
+        if (code == OX_OK) {
+            code = ox_pwrite_full(out, at, block, take, to, err);
+        }
+        at += take;
+    }
+    if (code == OX_OK && fsync(out) != 0) {
+        code = ox_err_sys(err, errno, "syncing %s", to);
+    }
+out:
+    free(block);
+    (void)close(in);
+    if (out >= 0) {
+        (void)close(out);
+        if (code != OX_OK) {
+            (void)unlink(to);
+        }
+    }
+    return code;
+}
+
+enum ox_code ox_dir_make(const char *path, mode_t mode, struct ox_err *err)
+{
+    struct stat st;
+    char *copy = NULL;
+    enum ox_code code;
+
+    if (mkdir(path, mode) == 0 || (stat(path, &st) == 0 && S_ISDIR(st.st_mode))) {
+        return OX_OK;
+    }
+    code = ox_strdup(&copy, path, err);
+    if (code != OX_OK) {
+        return code;
+    }
+    for (char *slash = strchr(copy + 1, '/'); code == OX_OK; slash = strchr(slash + 1, '/')) {
+        if (slash != NULL) {
+            *slash = '\0';
+        }
+        if (mkdir(copy, mode) != 0 && errno != EEXIST) {
+            code = ox_err_sys(err, errno, "making folder %s", copy);
+        } else if (stat(copy, &st) != 0) {
+            code = ox_err_sys(err, errno, "looking at %s", copy);
+        } else if (!S_ISDIR(st.st_mode)) {
+            code = ox_err_set(err, OX_ECONFLICT, "%s is in the way: it is not a folder", copy);
+        }
+        if (slash == NULL) {
+            break;
+        }
+        *slash = '/';
+    }
+    free(copy);
+    return code;
+}
+
+static enum ox_code remove_at(int dir_fd, const char *name, const char *shown, unsigned depth,
+                              struct ox_err *err)
+{
+    DIR *dir;
+    struct dirent *entry;
+    enum ox_code code = OX_OK;
+    int fd;
+
+    if (unlinkat(dir_fd, name, 0) == 0 || errno == ENOENT) {
+        return OX_OK;
+    }
+    if (errno != EISDIR && errno != EPERM) { /* POSIX says EPERM for a folder, Linux EISDIR */
+        return ox_err_sys(err, errno, "removing %s", shown);
+    }
+    if (depth == 0) {
+        return ox_err_set(err, OX_ETOOBIG, "%s is nested too deep to remove", shown);
+    }
+    fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return ox_err_sys(err, errno, "opening folder %s", shown);
+    }
+    dir = fdopendir(fd);
+    if (dir == NULL) {
+        (void)close(fd);
+        return ox_err_sys(err, errno, "reading folder %s", shown);
+    }
+    while (code == OX_OK && (entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            code = remove_at(fd, entry->d_name, entry->d_name, depth - 1, err);
+        }
+    }
+    (void)closedir(dir);
+    if (code == OX_OK && unlinkat(dir_fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT) {
+        code = ox_err_sys(err, errno, "removing folder %s", shown);
+    }
+    return code;
+}
+
+enum ox_code ox_remove_tree(const char *path, struct ox_err *err)
+{
+    return remove_at(AT_FDCWD, path, path, REMOVE_DEPTH_MAX, err);
+}
+
+bool ox_path_exists(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0;
+}
+
+enum ox_code ox_path_join(char **out, const char *dir, const char *name, struct ox_err *err)
+{
+    size_t len = strlen(dir);
+    const char *slash = len > 0 && dir[len - 1] == '/' ? "" : "/";
+
+    return ox_strf(out, err, "%s%s%s", dir, slash, name);
+}
+
+enum ox_code ox_lock_file(const char *path, int *out_fd, struct ox_err *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0) {
+        return ox_err_sys(err, errno, "opening lock %s", path);
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        enum ox_code code =
+            errno == EWOULDBLOCK
+                ? ox_err_set(err, OX_EBUSY, "%s is locked: another oxide process uses this folder",
+                             path)
+                : ox_err_sys(err, errno, "locking %s", path);
+
+        (void)close(fd);
+        return code;
+    }
+    *out_fd = fd;
+    return OX_OK;
+}
+
+enum ox_code ox_disk_free(const char *path, uint64_t *out_bytes, struct ox_err *err)
+{
+    struct statvfs vfs;
+
+    if (statvfs(path, &vfs) != 0) {
+        return ox_err_sys(err, errno, "asking for free space at %s", path);
+    }
+    *out_bytes = (uint64_t)vfs.f_bavail * (uint64_t)vfs.f_frsize;
+    return OX_OK;
+}
