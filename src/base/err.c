@@ -49,20 +49,20 @@ static enum ox_code code_of_errno(int sys_errno)
     }
 }
 
-enum ox_code ox_err_set(struct ox_err *err, enum ox_code code, const char *fmt, ...)
+void ox_err_record(struct ox_err *err, enum ox_code code, const char *fmt, ...)
 {
-    if (err != NULL) {
-        char text[OX_ERR_MSG_MAX];
-        va_list args;
+    char text[OX_ERR_MSG_MAX];
+    va_list args;
 
-        va_start(args, fmt);
-        (void)vsnprintf(text, sizeof(text), fmt, args); /* fmt may quote err->msg itself */
-        va_end(args);
-        err->code = code;
-        err->sys_errno = 0;
-        memcpy(err->msg, text, sizeof(text));
+    if (err == NULL) {
+        return;
     }
-    return code;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args); /* fmt may quote err->msg itself */
+    va_end(args);
+    err->code = code;
+    err->sys_errno = 0;
+    memcpy(err->msg, text, sizeof(text));
 }
 
 enum ox_code ox_err_sys(struct ox_err *err, int sys_errno, const char *fmt, ...)
@@ -85,11 +85,6 @@ enum ox_code ox_err_sys(struct ox_err *err, int sys_errno, const char *fmt, ...)
         }
     }
     return code;
-}
-
-enum ox_code ox_err_nomem(struct ox_err *err, const char *what)
-{
-    return ox_err_set(err, OX_ENOMEM, "out of memory for %s", what);
 }
 
 enum ox_code ox_err_context(struct ox_err *err, const char *fmt, ...)

@@ -240,7 +240,7 @@ enum ox_code ox_symlink_replace(const char *path, const char *target, struct ox_
 enum ox_code ox_file_copy(const char *from, const char *to, mode_t mode, struct ox_err *err)
 {
     uint8_t *block = NULL;
-    const size_t block_bytes = 256 * 1024;
+    const size_t block_bytes = (size_t)256 * 1024;
     uint64_t size = 0;
     int in = -1;
     int out = -1;

@@ -150,8 +150,7 @@ enum ox_code ox_json_opt_u64(const json_t *object, const char *key, uint64_t *ou
     return OX_OK;
 }
 
-enum ox_code ox_json_opt_bool(const json_t *object, const char *key, bool *out,
-                              struct ox_err *err)
+enum ox_code ox_json_opt_bool(const json_t *object, const char *key, bool *out, struct ox_err *err)
 {
     const json_t *value = present(object, key);
 
@@ -203,8 +202,7 @@ enum ox_code ox_json_set(json_t *object, const char *key, json_t *take_value, st
     return OX_OK;
 }
 
-enum ox_code ox_json_set_str(json_t *object, const char *key, const char *value,
-                             struct ox_err *err)
+enum ox_code ox_json_set_str(json_t *object, const char *key, const char *value, struct ox_err *err)
 {
     return ox_json_set(object, key, value == NULL ? json_null() : json_string(value), err);
 }

@@ -245,8 +245,7 @@ static enum ox_code add_from_json(struct ox_manifest *manifest, const json_t *en
     return ox_manifest_add(manifest, path, size, &sha256, strcmp(mode, "0755") == 0, err);
 }
 
-enum ox_code ox_manifest_from_json(const json_t *files, struct ox_manifest *out,
-                                   struct ox_err *err)
+enum ox_code ox_manifest_from_json(const json_t *files, struct ox_manifest *out, struct ox_err *err)
 {
     struct ox_manifest manifest = OX_MANIFEST_INIT;
     enum ox_code code = OX_OK;

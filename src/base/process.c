@@ -106,9 +106,8 @@ static void watch(const struct ox_process_spec *spec, pid_t pid, int output_fd, 
     for (;;) {
         struct pollfd waits[2] = {{open_output ? output_fd : -1, POLLIN, 0},
                                   {spec->stop == NULL ? -1 : spec->stop->fd, POLLIN, 0}};
-        int64_t left_ms = spec->timeout_ms == 0
-                              ? INT_MAX
-                              : start_ms + spec->timeout_ms - clock->mono_ms(NULL);
+        int64_t left_ms =
+            spec->timeout_ms == 0 ? INT_MAX : start_ms + spec->timeout_ms - clock->mono_ms(NULL);
         char block[4096];
         pid_t ended;
 

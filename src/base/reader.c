@@ -15,8 +15,9 @@ size_t ox_reader_left(const struct ox_reader *reader)
 
 static enum ox_code ends_early(const struct ox_reader *reader, size_t need, struct ox_err *err)
 {
-    return ox_err_set(err, OX_ECORRUPT, "%s ends early: %zu more bytes needed at offset %zu, %zu left",
-                      reader->name, need, reader->pos, ox_reader_left(reader));
+    return ox_err_set(err, OX_ECORRUPT,
+                      "%s ends early: %zu more bytes needed at offset %zu, %zu left", reader->name,
+                      need, reader->pos, ox_reader_left(reader));
 }
 
 enum ox_code ox_reader_bytes(struct ox_reader *reader, size_t len_bytes, const uint8_t **out,

@@ -32,8 +32,7 @@ void ox_sha256_final(struct ox_sha256 *hash, struct ox_digest *out)
     ox_sha256_clear(hash);
 }
 
-enum ox_code ox_sha256_peek(const struct ox_sha256 *hash, struct ox_digest *out,
-                            struct ox_err *err)
+enum ox_code ox_sha256_peek(const struct ox_sha256 *hash, struct ox_digest *out, struct ox_err *err)
 {
     EVP_MD_CTX *copy = EVP_MD_CTX_new();
     bool ok = copy != NULL && EVP_MD_CTX_copy_ex(copy, hash->ctx) == 1 &&

@@ -122,8 +122,7 @@ enum ox_code oxdl_header_length(const uint8_t *bytes, size_t len_bytes, size_t *
                       OX_OXDL_HEADER_MAX);
 }
 
-static enum ox_code read_digest(struct ox_reader *reader, struct ox_digest *out,
-                                struct ox_err *err)
+static enum ox_code read_digest(struct ox_reader *reader, struct ox_digest *out, struct ox_err *err)
 {
     const uint8_t *bytes = NULL;
     enum ox_code code = ox_reader_bytes(reader, OX_DIGEST_BYTES, &bytes, err);
@@ -179,7 +178,8 @@ static enum ox_code read_file(struct ox_reader *reader, struct ox_manifest *file
     return ox_manifest_add(files, text, size, &sha256, flags != 0, err);
 }
 
-/* A table must be what ox_oxdl_put_header writes: sorted, and of the digest and size of its side. */
+/* A table must be what ox_oxdl_put_header writes: sorted, and of the digest and size of its side.
+ */
 static enum ox_code read_files(struct ox_reader *reader, struct ox_oxdl_side *side,
                                const char *which, struct ox_err *err)
 {
@@ -279,18 +279,18 @@ enum ox_code ox_oxdl_read_header(const struct ox_source *patch, struct ox_oxdl_h
 
         code = ox_source_read(patch, 0, front, 5, err);
         if (code == OX_OK && memcmp(front, OX_OXDL_MAGIC, 4) == 0 && front[4] == 1) {
-            size_t have = patch->size_bytes < sizeof(front) ? (size_t)patch->size_bytes
-                                                            : sizeof(front);
+            size_t have =
+                patch->size_bytes < sizeof(front) ? (size_t)patch->size_bytes : sizeof(front);
             struct ox_oxdl1_header v1;
 
             if ((code = ox_source_read(patch, 0, front, have, err)) != OX_OK ||
                 (code = ox_oxdl1_read_header(front, have, &v1, err)) != OX_OK) {
                 return code;
             }
-            *out = (struct ox_oxdl_header){.version = 1,
-                                           .base = {.digest = v1.base_sha256},
-                                           .target = {.digest = v1.target_sha256,
-                                                      .size_bytes = v1.target_size_bytes}};
+            *out = (struct ox_oxdl_header){
+                .version = 1,
+                .base = {.digest = v1.base_sha256},
+                .target = {.digest = v1.target_sha256, .size_bytes = v1.target_size_bytes}};
             return OX_OK;
         }
     }

@@ -9,7 +9,8 @@
 #define OXDL_FLAGS_KNOWN OXDL_FLAG_FILES
 #define OXDL_FILE_EXECUTABLE 0x01u
 #define OXDL_SUM_BYTES 8u
-#define OXDL_FRONT_MIN 7u /* magic, version, flags, one byte of length: what must be there to go on */
+#define OXDL_FRONT_MIN                                                                             \
+    7u /* magic, version, flags, one byte of length: what must be there to go on */
 
 /**
  * How many bytes the version 2 header that starts at `bytes` has in all. OX_OK with *need_bytes: at

@@ -1,4 +1,5 @@
-/* The streaming reader of OXDL 2: gathers one header or frame at a time, checks it, hands it over. */
+/* The streaming reader of OXDL 2: gathers one header or frame at a time, checks it, hands it over.
+ */
 #include "header.h"
 
 #include <stdlib.h>
@@ -68,7 +69,8 @@ static enum ox_code read_range(const struct ox_oxdl_reader *self, struct ox_read
     }
     if (out->from_target) {
         if (place > self->target_offset || out->len_bytes > place) {
-            return ox_err_set(err, OX_ECORRUPT, "a frame reads target bytes that are not there yet");
+            return ox_err_set(err, OX_ECORRUPT,
+                              "a frame reads target bytes that are not there yet");
         }
         out->offset = self->target_offset - place;
         return OX_OK;
@@ -149,8 +151,8 @@ static enum ox_code parse_front(struct ox_oxdl_reader *self, struct ox_reader *i
     return ox_reader_u64le(in, &frame->sum, err);
 }
 
-static enum ox_code take_end(struct ox_oxdl_reader *self, struct ox_reader *in,
-                             size_t *used_bytes, struct ox_err *err)
+static enum ox_code take_end(struct ox_oxdl_reader *self, struct ox_reader *in, size_t *used_bytes,
+                             struct ox_err *err)
 {
     uint64_t frames = 0;
     uint8_t op = 0;
@@ -164,8 +166,8 @@ static enum ox_code take_end(struct ox_oxdl_reader *self, struct ox_reader *in,
         return ox_err_set(err, OX_ECORRUPT,
                           "the patch ends after %llu frames and %llu bytes of target, it should "
                           "have %llu frames and %llu bytes",
-                          (unsigned long long)self->frames,
-                          (unsigned long long)self->target_offset, (unsigned long long)frames,
+                          (unsigned long long)self->frames, (unsigned long long)self->target_offset,
+                          (unsigned long long)frames,
                           (unsigned long long)self->header.target.size_bytes);
     }
     self->state = ENDED;
@@ -288,8 +290,8 @@ static enum ox_code feed(struct ox_oxdl_reader *self, const uint8_t *bytes, size
     return code;
 }
 
-enum ox_code ox_oxdl_reader_feed(struct ox_oxdl_reader *reader, const void *bytes,
-                                 size_t len_bytes, struct ox_err *err)
+enum ox_code ox_oxdl_reader_feed(struct ox_oxdl_reader *reader, const void *bytes, size_t len_bytes,
+                                 struct ox_err *err)
 {
     enum ox_code code;
 

@@ -15,7 +15,10 @@ struct ox_buf {
     size_t cap_bytes;
 };
 
-#define OX_BUF_INIT {NULL, 0, 0}
+#define OX_BUF_INIT                                                                                \
+    {                                                                                              \
+        NULL, 0, 0                                                                                 \
+    }
 
 /** Free the memory and become empty. */
 void ox_buf_clear(struct ox_buf *buf);

@@ -1,6 +1,7 @@
 /**
  * Random-access bytes: a source to read, a sink to fill. Small tables of functions, so that patches
- * and layouts work on a file, on memory, or on several files laid end to end, without knowing which.
+ * and layouts work on a file, on memory, or on several files laid end to end, without knowing
+ * which.
  */
 #ifndef OXIDE_BASE_IO_H
 #define OXIDE_BASE_IO_H

@@ -16,7 +16,8 @@
 
 #define OX_JSON_DEPTH_MAX 32
 
-/** Parse text of len_bytes. The caller owns *out (json_decref). Errors: OX_EINVAL with the place. */
+/** Parse text of len_bytes. The caller owns *out (json_decref). Errors: OX_EINVAL with the place.
+ */
 OX_MUST_USE enum ox_code ox_json_parse(const void *text, size_t len_bytes, json_t **out,
                                        struct ox_err *err);
 

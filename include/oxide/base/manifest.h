@@ -25,7 +25,10 @@ struct ox_manifest {
     struct ox_manifest_file *files; /* owned */
     size_t count;
 };
-#define OX_MANIFEST_INIT {NULL, 0}
+#define OX_MANIFEST_INIT                                                                           \
+    {                                                                                              \
+        NULL, 0                                                                                    \
+    }
 
 void ox_manifest_clear(struct ox_manifest *manifest);
 

@@ -18,10 +18,10 @@ struct ox_process_spec {
 };
 
 struct ox_process_result {
-    int exit_code;   /* -1 unless it exited by itself */
-    int signal;      /* 0 unless a signal ended it */
-    bool timed_out;  /* we ended it: time was up */
-    bool stopped;    /* we ended it: stop was requested */
+    int exit_code;  /* -1 unless it exited by itself */
+    int signal;     /* 0 unless a signal ended it */
+    bool timed_out; /* we ended it: time was up */
+    bool stopped;   /* we ended it: stop was requested */
     int64_t took_ms;
     size_t output_len;
     char output[OX_PROCESS_OUTPUT_MAX + 1]; /* NUL-terminated; the tail of what was printed */

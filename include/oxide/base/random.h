@@ -1,4 +1,5 @@
-/** Randomness as an argument: the system's for secrets and ids, a seeded one for jitter and tests. */
+/** Randomness as an argument: the system's for secrets and ids, a seeded one for jitter and tests.
+ */
 #ifndef OXIDE_BASE_RANDOM_H
 #define OXIDE_BASE_RANDOM_H
 

@@ -24,14 +24,14 @@ OX_MUST_USE enum ox_code ox_sha256_peek(const struct ox_sha256 *hash, struct ox_
 void ox_sha256_clear(struct ox_sha256 *hash);
 
 /** Digest of memory. Errors: OX_ENOMEM. */
-OX_MUST_USE enum ox_code ox_sha256_bytes(const void *bytes, size_t len_bytes,
-                                         struct ox_digest *out, struct ox_err *err);
+OX_MUST_USE enum ox_code ox_sha256_bytes(const void *bytes, size_t len_bytes, struct ox_digest *out,
+                                         struct ox_err *err);
 
 /** Digest of a whole source, read in blocks. stop and progress may be NULL.
  *  Errors: OX_ECANCELED once stop is requested; OX_ENOMEM; the source's own. */
 OX_MUST_USE enum ox_code ox_sha256_source(const struct ox_source *source, struct ox_stop *stop,
-                                          const struct ox_progress *progress,
-                                          struct ox_digest *out, struct ox_err *err);
+                                          const struct ox_progress *progress, struct ox_digest *out,
+                                          struct ox_err *err);
 
 /** Digest and size of a file. size_bytes may be NULL. */
 OX_MUST_USE enum ox_code ox_sha256_file(const char *path, struct ox_digest *out,

@@ -28,12 +28,12 @@
  * delta/decode.c, its encoder in delta/encode.c, a section in docs/oxdl.md.
  */
 enum ox_oxdl_op {
-    OX_OXDL_END = 0,   /* no target; the number of frames */
-    OX_OXDL_COPY = 1,  /* the ranges, one after the other */
-    OX_OXDL_RAW = 2,   /* the body */
-    OX_OXDL_ZSTD = 3,  /* the body is a zstd frame; the ranges, one after the other, its prefix */
-    OX_OXDL_XOR = 4,   /* ranges XOR byte planes in the body */
-    OX_OXDL_SUB = 5,   /* ranges + integer differences, folded, in byte planes in the body */
+    OX_OXDL_END = 0,  /* no target; the number of frames */
+    OX_OXDL_COPY = 1, /* the ranges, one after the other */
+    OX_OXDL_RAW = 2,  /* the body */
+    OX_OXDL_ZSTD = 3, /* the body is a zstd frame; the ranges, one after the other, its prefix */
+    OX_OXDL_XOR = 4,  /* ranges XOR byte planes in the body */
+    OX_OXDL_SUB = 5,  /* ranges + integer differences, folded, in byte planes in the body */
     OX_OXDL_OP_COUNT = 6,
 };
 /** All operations that this release reads. */
@@ -43,8 +43,8 @@ const char *ox_oxdl_op_word(enum ox_oxdl_op op);
 
 /** One side of a patch. */
 struct ox_oxdl_side {
-    struct ox_digest digest; /* of the artifact */
-    uint64_t size_bytes;     /* of the flat space */
+    struct ox_digest digest;  /* of the artifact */
+    uint64_t size_bytes;      /* of the flat space */
     struct ox_manifest files; /* owned; count 0: one file, known by its digest alone */
 };
 
@@ -106,9 +106,9 @@ void ox_oxdl_reader_free(struct ox_oxdl_reader *reader);
 
 /**
  * Take the next bytes of a patch, in pieces of any size. Errors: OX_ECORRUPT (damage, with its
- * offset in the patch; bytes behind the end frame), OX_EUNSUPPORTED (version, flag or operation that
- * we do not know), OX_ETOOBIG, OX_ENOMEM, or what the handler returned. After an error the reader
- * only refuses.
+ * offset in the patch; bytes behind the end frame), OX_EUNSUPPORTED (version, flag or operation
+ * that we do not know), OX_ETOOBIG, OX_ENOMEM, or what the handler returned. After an error the
+ * reader only refuses.
  */
 OX_MUST_USE enum ox_code ox_oxdl_reader_feed(struct ox_oxdl_reader *reader, const void *bytes,
                                              size_t len_bytes, struct ox_err *err);

@@ -43,9 +43,8 @@ OX_MUST_USE enum ox_code ox_oxdl1_read_chunk(struct ox_reader *reader, struct ox
                                              struct ox_err *err);
 
 /** Append a header or a chunk. */
-OX_MUST_USE enum ox_code ox_oxdl1_put_header(struct ox_buf *out,
-                                             const struct ox_oxdl1_header *header,
-                                             struct ox_err *err);
+OX_MUST_USE enum ox_code
+ox_oxdl1_put_header(struct ox_buf *out, const struct ox_oxdl1_header *header, struct ox_err *err);
 OX_MUST_USE enum ox_code ox_oxdl1_put_chunk(struct ox_buf *out, const struct ox_oxdl1_chunk *chunk,
                                             struct ox_err *err);
 
