@@ -1,0 +1,113 @@
+/** Deltas: make the patch that turns one artifact into another, and apply it. */
+#ifndef OXIDE_DELTA_DELTA_H
+#define OXIDE_DELTA_DELTA_H
+
+#include "oxide/base/stop.h"
+#include "oxide/delta/side.h"
+#include "oxide/patch/oxdl.h"
+
+/** Rows of the table in delta/engines.c. */
+enum ox_delta_engine {
+    OX_ENGINE_AUTO,   /* per stretch of the target, whichever of the others is smaller */
+    OX_ENGINE_TENSOR, /* tensors against their likes in the base; gaps as binary does */
+    OX_ENGINE_BINARY, /* no meaning: matches over the whole base */
+};
+const char *ox_delta_engine_word(enum ox_delta_engine engine);
+OX_MUST_USE enum ox_code ox_delta_engine_parse(const char *word, enum ox_delta_engine *out,
+                                               struct ox_err *err);
+
+struct ox_delta_options {
+    enum ox_delta_engine engine;
+    unsigned threads;     /* 0: as many as the machine has; the bytes do not depend on it */
+    uint64_t ops;         /* OXDL 2 operations that the reader knows; 0: all of this release */
+    struct ox_stop *stop; /* may be NULL */
+    const struct ox_progress *progress; /* bytes of target done; may be NULL */
+};
+
+/** What became of the target's bytes, by operation. */
+struct ox_delta_stats {
+    uint64_t target_bytes[OX_OXDL_OP_COUNT];
+    uint64_t patch_bytes[OX_OXDL_OP_COUNT]; /* frames whole; header and end under OX_OXDL_END */
+    uint64_t frames;
+    uint64_t patch_total_bytes;
+    enum ox_delta_engine engine; /* TENSOR if any tensor operation was used, else BINARY */
+};
+
+/**
+ * Write the OXDL 2 patch from base to target. Memory is bounded whatever their size; the same
+ * input gives the same bytes on every machine. stats may be NULL.
+ * Errors: OX_ECANCELED, OX_ENOMEM, OX_EIO if a side changed while it was read, the output's own.
+ */
+OX_MUST_USE enum ox_code ox_delta_create(const struct ox_delta_side *base,
+                                         const struct ox_delta_side *target,
+                                         const struct ox_delta_options *options,
+                                         const struct ox_output *out, struct ox_delta_stats *stats,
+                                         struct ox_err *err);
+
+/** Largest base and target of an OXDL 1 patch: both are held in memory. */
+#define OX_OXDL1_SIZE_MAX ((uint64_t)512 << 20)
+
+/**
+ * Write the OXDL 1 patch (binary strategy) for agents of the first generation. One file on each
+ * side. Errors: OX_ETOOBIG over OX_OXDL1_SIZE_MAX, OX_EUNSUPPORTED for several files.
+ */
+OX_MUST_USE enum ox_code ox_delta_create_v1(const struct ox_delta_side *base,
+                                            const struct ox_delta_side *target,
+                                            const struct ox_output *out, struct ox_err *err);
+
+/* --- applying --- */
+
+/** The files of a target while they are rebuilt: a sink over the flat space. */
+struct ox_target_files;
+
+/**
+ * Create the files of `manifest` below folder `dir` (which is made; files there are replaced), with
+ * their sizes set. The caller closes *out.
+ */
+OX_MUST_USE enum ox_code ox_target_create(struct ox_target_files **out, const char *dir,
+                                          const struct ox_manifest *manifest, struct ox_err *err);
+/** One file at `path`, which must not exist. */
+OX_MUST_USE enum ox_code ox_target_create_file(struct ox_target_files **out, const char *path,
+                                               uint64_t size_bytes, struct ox_err *err);
+struct ox_sink ox_target_sink(struct ox_target_files *files);
+/** Make all of it durable: files, then folders. */
+OX_MUST_USE enum ox_code ox_target_sync(struct ox_target_files *files, struct ox_err *err);
+void ox_target_close(struct ox_target_files *files);
+
+struct ox_apply;
+
+struct ox_apply_spec {
+    const struct ox_delta_side *base; /* its digest is trusted: who calls has hashed the bytes */
+    const struct ox_sink *sink;       /* NULL: rebuild and verify, keep nothing (needs `check`) */
+    const struct ox_source *check;    /* the known target bytes, compared instead of written */
+    struct ox_stop *stop;
+    const struct ox_progress *progress; /* bytes of target done */
+};
+
+/**
+ * Start to apply one patch. Feed its bytes in pieces of any size, then finish. Every frame is
+ * verified before it is written, every file's SHA-256 at its end; memory stays under 16 MiB (for
+ * OXDL 1: the patch, the base and the target).
+ */
+OX_MUST_USE enum ox_code ox_apply_new(struct ox_apply **out, const struct ox_apply_spec *spec,
+                                      struct ox_err *err);
+/** Errors: OX_EBASE before a byte is written if the patch is for another base; OX_EDIGEST if what
+ *  it rebuilds is not what it promised; those of ox_oxdl_reader_feed; the sink's own. */
+OX_MUST_USE enum ox_code ox_apply_feed(struct ox_apply *apply, const void *bytes, size_t len_bytes,
+                                       struct ox_err *err);
+/** Errors: OX_ECORRUPT if the patch was cut short; OX_EDIGEST. */
+OX_MUST_USE enum ox_code ox_apply_finish(struct ox_apply *apply, struct ox_err *err);
+/** The header, once enough was fed; else NULL. Lent. */
+const struct ox_oxdl_header *ox_apply_header(const struct ox_apply *apply);
+void ox_apply_free(struct ox_apply *apply);
+
+/** Feed a whole patch from a source. */
+OX_MUST_USE enum ox_code ox_apply_source(const struct ox_apply_spec *spec,
+                                         const struct ox_source *patch, struct ox_err *err);
+
+/** Read through a patch and count what is in it. The caller clears *header. */
+OX_MUST_USE enum ox_code ox_delta_inspect(const struct ox_source *patch,
+                                          struct ox_oxdl_header *header,
+                                          struct ox_delta_stats *stats, struct ox_err *err);
+
+#endif

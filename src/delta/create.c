@@ -1,0 +1,415 @@
+/*
+ * Making a patch: the plan's segments are grouped into stretches, stretches are encoded by a pool
+ * of threads, and their frames are written in the order of the target.
+ */
+#include "encode.h"
+#include "engines.h"
+#include "oxide/base/pool.h"
+#include "plan.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Shorter equal runs stay inside a stretch, where they cost less than a frame of their own. */
+#define COPY_MIN ((uint64_t)32 * 1024)
+
+#define THREADS_MAX 64
+
+/* A target so small may become one frame; then the patch is held back until that was tried. */
+#define WHOLE_MAX ((uint64_t)OX_OXDL_FRAME_TARGET_MAX)
+
+/* One frame for all is only tried where the patch is small already and mostly not differences of
+ * numbers: else it cannot win. */
+#define WHOLE_TRY_BYTES(target_bytes) ((target_bytes) / 4)
+#define WHOLE_TRY_ALWAYS 2048
+
+struct job {
+    struct stretch stretch;
+    struct ox_buf out;
+    struct ox_delta_stats stats;
+    struct ox_err err;
+    enum ox_code code;
+    bool done;
+    struct pipeline *pipeline;
+};
+
+struct pipeline {
+    const struct ox_delta_options *options;
+    const struct ox_source *base;
+    const struct ox_source *target;
+    const struct ox_output *out;
+    struct ox_buf held; /* frames held back, if `hold` */
+    bool hold;
+    struct ox_delta_stats stats;
+    struct ox_pool *pool;
+    pthread_mutex_t lock;
+    pthread_cond_t finished;
+    struct encoder *idle[THREADS_MAX]; /* one per thread, free when no job uses it */
+    unsigned idle_count;
+    struct job *jobs; /* a ring: the oldest is written first */
+    size_t job_max;
+    size_t oldest;
+    size_t in_flight;
+    struct stretch *open; /* the stretch that grows */
+    struct segment equal; /* the equal run that grows; len 0: none */
+};
+
+/* --- running jobs and writing what they made --- */
+
+static void run_job(void *arg)
+{
+    struct job *job = arg;
+    struct pipeline *self = job->pipeline;
+    struct encoder *encoder;
+
+    (void)pthread_mutex_lock(&self->lock);
+    encoder = self->idle[--self->idle_count];
+    (void)pthread_mutex_unlock(&self->lock);
+    job->code = encoder_run(encoder, &job->stretch, &job->out, &job->stats, &job->err);
+    (void)pthread_mutex_lock(&self->lock);
+    self->idle[self->idle_count++] = encoder;
+    job->done = true;
+    (void)pthread_cond_signal(&self->finished);
+    (void)pthread_mutex_unlock(&self->lock);
+}
+
+static enum ox_code write_out(struct pipeline *self, const struct ox_buf *bytes, struct ox_err *err)
+{
+    self->stats.patch_total_bytes += bytes->len_bytes;
+    return self->hold ? ox_buf_append(&self->held, bytes->data, bytes->len_bytes, err)
+                      : self->out->write(self->out->ctx, bytes->data, bytes->len_bytes, err);
+}
+
+static void add_stats(struct ox_delta_stats *to, const struct ox_delta_stats *from)
+{
+    for (size_t i = 0; i < OX_OXDL_OP_COUNT; i++) {
+        to->target_bytes[i] += from->target_bytes[i];
+        to->patch_bytes[i] += from->patch_bytes[i];
+    }
+    to->frames += from->frames;
+}
+
+/* Wait for the oldest job and write what it made. */
+static enum ox_code take_oldest(struct pipeline *self, struct ox_err *err)
+{
+    struct job *job = &self->jobs[self->oldest];
+    enum ox_code code;
+
+    (void)pthread_mutex_lock(&self->lock);
+    while (!job->done) {
+        (void)pthread_cond_wait(&self->finished, &self->lock);
+    }
+    (void)pthread_mutex_unlock(&self->lock);
+    self->oldest = (self->oldest + 1) % self->job_max;
+    self->in_flight--;
+    code = job->code;
+    if (code != OX_OK) {
+        if (err != NULL) {
+            *err = job->err;
+        }
+        return code;
+    }
+    add_stats(&self->stats, &job->stats);
+    code = write_out(self, &job->out, err);
+    ox_progress_update(self->options->progress, job->stretch.target + job->stretch.len,
+                       self->target->size_bytes);
+    return code;
+}
+
+/* Hand the open stretch to the pool. */
+static enum ox_code submit(struct pipeline *self, struct ox_err *err)
+{
+    struct job *job;
+    enum ox_code code = OX_OK;
+
+    if (self->open->len == 0) {
+        return OX_OK;
+    }
+    if (self->in_flight == self->job_max) {
+        code = take_oldest(self, err);
+    }
+    if (code != OX_OK) {
+        return code;
+    }
+    job = &self->jobs[(self->oldest + self->in_flight) % self->job_max];
+    job->stretch = *self->open;
+    job->out.len_bytes = 0;
+    job->stats = (struct ox_delta_stats){.frames = 0};
+    job->done = false;
+    job->pipeline = self;
+    self->in_flight++;
+    self->open->len = 0;
+    self->open->piece_count = 0;
+    ox_pool_submit(self->pool, run_job, job);
+    return OX_OK;
+}
+
+/* --- grouping segments into stretches --- */
+
+/* Put one piece at the end of the open stretch, which has room. */
+static void append_piece(struct stretch *stretch, const struct segment *segment, uint32_t len,
+                         uint64_t skip)
+{
+    struct piece *last =
+        stretch->piece_count == 0 ? NULL : &stretch->pieces[stretch->piece_count - 1];
+    struct piece piece = {len, segment->has_base, segment->base + skip, segment->width,
+                          segment->stride};
+
+    if (stretch->len == 0) {
+        stretch->target = segment->target + skip;
+    }
+    if (last != NULL && last->has_base && piece.has_base && last->width == piece.width &&
+        last->stride == piece.stride && last->base + last->len == piece.base) {
+        last->len += len;
+    } else {
+        stretch->pieces[stretch->piece_count++] = piece;
+    }
+    stretch->len += len;
+}
+
+/* Add a segment to stretches of its kind, beginning new ones as they fill up. */
+static enum ox_code add(struct pipeline *self, const struct segment *segment, bool copy,
+                        struct ox_err *err)
+{
+    uint32_t max_len = copy ? OX_OXDL_FRAME_TARGET_MAX : STRETCH_MAX;
+    size_t max_pieces = copy ? OX_OXDL_RANGES_MAX : STRETCH_PIECES_MAX;
+    enum ox_code code = OX_OK;
+
+    if (self->open->copy != copy) {
+        code = submit(self, err);
+        self->open->copy = copy;
+    }
+    for (uint64_t done = 0; code == OX_OK && done < segment->len;) {
+        uint64_t left = segment->len - done;
+        uint32_t room = max_len - self->open->len;
+
+        /* A segment that fits a stretch is not cut: numbers stay whole. */
+        if (room == 0 || self->open->piece_count == max_pieces ||
+            (left > room && left <= max_len && !copy)) {
+            code = submit(self, err);
+            continue;
+        }
+        append_piece(self->open, segment, left < room ? (uint32_t)left : room, done);
+        done += left < room ? left : room;
+    }
+    return code;
+}
+
+static enum ox_code flush_equal(struct pipeline *self, struct ox_err *err)
+{
+    struct segment equal = self->equal;
+
+    self->equal.len = 0;
+    return equal.len == 0 ? OX_OK : add(self, &equal, equal.len >= COPY_MIN, err);
+}
+
+static enum ox_code take_segment(void *ctx, const struct segment *segment, struct ox_err *err)
+{
+    struct pipeline *self = ctx;
+    enum ox_code code;
+
+    if (segment->equal && self->equal.len > 0 &&
+        self->equal.base + self->equal.len == segment->base &&
+        (self->equal.width == segment->width || self->equal.len >= COPY_MIN)) {
+        self->equal.len += segment->len;
+        return OX_OK;
+    }
+    code = flush_equal(self, err);
+    if (code != OX_OK) {
+        return code;
+    }
+    if (segment->equal) {
+        self->equal = *segment;
+        return OX_OK;
+    }
+    return add(self, segment, false, err);
+}
+
+/* --- the whole --- */
+
+static void copy_side(struct ox_oxdl_side *out, const struct ox_delta_side *side, bool tables)
+{
+    out->digest = side->digest;
+    out->size_bytes = ox_manifest_size(side->manifest);
+    out->files = tables ? *side->manifest : (struct ox_manifest)OX_MANIFEST_INIT; /* lent */
+}
+
+static enum ox_code put_header(struct pipeline *self, const struct ox_delta_side *base,
+                               const struct ox_delta_side *target, uint64_t ops, struct ox_err *err)
+{
+    bool tables = base->manifest->count > 1 || target->manifest->count > 1;
+    struct ox_oxdl_header header = {.version = OX_OXDL_VERSION, .ops = ops};
+    struct ox_buf bytes = OX_BUF_INIT;
+    enum ox_code code;
+
+    copy_side(&header.base, base, tables);
+    copy_side(&header.target, target, tables);
+    code = ox_oxdl_put_header(&bytes, &header, err);
+    if (code == OX_OK) {
+        self->stats.patch_bytes[OX_OXDL_END] += bytes.len_bytes;
+        self->stats.patch_total_bytes += bytes.len_bytes;
+        code = self->out->write(self->out->ctx, bytes.data, bytes.len_bytes, err);
+    }
+    ox_buf_clear(&bytes);
+    return code;
+}
+
+static enum ox_code put_end(struct pipeline *self, struct ox_err *err)
+{
+    struct ox_buf bytes = OX_BUF_INIT;
+    enum ox_code code = ox_oxdl_put_end(&bytes, self->stats.frames, err);
+
+    if (code == OX_OK) {
+        self->stats.patch_bytes[OX_OXDL_END] += bytes.len_bytes;
+        self->stats.patch_total_bytes += bytes.len_bytes;
+        code = self->out->write(self->out->ctx, bytes.data, bytes.len_bytes, err);
+    }
+    ox_buf_clear(&bytes);
+    return code;
+}
+
+/* The frames were held back: is one frame for all of the target smaller? Write the better. */
+static enum ox_code release(struct pipeline *self, struct ox_err *err)
+{
+    struct ox_delta_stats stats = {.frames = 0};
+    uint64_t number_bytes =
+        self->stats.patch_bytes[OX_OXDL_XOR] + self->stats.patch_bytes[OX_OXDL_SUB];
+    struct ox_buf whole = OX_BUF_INIT;
+    const struct ox_buf *best = &self->held;
+    bool done = false;
+    enum ox_code code = OX_OK;
+
+    if (self->held.len_bytes < WHOLE_TRY_BYTES(self->target->size_bytes) &&
+        self->stats.frames > 1 &&
+        (number_bytes < self->held.len_bytes / 2 || self->held.len_bytes < WHOLE_TRY_ALWAYS)) {
+        code = encoder_run_whole(self->idle[0], &whole, &stats, &done, err);
+    }
+    if (code == OX_OK && done && whole.len_bytes < self->held.len_bytes) {
+        stats.patch_bytes[OX_OXDL_END] = self->stats.patch_bytes[OX_OXDL_END];
+        stats.patch_total_bytes =
+            self->stats.patch_total_bytes - self->held.len_bytes + whole.len_bytes;
+        self->stats = stats;
+        best = &whole;
+    }
+    if (code == OX_OK) {
+        code = self->out->write(self->out->ctx, best->data, best->len_bytes, err);
+    }
+    ox_buf_clear(&whole);
+    return code;
+}
+
+static void pipeline_clear(struct pipeline *self)
+{
+    ox_pool_free(self->pool); /* waits for jobs that run */
+    for (size_t i = 0; self->jobs != NULL && i < self->job_max; i++) {
+        ox_buf_clear(&self->jobs[i].out);
+    }
+    for (unsigned i = 0; i < self->idle_count; i++) {
+        encoder_free(self->idle[i]);
+    }
+    free(self->jobs);
+    free(self->open);
+    ox_buf_clear(&self->held);
+    (void)pthread_cond_destroy(&self->finished);
+    (void)pthread_mutex_destroy(&self->lock);
+}
+
+static enum ox_code pipeline_init(struct pipeline *self, unsigned threads, uint64_t ops,
+                                  struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+
+    (void)pthread_mutex_init(&self->lock, NULL);
+    (void)pthread_cond_init(&self->finished, NULL);
+    self->job_max = threads + 2;
+    self->jobs = calloc(self->job_max, sizeof(*self->jobs));
+    self->open = calloc(1, sizeof(*self->open));
+    if (self->jobs == NULL || self->open == NULL) {
+        return ox_err_nomem(err, "making a patch");
+    }
+    while (code == OX_OK && self->idle_count < threads) {
+        code = encoder_new(&self->idle[self->idle_count], self->base, self->target, ops, err);
+        self->idle_count += code == OX_OK ? 1 : 0;
+    }
+    return code == OX_OK ? ox_pool_new(&self->pool, threads, self->job_max, err) : code;
+}
+
+static enum ox_code run(struct pipeline *self, const struct tensor_pairs *pairs, struct ox_err *err)
+{
+    struct segment_sink sink = {self, take_segment};
+    enum ox_code code = plan_run(self->base, self->target, pairs, self->options->stop, &sink, err);
+
+    if (code == OX_OK) {
+        code = flush_equal(self, err);
+    }
+    if (code == OX_OK) {
+        code = submit(self, err);
+    }
+    while (code == OX_OK && self->in_flight > 0) {
+        code = take_oldest(self, err);
+    }
+    return code;
+}
+
+enum ox_code ox_delta_create(const struct ox_delta_side *base, const struct ox_delta_side *target,
+                             const struct ox_delta_options *options, const struct ox_output *out,
+                             struct ox_delta_stats *stats, struct ox_err *err)
+{
+    const struct engine *engine = engine_row(options->engine);
+    uint64_t ops = engine->ops & (options->ops == 0 ? OX_OXDL_OPS_KNOWN : options->ops);
+    unsigned threads = options->threads == 0 ? ox_cpu_count() : options->threads;
+    struct ox_concat base_space = {0};
+    struct ox_concat target_space = {0};
+    struct ox_source base_source;
+    struct ox_source target_source;
+    struct tensor_pairs pairs = {0};
+    struct pipeline self = {.options = options, .out = out};
+    enum ox_code code;
+
+    if ((code = ox_concat_init(&base_space, base->files, base->manifest->count, err)) != OX_OK) {
+        return code;
+    }
+    if ((code = ox_concat_init(&target_space, target->files, target->manifest->count, err)) !=
+        OX_OK) {
+        ox_concat_clear(&base_space);
+        return code;
+    }
+    base_source = ox_concat_source(&base_space);
+    target_source = ox_concat_source(&target_space);
+    self.base = &base_source;
+    self.target = &target_source;
+    self.hold = engine->tries_whole && target_source.size_bytes <= WHOLE_MAX;
+    if ((code = pipeline_init(&self, threads < THREADS_MAX ? threads : THREADS_MAX, ops, err)) !=
+            OX_OK ||
+        (code = put_header(&self, base, target, ops, err)) != OX_OK) {
+        goto out;
+    }
+    if (engine->uses_layouts) {
+        code = tensor_pairs_find(&pairs, base, target, options->stop, err);
+    }
+    if (code == OX_OK) {
+        code = run(&self, &pairs, err);
+    }
+    if (code == OX_OK && self.hold) {
+        code = release(&self, err);
+    }
+    if (code == OX_OK) {
+        code = put_end(&self, err);
+    }
+out:
+    pipeline_clear(&self);
+    tensor_pairs_clear(&pairs);
+    ox_concat_clear(&target_space);
+    ox_concat_clear(&base_space);
+    if (code == OX_OK && stats != NULL) {
+        *stats = self.stats;
+        stats->engine = OX_ENGINE_BINARY;
+        for (unsigned op = 0; op < OX_OXDL_OP_COUNT; op++) {
+            if (engine_op_is_tensor((enum ox_oxdl_op)op) && stats->target_bytes[op] > 0) {
+                stats->engine = OX_ENGINE_TENSOR;
+            }
+        }
+    }
+    return code;
+}

@@ -1,0 +1,95 @@
+#include "engines.h"
+
+#include <stdlib.h>
+
+struct inspection {
+    struct ox_delta_stats stats;
+    struct ox_oxdl_header *header;
+    struct ox_err *err;
+};
+
+static enum ox_code on_header(void *ctx, const struct ox_oxdl_header *header, struct ox_err *err)
+{
+    struct inspection *self = ctx;
+    enum ox_code code;
+
+    *self->header = *header;
+    self->header->base.files = (struct ox_manifest)OX_MANIFEST_INIT;
+    self->header->target.files = (struct ox_manifest)OX_MANIFEST_INIT;
+    code = ox_manifest_copy(&self->header->base.files, &header->base.files, err);
+    return code == OX_OK ? ox_manifest_copy(&self->header->target.files, &header->target.files, err)
+                         : code;
+}
+
+static enum ox_code on_frame(void *ctx, const struct ox_oxdl_frame *frame, struct ox_err *err)
+{
+    struct inspection *self = ctx;
+    struct ox_buf bytes = OX_BUF_INIT;
+    enum ox_code code = ox_oxdl_put_frame(&bytes, frame, err); /* how long it is, written anew */
+
+    self->stats.frames++;
+    self->stats.target_bytes[frame->op] += frame->target_bytes;
+    self->stats.patch_bytes[frame->op] += bytes.len_bytes;
+    ox_buf_clear(&bytes);
+    return code;
+}
+
+static enum ox_code inspect_v2(const struct ox_source *patch, struct inspection *self,
+                               struct ox_err *err)
+{
+    enum { BLOCK_BYTES = 64 * 1024 };
+    struct ox_oxdl_handler handler = {self, on_header, on_frame};
+    struct ox_oxdl_reader *reader = NULL;
+    uint8_t *block = malloc(BLOCK_BYTES);
+    uint64_t framed = 0;
+    enum ox_code code = block == NULL ? ox_err_nomem(err, "reading a patch")
+                                      : ox_oxdl_reader_new(&reader, &handler, err);
+
+    for (uint64_t at = 0; code == OX_OK && at < patch->size_bytes;) {
+        uint64_t left = patch->size_bytes - at;
+        size_t take = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
+
+        code = ox_source_read(patch, at, block, take, err);
+        if (code == OX_OK) {
+            code = ox_oxdl_reader_feed(reader, block, take, err);
+        }
+        at += take;
+    }
+    if (code == OX_OK) {
+        code = ox_oxdl_reader_finish(reader, err);
+    }
+    for (unsigned op = 0; op < OX_OXDL_OP_COUNT; op++) {
+        framed += self->stats.patch_bytes[op];
+    }
+    self->stats.patch_bytes[OX_OXDL_END] = patch->size_bytes - framed;
+    ox_oxdl_reader_free(reader);
+    free(block);
+    return code;
+}
+
+enum ox_code ox_delta_inspect(const struct ox_source *patch, struct ox_oxdl_header *header,
+                              struct ox_delta_stats *stats, struct ox_err *err)
+{
+    struct ox_oxdl_header found = {0};
+    struct inspection self = {.header = &found};
+    enum ox_code code = ox_oxdl_read_header(patch, &found, err);
+
+    if (code == OX_OK && found.version == OX_OXDL_VERSION) {
+        ox_oxdl_header_clear(&found);
+        code = inspect_v2(patch, &self, err);
+    }
+    if (code != OX_OK) {
+        ox_oxdl_header_clear(&found);
+        return code;
+    }
+    self.stats.patch_total_bytes = patch->size_bytes;
+    self.stats.engine = OX_ENGINE_BINARY;
+    for (unsigned op = 0; op < OX_OXDL_OP_COUNT; op++) {
+        if (engine_op_is_tensor((enum ox_oxdl_op)op) && self.stats.target_bytes[op] > 0) {
+            self.stats.engine = OX_ENGINE_TENSOR;
+        }
+    }
+    *header = found;
+    *stats = self.stats;
+    return OX_OK;
+}

@@ -1,0 +1,34 @@
+/**
+ * The plan of a patch: the target, cut into segments, each with the stretch of the base that it
+ * most likely comes from. Made in one pass over the target, in its order; memory is bounded.
+ */
+#ifndef OXIDE_DELTA_PLAN_H
+#define OXIDE_DELTA_PLAN_H
+
+#include "oxide/base/stop.h"
+#include "pairs.h"
+
+/** No segment is longer, except equal ones. */
+#define SEGMENT_MAX ((uint64_t)256 * 1024)
+
+struct segment {
+    uint64_t target; /* offset in the target's flat space; segments follow each other gaplessly */
+    uint64_t len;
+    bool equal;    /* byte for byte the same as base[base, base + len) */
+    bool has_base; /* base[base, base + len) lies in the base and is its likely origin */
+    uint64_t base;
+    uint8_t width; /* of the numbers in it; 0: not known */
+    uint16_t stride;
+};
+
+struct segment_sink {
+    void *ctx;
+    enum ox_code (*take)(void *ctx, const struct segment *segment, struct ox_err *err);
+};
+
+/** Segment the whole target. `pairs` may be empty: then all is bytes. */
+enum ox_code plan_run(const struct ox_source *base, const struct ox_source *target,
+                      const struct tensor_pairs *pairs, struct ox_stop *stop,
+                      const struct segment_sink *sink, struct ox_err *err);
+
+#endif
