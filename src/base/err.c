@@ -70,19 +70,16 @@ enum ox_code ox_err_sys(struct ox_err *err, int sys_errno, const char *fmt, ...)
     enum ox_code code = code_of_errno(sys_errno);
 
     if (err != NULL) {
+        char text[OX_ERR_MSG_MAX]; /* fmt may quote err->msg itself */
         char reason[128] = "unknown error";
         va_list args;
-        int used;
 
-        err->code = code;
-        err->sys_errno = sys_errno;
         va_start(args, fmt);
-        used = vsnprintf(err->msg, sizeof(err->msg), fmt, args);
+        (void)vsnprintf(text, sizeof(text), fmt, args);
         va_end(args);
         (void)strerror_r(sys_errno, reason, sizeof(reason));
-        if (used >= 0 && (size_t)used < sizeof(err->msg)) {
-            (void)snprintf(err->msg + used, sizeof(err->msg) - (size_t)used, ": %s", reason);
-        }
+        ox_err_record(err, code, "%s: %s", text, reason);
+        err->sys_errno = sys_errno;
     }
     return code;
 }

@@ -292,6 +292,9 @@ enum ox_code ox_dir_make(const char *path, mode_t mode, struct ox_err *err)
     if (mkdir(path, mode) == 0 || (stat(path, &st) == 0 && S_ISDIR(st.st_mode))) {
         return OX_OK;
     }
+    if (path[0] == '\0') {
+        return ox_err_set(err, OX_EINVAL, "a folder without a name cannot be made");
+    }
     code = ox_strdup(&copy, path, err);
     if (code != OX_OK) {
         return code;

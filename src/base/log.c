@@ -2,9 +2,11 @@
 
 #include "oxide/base/clock.h"
 #include "oxide/base/json.h"
+#include "oxide/base/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 2048
@@ -24,12 +26,10 @@ static void write_json(int fd, const char *when, const char *level, const char *
     char *text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT);
 
     if (text != NULL) {
-        char line[LINE_MAX_BYTES + 256];
-        int len = snprintf(line, sizeof(line), "%s\n", text);
+        size_t len = strlen(text);
 
-        if (len > 0 && (size_t)len < sizeof(line)) {
-            write_line(fd, line, (size_t)len);
-        }
+        text[len] = '\n'; /* where the NUL was */
+        write_line(fd, text, len + 1);
     }
     free(text);
     json_decref(json);
@@ -47,11 +47,7 @@ void ox_log(const struct ox_log *log, enum ox_log_level level, const char *fmt, 
     va_start(args, fmt);
     (void)vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
-    for (char *c = message; *c != '\0'; c++) { /* a name from outside cannot forge a line */
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) {
-            *c = ' ';
-        }
-    }
+    ox_text_clean(message); /* a name from outside can neither forge nor swallow a line */
     ox_time_text(ox_clock_system()->wall_ms(NULL), when);
     if (log->format == OX_LOG_JSON) {
         write_json(log->fd, when, level_words[level], message);

@@ -50,6 +50,7 @@ static enum ox_code check_path(const char *path, struct ox_err *err)
 {
     size_t len = strnlen(path, OX_MANIFEST_PATH_MAX + 1);
     const char *part = path;
+    unsigned depth = 0;
     json_t *utf8;
 
     if (len == 0 || len > OX_MANIFEST_PATH_MAX) {
@@ -77,6 +78,10 @@ static enum ox_code check_path(const char *path, struct ox_err *err)
             (part_len == 2 && part[0] == '.' && part[1] == '.')) {
             return ox_err_set(err, OX_EINVAL,
                               "path \"%s\" in an artifact is not a plain relative path", path);
+        }
+        if (++depth > OX_MANIFEST_DEPTH_MAX) {
+            return ox_err_set(err, OX_EINVAL, "a path in an artifact is nested deeper than %d",
+                              OX_MANIFEST_DEPTH_MAX);
         }
         if (part[part_len] == '\0') {
             return OX_OK;
@@ -183,9 +188,20 @@ uint64_t ox_manifest_size(const struct ox_manifest *manifest)
 
 size_t ox_manifest_find(const struct ox_manifest *manifest, const char *path)
 {
-    for (size_t i = 0; i < manifest->count; i++) {
-        if (strcmp(manifest->files[i].path, path) == 0) {
-            return i;
+    size_t low = 0;
+    size_t high = manifest->count;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int order = strcmp(manifest->files[mid].path, path);
+
+        if (order == 0) {
+            return mid;
+        }
+        if (order < 0) {
+            low = mid + 1;
+        } else {
+            high = mid;
         }
     }
     return SIZE_MAX;

@@ -62,6 +62,9 @@ void ox_xxh64_update(struct ox_xxh64 *sum, const void *bytes, size_t len_bytes)
     const uint8_t *from = bytes;
     size_t taken;
 
+    if (len_bytes == 0) {
+        return; /* bytes may be NULL then */
+    }
     sum->total_bytes += len_bytes;
     if (sum->tail_bytes > 0) {
         size_t room = sizeof(sum->tail) - sum->tail_bytes;

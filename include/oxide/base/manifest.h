@@ -13,6 +13,7 @@
 #define OX_MANIFEST_FILES_MAX 4096    /* shards, tokenizers, labels: hundreds at most */
 #define OX_MANIFEST_PATH_MAX 1024     /* bytes of one path */
 #define OX_MANIFEST_COMPONENT_MAX 255 /* NAME_MAX of every file system that we meet */
+#define OX_MANIFEST_DEPTH_MAX 32      /* components of one path: ox_remove_tree can take it away */
 
 struct ox_manifest_file {
     char *path; /* relative, '/' between components; owned by the manifest */
@@ -39,8 +40,8 @@ OX_MUST_USE enum ox_code ox_manifest_add(struct ox_manifest *manifest, const cha
 
 /**
  * Sort by path and check every rule: 1 to OX_MANIFEST_FILES_MAX files; paths are valid UTF-8
- * without control characters or backslashes, relative, no empty, "." or ".." component; none stands
- * twice or is the folder of another; sizes together under 2^63. Errors: OX_EINVAL, OX_ETOOBIG.
+ * without control characters or backslashes, relative, no empty, "." or ".." component, at most
+ * OX_MANIFEST_DEPTH_MAX components; none stands twice or is the folder of another; sizes together under 2^63. Errors: OX_EINVAL, OX_ETOOBIG.
  */
 OX_MUST_USE enum ox_code ox_manifest_finish(struct ox_manifest *manifest, struct ox_err *err);
 
@@ -56,7 +57,7 @@ OX_MUST_USE enum ox_code ox_manifest_single(struct ox_manifest *out, const char 
 /** Sizes of all files together. */
 uint64_t ox_manifest_size(const struct ox_manifest *manifest);
 
-/** Index of the file with this path, or SIZE_MAX. */
+/** Index of the file with this path in a finished manifest, or SIZE_MAX. */
 size_t ox_manifest_find(const struct ox_manifest *manifest, const char *path);
 
 /** The array of files as JSON, and back (order and rules are checked). The caller owns *out. */

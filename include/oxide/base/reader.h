@@ -45,11 +45,35 @@ OX_MUST_USE enum ox_code ox_reader_bytes(struct ox_reader *reader, size_t len_by
 /** Refuse leftovers: OX_ECORRUPT unless all is consumed. */
 OX_MUST_USE enum ox_code ox_reader_end(const struct ox_reader *reader, struct ox_err *err);
 
-/** Little-endian loads and stores at any alignment. */
-uint16_t ox_load_u16le(const uint8_t *bytes);
-uint32_t ox_load_u32le(const uint8_t *bytes);
-uint64_t ox_load_u64le(const uint8_t *bytes);
-void ox_store_u32le(uint8_t *bytes, uint32_t value);
-void ox_store_u64le(uint8_t *bytes, uint64_t value);
+/** Little-endian loads and stores at any alignment; compilers make one move of each. */
+static inline uint16_t ox_load_u16le(const uint8_t *bytes)
+{
+    return (uint16_t)(bytes[0] | (unsigned)bytes[1] << 8);
+}
+
+static inline uint32_t ox_load_u32le(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+           (uint32_t)bytes[3] << 24;
+}
+
+static inline uint64_t ox_load_u64le(const uint8_t *bytes)
+{
+    return (uint64_t)ox_load_u32le(bytes) | (uint64_t)ox_load_u32le(bytes + 4) << 32;
+}
+
+static inline void ox_store_u32le(uint8_t *bytes, uint32_t value)
+{
+    bytes[0] = (uint8_t)value;
+    bytes[1] = (uint8_t)(value >> 8);
+    bytes[2] = (uint8_t)(value >> 16);
+    bytes[3] = (uint8_t)(value >> 24);
+}
+
+static inline void ox_store_u64le(uint8_t *bytes, uint64_t value)
+{
+    ox_store_u32le(bytes, (uint32_t)value);
+    ox_store_u32le(bytes + 4, (uint32_t)(value >> 32));
+}
 
 #endif

@@ -1,0 +1,14 @@
+/** Text from outside, made fit to be shown: in logs, messages, JSON and on terminals. */
+#ifndef OXIDE_BASE_TEXT_H
+#define OXIDE_BASE_TEXT_H
+
+#include <stddef.h>
+
+/**
+ * Clean a string in place: control characters (C0, DEL, and C1, which terminals obey too) become
+ * spaces, bytes that are no valid UTF-8 question marks. What is left is valid UTF-8 on one line, so
+ * JSON can hold it. The string never grows. Source: RFC 3629, section 4.
+ */
+void ox_text_clean(char *text);
+
+#endif
