@@ -105,7 +105,8 @@ static enum ox_code check_sizes(const struct ox_oxdl_reader *self, uint64_t targ
     return OX_OK;
 }
 
-/* The front of the frame in `in`. OX_OK with its fields, ranges included. */
+/* The front of the frame in `in`. OX_OK with its fields, ranges included. Where it is not whole,
+ * self->need_bytes is what it has at least: looking again byte after byte would be quadratic. */
 static enum ox_code parse_front(struct ox_oxdl_reader *self, struct ox_reader *in,
                                 struct ox_oxdl_frame *frame, struct ox_err *err)
 {
@@ -131,6 +132,7 @@ static enum ox_code parse_front(struct ox_oxdl_reader *self, struct ox_reader *i
         return code;
     }
     for (uint64_t i = 0; i < ranges; i++) {
+        self->need_bytes = in->pos + 2 * (size_t)(ranges - i) + OXDL_SUM_BYTES;
         code = read_range(self, in, &expected, &self->ranges[i], err);
         if (code != OX_OK) {
             return code;
@@ -175,6 +177,15 @@ static enum ox_code take_end(struct ox_oxdl_reader *self, struct ox_reader *in, 
     return OX_OK;
 }
 
+/* The frame or end frame at the start of `in`. */
+static enum ox_code parse_unit(struct ox_oxdl_reader *self, struct ox_reader *in,
+                               struct ox_oxdl_frame *frame, size_t *used_bytes, struct ox_err *err)
+{
+    in->pos = 0;
+    return in->data[0] == OX_OXDL_END ? take_end(self, in, used_bytes, err)
+                                      : parse_front(self, in, frame, err);
+}
+
 /*
  * Try to take one unit (header or frame) from the front of bytes. *used_bytes is 0 if it is not
  * whole yet; self->need_bytes then says how many bytes to wait for.
@@ -203,14 +214,18 @@ static enum ox_code take_unit(struct ox_oxdl_reader *self, const uint8_t *bytes,
         return code;
     }
     ox_reader_init(&in, bytes, len_bytes, "patch frame");
-    code = bytes[0] == OX_OXDL_END ? take_end(self, &in, used_bytes, err)
-                                   : parse_front(self, &in, &frame, err);
+    code = parse_unit(self, &in, &frame, used_bytes, NULL);
     if (code == OX_ECORRUPT && in.pos + 16 > len_bytes && len_bytes < FRAME_FRONT_MAX) {
-        self->need_bytes = len_bytes + 1; /* perhaps the front is just not whole */
+        if (self->need_bytes <= len_bytes) { /* perhaps the front is just not whole */
+            self->need_bytes = len_bytes + 1;
+        }
         return OX_OK;
     }
-    if (code != OX_OK || self->state == ENDED) {
-        return code;
+    if (code != OX_OK) {
+        return parse_unit(self, &in, &frame, used_bytes, err);
+    }
+    if (self->state == ENDED) {
+        return OX_OK;
     }
     if (ox_reader_left(&in) < frame.body_bytes) {
         self->need_bytes = in.pos + frame.body_bytes;
