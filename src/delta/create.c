@@ -16,6 +16,9 @@
 
 #define THREADS_MAX 64
 
+/* What every reader knows: all else can be done with these. */
+#define OPS_NEEDED ((uint64_t)1 << OX_OXDL_END | (uint64_t)1 << OX_OXDL_RAW)
+
 /* A target so small may become one frame; then the patch is held back until that was tried. */
 #define WHOLE_MAX ((uint64_t)OX_OXDL_FRAME_TARGET_MAX)
 
@@ -41,6 +44,7 @@ struct pipeline {
     const struct ox_output *out;
     struct ox_buf held; /* frames held back, if `hold` */
     bool hold;
+    bool may_copy;
     struct ox_delta_stats stats;
     struct ox_pool *pool;
     pthread_mutex_t lock;
@@ -201,7 +205,8 @@ static enum ox_code flush_equal(struct pipeline *self, struct ox_err *err)
     struct segment equal = self->equal;
 
     self->equal.len = 0;
-    return equal.len == 0 ? OX_OK : add(self, &equal, equal.len >= COPY_MIN, err);
+    return equal.len == 0 ? OX_OK
+                          : add(self, &equal, self->may_copy && equal.len >= COPY_MIN, err);
 }
 
 static enum ox_code take_segment(void *ctx, const struct segment *segment, struct ox_err *err)
@@ -367,6 +372,11 @@ enum ox_code ox_delta_create(const struct ox_delta_side *base, const struct ox_d
     struct pipeline self = {.options = options, .out = out};
     enum ox_code code;
 
+    if ((ops & OPS_NEEDED) != OPS_NEEDED) {
+        return ox_err_set(err, OX_EUNSUPPORTED,
+                          "no patch can do without the operations end and raw (bitmap %llx)",
+                          (unsigned long long)options->ops);
+    }
     if ((code = ox_concat_init(&base_space, base->files, base->manifest->count, err)) != OX_OK) {
         return code;
     }
@@ -379,6 +389,7 @@ enum ox_code ox_delta_create(const struct ox_delta_side *base, const struct ox_d
     target_source = ox_concat_source(&target_space);
     self.base = &base_source;
     self.target = &target_source;
+    self.may_copy = (ops >> OX_OXDL_COPY & 1) != 0;
     self.hold = engine->tries_whole && target_source.size_bytes <= WHOLE_MAX;
     if ((code = pipeline_init(&self, threads < THREADS_MAX ? threads : THREADS_MAX, ops, err)) !=
             OX_OK ||

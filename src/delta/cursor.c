@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define AHEAD_MIN ((size_t)8 * 1024) /* read after a jump; a whole buffer made shuffles slow */
+
 enum ox_code cursor_init(struct cursor *cursor, const struct ox_source *source, struct ox_err *err)
 {
     uint8_t *buf = malloc(CURSOR_BYTES);
@@ -14,6 +16,7 @@ enum ox_code cursor_init(struct cursor *cursor, const struct ox_source *source, 
     cursor->buf = buf;
     cursor->start = 0;
     cursor->len = 0;
+    cursor->ahead = AHEAD_MIN;
     return OX_OK;
 }
 
@@ -23,11 +26,24 @@ void cursor_clear(struct cursor *cursor)
     *cursor = (struct cursor){0};
 }
 
-static enum ox_code fill(struct cursor *cursor, uint64_t start, struct ox_err *err)
+/* Before a fill for `offset`: how much to read, at least `least`? */
+static size_t read_ahead(struct cursor *cursor, uint64_t offset, size_t least)
+{
+    bool goes_on = offset >= cursor->start && offset - cursor->start <= cursor->len;
+
+    cursor->ahead = !goes_on                           ? AHEAD_MIN
+                    : cursor->ahead < CURSOR_BYTES / 2 ? cursor->ahead * 2
+                                                       : CURSOR_BYTES;
+    return cursor->ahead < least ? least : cursor->ahead;
+}
+
+static enum ox_code fill(struct cursor *cursor, uint64_t start, size_t take, struct ox_err *err)
 {
     uint64_t left = cursor->source->size_bytes - start;
-    size_t take = left < CURSOR_BYTES ? (size_t)left : CURSOR_BYTES;
-    enum ox_code code = ox_source_read(cursor->source, start, cursor->buf, take, err);
+    enum ox_code code;
+
+    take = left < take ? (size_t)left : take;
+    code = ox_source_read(cursor->source, start, cursor->buf, take, err);
 
     cursor->start = start;
     cursor->len = code == OX_OK ? take : 0;
@@ -46,7 +62,7 @@ enum ox_code cursor_at(struct cursor *cursor, uint64_t offset, size_t want, cons
     }
     if (offset < cursor->start || offset - cursor->start > cursor->len ||
         cursor->len - (size_t)(offset - cursor->start) < want) {
-        code = left == 0 ? OX_OK : fill(cursor, offset, err);
+        code = left == 0 ? OX_OK : fill(cursor, offset, read_ahead(cursor, offset, want), err);
     }
     if (code != OX_OK) {
         return code;
@@ -70,10 +86,10 @@ enum ox_code cursor_before(struct cursor *cursor, uint64_t offset, size_t want, 
         want = (size_t)offset;
     }
     if (offset - want < cursor->start || offset > cursor->start + cursor->len) {
-        /* Going backwards: keep half a buffer behind the place too. */
-        uint64_t start = offset > CURSOR_BYTES / 2 ? offset - CURSOR_BYTES / 2 : 0;
+        size_t take = read_ahead(cursor, offset, 2 * want); /* half of it behind the place */
+        uint64_t start = offset > take / 2 ? offset - take / 2 : 0;
 
-        code = fill(cursor, start, err);
+        code = fill(cursor, start, take, err);
     }
     if (code == OX_OK) {
         size_t have = (size_t)(offset - cursor->start);

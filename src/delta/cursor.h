@@ -11,6 +11,7 @@ struct cursor {
     uint8_t *buf; /* CURSOR_BYTES, owned */
     uint64_t start;
     size_t len;
+    size_t ahead; /* bytes to read at once: grows while reads go on, shrinks where they jump */
 };
 
 enum ox_code cursor_init(struct cursor *cursor, const struct ox_source *source, struct ox_err *err);

@@ -63,13 +63,17 @@ static enum ox_code wrong_lengths(const struct ox_oxdl_frame *frame, struct ox_e
                       frame->body_bytes);
 }
 
-/* One zstd frame that must fill out exactly, with an optional prefix. */
+/* One zstd frame that must fill out exactly, with an optional prefix. zstd would take several frames
+ * and skippable ones, too: one patch, one spelling. */
 static enum ox_code unzstd(struct decoder *decoder, uint8_t *out, size_t out_bytes,
                            const uint8_t *in, size_t in_bytes, const struct ox_buf *prefix,
                            struct ox_err *err)
 {
-    size_t got;
+    size_t got = ZSTD_findFrameCompressedSize(in, in_bytes);
 
+    if (ZSTD_isError(got) || got != in_bytes) {
+        return ox_err_set(err, OX_ECORRUPT, "zstd data in a frame is not one whole zstd frame");
+    }
     if (decoder->zstd == NULL) {
         decoder->zstd = ZSTD_createDCtx();
         if (decoder->zstd == NULL) {

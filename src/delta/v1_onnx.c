@@ -7,6 +7,7 @@
  */
 #include "v1_onnx.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Field numbers of onnx.proto. */
@@ -126,75 +127,141 @@ static enum ox_code find_graph(const struct ox_buf *model, struct field *graph, 
     return ox_err_set(err, OX_ECORRUPT, "a model without a graph");
 }
 
-/* The bytes of the base's initializer of this name. */
-static enum ox_code find_base_tensor(const struct field *graph, const uint8_t *name,
-                                     size_t name_len, struct field *out, struct ox_err *err)
+/* --- what is called by name ---*/
+
+/* A chunk of the patch, or an initializer of the base. Looked up in sorted lists: the skeleton may
+ * name millions of tensors. */
+struct named {
+    const uint8_t *name;
+    size_t name_len;
+    const uint8_t *data; /* of the base's tensor */
+    size_t data_len;
+    struct ox_oxdl1_chunk chunk;
+    bool used;
+};
+
+struct names {
+    struct ox_buf bytes; /* an array of struct named */
+    size_t count;
+};
+
+static struct named *names_at(const struct names *names, size_t index)
+{
+    return (struct named *)(void *)names->bytes.data + index;
+}
+
+static enum ox_code names_add(struct names *names, const struct named *named, struct ox_err *err)
+{
+    if (names->count == TENSORS_MAX) {
+        return ox_err_set(err, OX_ETOOBIG, "a model has more than %d tensors", TENSORS_MAX);
+    }
+    names->count++;
+    return ox_buf_append(&names->bytes, named, sizeof(*named), err);
+}
+
+static int compare_names(const struct named *a, const struct named *b)
+{
+    if (a->name_len != b->name_len) {
+        return a->name_len < b->name_len ? -1 : 1;
+    }
+    return a->name_len == 0 ? 0 : memcmp(a->name, b->name, a->name_len);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return compare_names(a, b);
+}
+
+/* Sort; two of one name are refused: they would make one tensor mean two. */
+static enum ox_code names_finish(struct names *names, struct ox_err *err)
+{
+    if (names->count > 0) {
+        qsort(names->bytes.data, names->count, sizeof(struct named), by_name);
+    }
+    for (size_t i = 1; i < names->count; i++) {
+        const struct named *named = names_at(names, i);
+
+        if (compare_names(named - 1, named) == 0) {
+            return ox_err_set(err, OX_ECORRUPT, "two tensors are called \"%.*s\"",
+                              named->name_len > 64 ? 64 : (int)named->name_len,
+                              (const char *)named->name);
+        }
+    }
+    return OX_OK;
+}
+
+static struct named *names_find(const struct names *names, const uint8_t *name, size_t name_len)
+{
+    const struct named key = {.name = name, .name_len = name_len};
+
+    return names->count == 0 ? NULL
+                             : bsearch(&key, names->bytes.data, names->count, sizeof(key), by_name);
+}
+
+/* The initializers of the base. */
+static enum ox_code list_tensors(const struct ox_buf *base, struct names *out, struct ox_err *err)
 {
     struct ox_reader reader;
-    enum ox_code code = OX_OK;
+    struct field graph;
+    enum ox_code code = find_graph(base, &graph, err);
 
-    ox_reader_init(&reader, graph->data, graph->data_len, "graph");
+    if (code != OX_OK) {
+        return code;
+    }
+    ox_reader_init(&reader, graph.data, graph.data_len, "graph");
     while (code == OX_OK && ox_reader_left(&reader) > 0) {
         struct field field;
-        struct field own_name;
+        struct field name;
+        struct field data;
 
         code = read_field(&reader, &field, err);
         if (code != OX_OK || field.number != GRAPH_INITIALIZER || field.wire != WIRE_BYTES) {
             continue;
         }
-        code = read_tensor(field.data, field.data_len, &own_name, out, err);
-        if (code == OX_OK && own_name.data_len == name_len &&
-            (name_len == 0 || memcmp(own_name.data, name, name_len) == 0)) {
-            return OX_OK;
+        code = read_tensor(field.data, field.data_len, &name, &data, err);
+        if (code == OX_OK) {
+            code = names_add(out,
+                             &(struct named){.name = name.data,
+                                             .name_len = name.data_len,
+                                             .data = data.data,
+                                             .data_len = data.data_len},
+                             err);
         }
     }
-    return code != OX_OK ? code
-                         : ox_err_set(err, OX_ECORRUPT,
-                                      "the patch names a tensor \"%.*s\" that the "
-                                      "base does not have",
-                                      name_len > 64 ? 64 : (int)name_len, (const char *)name);
+    return code == OX_OK ? names_finish(out, err) : code;
 }
 
+/* --- rebuilding ---*/
+
 /* The bytes that a chunk gives its tensor, into out. */
-static enum ox_code rebuild_tensor(const struct ox_oxdl1_chunk *chunk, const struct field *graph,
+static enum ox_code rebuild_tensor(const struct ox_oxdl1_chunk *chunk, const struct names *tensors,
                                    struct ox_buf *out, struct ox_err *err)
 {
-    struct field base = {0};
-    enum ox_code code = OX_OK;
+    const struct named *base = NULL;
+    enum ox_code code;
 
     if (chunk->op != OX_OXDL1_REPLACE) {
-        code = find_base_tensor(graph, chunk->name, chunk->name_len, &base, err);
-    }
-    if (code != OX_OK) {
-        return code;
+        base = names_find(tensors, chunk->name, chunk->name_len);
+        if (base == NULL) {
+            return ox_err_set(
+                err, OX_ECORRUPT, "the patch names a tensor \"%.*s\" that the base does not have",
+                chunk->name_len > 64 ? 64 : (int)chunk->name_len, (const char *)chunk->name);
+        }
     }
     if (chunk->op == OX_OXDL1_COPY) {
         out->len_bytes = 0;
-        return ox_buf_append(out, base.data, base.data_len, err);
+        return ox_buf_append(out, base->data, base->data_len, err);
     }
     code = v1_unpack(chunk, NULL, out, err);
     if (code == OX_OK && chunk->op == OX_OXDL1_XOR) {
-        if (out->len_bytes != base.data_len) {
+        if (out->len_bytes != base->data_len) {
             return ox_err_set(err, OX_ECORRUPT, "the patch XORs tensors of different sizes");
         }
         for (size_t i = 0; i < out->len_bytes; i++) {
-            out->data[i] ^= base.data[i];
+            out->data[i] ^= base->data[i];
         }
     }
     return code;
-}
-
-/* The chunk that belongs to a tensor of this name, or NULL. */
-static const struct ox_oxdl1_chunk *find_chunk(const struct ox_oxdl1_chunk *chunks, size_t count,
-                                               const struct field *name)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (chunks[i].name_len == name->data_len &&
-            (name->data_len == 0 || memcmp(chunks[i].name, name->data, name->data_len) == 0)) {
-            return &chunks[i];
-        }
-    }
-    return NULL;
 }
 
 /* Copy a TensorProto, raw_data put in between the fields of smaller and of greater numbers. */
@@ -225,9 +292,9 @@ static enum ox_code put_tensor(struct ox_buf *out, const struct field *tensor,
 }
 
 struct rebuild {
-    const struct ox_oxdl1_chunk *chunks;
-    size_t chunk_count;
-    struct field base_graph;
+    struct names chunks;
+    struct names tensors; /* of the base */
+    uint64_t limit_bytes;
     struct ox_buf raw;
     struct ox_buf tensor;
 };
@@ -240,7 +307,7 @@ static enum ox_code put_graph(struct rebuild *self, struct ox_buf *out, const st
 
     ox_reader_init(&reader, graph->data, graph->data_len, "graph in a skeleton");
     while (code == OX_OK && ox_reader_left(&reader) > 0) {
-        const struct ox_oxdl1_chunk *chunk = NULL;
+        struct named *chunk = NULL;
         struct field field;
         struct field name;
         struct field data;
@@ -248,19 +315,22 @@ static enum ox_code put_graph(struct rebuild *self, struct ox_buf *out, const st
         code = read_field(&reader, &field, err);
         if (code == OX_OK && field.number == GRAPH_INITIALIZER && field.wire == WIRE_BYTES) {
             code = read_tensor(field.data, field.data_len, &name, &data, err);
-            chunk = code == OX_OK ? find_chunk(self->chunks, self->chunk_count, &name) : NULL;
+            chunk = code == OX_OK ? names_find(&self->chunks, name.data, name.data_len) : NULL;
         }
         if (code == OX_OK && chunk == NULL) {
             code = ox_buf_append(out, field.whole, field.whole_len, err);
+        } else if (code == OX_OK && chunk->used) {
+            code = ox_err_set(err, OX_ECORRUPT, "the skeleton names a tensor twice");
         } else if (code == OX_OK) {
+            chunk->used = true;
             self->tensor.len_bytes = 0;
-            if ((code = rebuild_tensor(chunk, &self->base_graph, &self->raw, err)) == OX_OK &&
+            if ((code = rebuild_tensor(&chunk->chunk, &self->tensors, &self->raw, err)) == OX_OK &&
                 (code = put_tensor(&self->tensor, &field, &self->raw, err)) == OX_OK) {
                 code = put_bytes_field(out, GRAPH_INITIALIZER, self->tensor.data,
                                        self->tensor.len_bytes, err);
             }
         }
-        if (code == OX_OK && out->len_bytes > OX_OXDL1_PATCH_MAX) {
+        if (code == OX_OK && out->len_bytes > self->limit_bytes) {
             code = ox_err_set(err, OX_ECORRUPT, "the patch rebuilds more than it promised");
         }
     }
@@ -297,8 +367,7 @@ enum ox_code v1_rebuild_onnx(struct ox_reader *reader, const struct ox_oxdl1_hea
                              const struct ox_buf *base, struct ox_buf *target, struct ox_err *err)
 {
     static const char skeleton_name[] = "__skeleton__";
-    struct rebuild self = {0};
-    struct ox_buf chunks = OX_BUF_INIT;
+    struct rebuild self = {.limit_bytes = header->target_size_bytes};
     struct ox_buf skeleton = OX_BUF_INIT;
     bool have_skeleton = false;
     enum ox_code code = OX_OK;
@@ -307,35 +376,39 @@ enum ox_code v1_rebuild_onnx(struct ox_reader *reader, const struct ox_oxdl1_hea
         return ox_err_set(err, OX_EUNSUPPORTED,
                           "a tensor patch of version 1 can only be applied to ONNX");
     }
-    if (header->chunk_count > TENSORS_MAX) {
-        return ox_err_set(err, OX_ETOOBIG, "the patch has %u chunks, at most %d are read",
-                          header->chunk_count, TENSORS_MAX);
-    }
     for (uint32_t i = 0; code == OX_OK && i < header->chunk_count; i++) {
         struct ox_oxdl1_chunk chunk;
 
-        code = ox_oxdl1_read_chunk(reader, &chunk, err);
-        if (code == OX_OK && chunk.name_len == sizeof(skeleton_name) - 1 &&
-            memcmp(chunk.name, skeleton_name, chunk.name_len) == 0) {
+        if ((code = ox_oxdl1_read_chunk(reader, &chunk, err)) != OX_OK) {
+            break;
+        }
+        if (chunk.uncompressed_bytes > self.limit_bytes) {
+            code = ox_err_set(err, OX_ECORRUPT, "a chunk of %u bytes in a target of %llu",
+                              chunk.uncompressed_bytes, (unsigned long long)self.limit_bytes);
+        } else if (chunk.name_len != sizeof(skeleton_name) - 1 ||
+                   memcmp(chunk.name, skeleton_name, chunk.name_len) != 0) {
+            code = names_add(
+                &self.chunks,
+                &(struct named){.name = chunk.name, .name_len = chunk.name_len, .chunk = chunk},
+                err);
+        } else if (have_skeleton) {
+            code = ox_err_set(err, OX_ECORRUPT, "a tensor patch with two skeletons");
+        } else {
             code = v1_unpack(&chunk, NULL, &skeleton, err);
             have_skeleton = true;
-        } else if (code == OX_OK) {
-            code = ox_buf_append(&chunks, &chunk, sizeof(chunk), err);
         }
     }
     if (code == OX_OK && !have_skeleton) {
         code = ox_err_set(err, OX_ECORRUPT, "a tensor patch without its skeleton");
     }
-    if (code == OX_OK) {
-        self.chunks = (const struct ox_oxdl1_chunk *)(void *)chunks.data;
-        self.chunk_count = chunks.len_bytes / sizeof(struct ox_oxdl1_chunk);
-        if ((code = find_graph(base, &self.base_graph, err)) == OX_OK) {
-            code = put_model(&self, target, &skeleton, err);
-        }
+    if (code == OX_OK && (code = names_finish(&self.chunks, err)) == OX_OK &&
+        (code = list_tensors(base, &self.tensors, err)) == OX_OK) {
+        code = put_model(&self, target, &skeleton, err);
     }
+    ox_buf_clear(&self.chunks.bytes);
+    ox_buf_clear(&self.tensors.bytes);
     ox_buf_clear(&self.raw);
     ox_buf_clear(&self.tensor);
-    ox_buf_clear(&chunks);
     ox_buf_clear(&skeleton);
     return code;
 }

@@ -36,7 +36,8 @@ struct ox_delta_stats {
 /**
  * Write the OXDL 2 patch from base to target. Memory is bounded whatever their size; the same
  * input gives the same bytes on every machine. stats may be NULL.
- * Errors: OX_ECANCELED, OX_ENOMEM, OX_EIO if a side changed while it was read, the output's own.
+ * Errors: OX_ECANCELED, OX_ENOMEM, OX_EIO if a side changed while it was read, OX_EUNSUPPORTED if
+ * the reader does not even know end and raw, the output's own.
  */
 OX_MUST_USE enum ox_code ox_delta_create(const struct ox_delta_side *base,
                                          const struct ox_delta_side *target,

@@ -1,0 +1,277 @@
+#include "helpers.h"
+
+#include <stdatomic.h>
+#include <dirent.h>
+#include <stdlib.h>
+
+/* A pair that uses every operation: copies, edits, and fine-tuned numbers. */
+static struct artifact *base_side(void)
+{
+    struct tensors model = {OX_BUF_INIT, OX_BUF_INIT};
+
+    tensors_add(&model, "same", "U8", 200000, 0, noise(1, 200000));
+    tensors_add(&model, "w", "F32", 10000, 0, weights(2, 10000, "F32"));
+    tensors_add(&model, "text", "U8", 20000, 0, prose(3, 20000));
+    return artifact_single(tensors_file(&model));
+}
+
+static struct artifact *target_side(void)
+{
+    struct tensors model = {OX_BUF_INIT, OX_BUF_INIT};
+    struct ox_buf old = weights(2, 10000, "F32");
+
+    tensors_add(&model, "same", "U8", 200000, 0, noise(1, 200000));
+    tensors_add(&model, "w", "F32", 10000, 0, fine_tuned(&old, 4, "F32"));
+    tensors_add(&model, "other text", "U8", 30000, 0, prose(5, 30000));
+    tensors_add(&model, "fresh", "U8", 3000, 0, noise(6, 3000));
+    ox_buf_clear(&old);
+    return artifact_single(tensors_file(&model));
+}
+
+#define BIT(op) ((uint64_t)1 << (op))
+
+static void ops__restrict_header_and_frames(void **state)
+{
+    static const uint64_t allowed[] = {
+        BIT(OX_OXDL_END) | BIT(OX_OXDL_RAW),
+        BIT(OX_OXDL_END) | BIT(OX_OXDL_RAW) | BIT(OX_OXDL_COPY),
+        BIT(OX_OXDL_END) | BIT(OX_OXDL_RAW) | BIT(OX_OXDL_ZSTD),
+        BIT(OX_OXDL_END) | BIT(OX_OXDL_RAW) | BIT(OX_OXDL_XOR),
+        BIT(OX_OXDL_END) | BIT(OX_OXDL_RAW) | BIT(OX_OXDL_SUB) | BIT(OX_OXDL_COPY),
+        OX_OXDL_OPS_KNOWN & ~BIT(OX_OXDL_SUB),
+        OX_OXDL_OPS_KNOWN & ~BIT(OX_OXDL_COPY),
+        UINT64_MAX, /* a reader of the future */
+    };
+    struct artifact *base = base_side();
+    struct artifact *target = target_side();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+        for (unsigned engine = OX_ENGINE_AUTO; engine <= OX_ENGINE_BINARY; engine++) {
+            struct ox_delta_options options = {
+                .engine = (enum ox_delta_engine)engine, .threads = 2, .ops = allowed[i]};
+            struct memory_output patch = {OX_BUF_INIT, 0};
+            struct ox_output output = memory_output(&patch);
+            struct memory_sink sink = {.writes = 0};
+            struct ox_oxdl_header header = {0};
+            struct ox_delta_stats stats;
+            struct ox_memory memory;
+            struct ox_source source;
+            struct ox_err err = OX_ERR_INIT;
+
+            assert_int_equal(
+                ox_delta_create(&base->side, &target->side, &options, &output, NULL, &err), OX_OK);
+            memory = (struct ox_memory){patch.bytes.data, patch.bytes.len_bytes};
+            source = ox_memory_source(&memory);
+            if (ox_delta_inspect(&source, &header, &stats, &err) != OX_OK) {
+                fail_msg("ops %llx: %s", (unsigned long long)allowed[i], err.msg);
+            }
+            assert_true((header.ops & ~(allowed[i] & OX_OXDL_OPS_KNOWN)) == 0);
+            for (unsigned op = 1; op < OX_OXDL_OP_COUNT; op++) {
+                assert_true((allowed[i] >> op & 1) || stats.target_bytes[op] == 0);
+            }
+            assert_int_equal(apply_patch(base, patch.bytes.data, patch.bytes.len_bytes, 0, &sink,
+                                         NULL),
+                             OX_OK);
+            assert_memory_equal(sink.bytes.data, target->bytes[0].data,
+                                target->bytes[0].len_bytes);
+            ox_oxdl_header_clear(&header);
+            ox_buf_clear(&sink.bytes);
+            ox_buf_clear(&patch.bytes);
+        }
+    }
+    artifact_free(base);
+    artifact_free(target);
+}
+
+static void ops__without_end_or_raw_are_refused(void **state)
+{
+    static const uint64_t allowed[] = {BIT(OX_OXDL_END), BIT(OX_OXDL_RAW),
+                                       BIT(OX_OXDL_END) | BIT(OX_OXDL_COPY), BIT(40)};
+    struct artifact *side = base_side();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(allowed) / sizeof(allowed[0]); i++) {
+        struct ox_delta_options options = {.threads = 1, .ops = allowed[i]};
+        struct memory_output patch = {OX_BUF_INIT, 0};
+        struct ox_output output = memory_output(&patch);
+
+        assert_int_equal(ox_delta_create(&side->side, &side->side, &options, &output, NULL, NULL),
+                         OX_EUNSUPPORTED);
+        assert_int_equal(patch.bytes.len_bytes, 0);
+    }
+    artifact_free(side);
+}
+
+/* --- what goes wrong on the way ---*/
+
+static size_t count_threads(void)
+{
+    DIR *dir = opendir("/proc/self/task");
+    struct dirent *entry;
+    size_t count = 0;
+
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        count += entry->d_name[0] != '.';
+    }
+    (void)closedir(dir);
+    return count;
+}
+
+static void full_disk__is_reported_and_leaves_no_thread(void **state)
+{
+    struct artifact *base = base_side();
+    struct artifact *target = artifact_single(noise(9, 6 << 20));
+    size_t threads_before = count_threads();
+
+    (void)state;
+    for (uint64_t room = 1; room < (uint64_t)8 << 20; room = room * 4 + 50) {
+        struct ox_delta_options options = {.threads = 3};
+        struct memory_output patch = {OX_BUF_INIT, room};
+        struct ox_output output = memory_output(&patch);
+        struct ox_delta_stats stats = {.frames = 12345};
+        struct ox_err err = OX_ERR_INIT;
+        enum ox_code code =
+            ox_delta_create(&base->side, &target->side, &options, &output, &stats, &err);
+
+        if (room < (uint64_t)6 << 20) {
+            assert_int_equal(code, OX_ENOSPC);
+            assert_string_equal(err.msg, "no room for the patch");
+            assert_int_equal(stats.frames, 12345);
+        }
+        ox_buf_clear(&patch.bytes);
+        assert_int_equal(count_threads(), threads_before);
+    }
+    artifact_free(base);
+    artifact_free(target);
+}
+
+struct failing {
+    const struct ox_source *inner;
+    atomic_uint reads_left;
+};
+
+static enum ox_code failing_read(void *ctx, uint64_t offset, void *out, size_t len,
+                                 struct ox_err *err)
+{
+    struct failing *self = ctx;
+
+    if (atomic_load(&self->reads_left) == 0 || atomic_fetch_sub(&self->reads_left, 1) == 0) {
+        atomic_store(&self->reads_left, 0);
+        return ox_err_set(err, OX_EIO, "the file changed");
+    }
+    return ox_source_read(self->inner, offset, out, len, err);
+}
+
+static void failing_reads__are_reported_wherever_they_come(void **state)
+{
+    struct artifact *base = base_side();
+    struct artifact *target = target_side();
+    bool succeeded = false;
+
+    (void)state;
+    for (unsigned side = 0; side < 2; side++) {
+        struct artifact *broken = side == 0 ? base : target;
+        struct ox_source inner = broken->sources[0];
+
+        for (unsigned reads = 0; reads < 40; reads++) {
+            struct failing failing = {&inner, reads};
+            struct ox_delta_options options = {.threads = 2};
+            struct memory_output patch = {OX_BUF_INIT, 0};
+            struct ox_output output = memory_output(&patch);
+            struct ox_err err = OX_ERR_INIT;
+            enum ox_code code;
+
+            broken->sources[0].ctx = &failing;
+            broken->sources[0].read_at = failing_read;
+            code = ox_delta_create(&base->side, &target->side, &options, &output, NULL, &err);
+            assert_true(code == OX_OK || (code == OX_EIO && err.code == code));
+            succeeded = succeeded || code == OX_OK;
+            assert_true(reads > 1 || code == OX_EIO);
+            ox_buf_clear(&patch.bytes);
+        }
+        broken->sources[0] = inner;
+    }
+    artifact_free(base);
+    artifact_free(target);
+}
+
+struct watch {
+    struct ox_stop *stop_at_once;
+    uint64_t last;
+    uint64_t total;
+};
+
+static void watch_update(void *ctx, uint64_t done, uint64_t total)
+{
+    struct watch *watch = ctx;
+
+    assert_true(done > watch->last && done <= total);
+    watch->last = done;
+    watch->total = total;
+    if (watch->stop_at_once != NULL) {
+        ox_stop_request(watch->stop_at_once);
+    }
+}
+
+static void stop__in_the_middle_is_canceled(void **state)
+{
+    struct artifact *base = artifact_single(noise(1, 6 << 20));
+    struct artifact *target = artifact_single(noise(2, 6 << 20));
+    struct ox_stop stop;
+    struct watch watch = {NULL, 0, 0};
+    struct ox_progress progress = {&watch, watch_update};
+    struct ox_delta_options options = {
+        .engine = OX_ENGINE_BINARY, .threads = 2, .stop = &stop, .progress = &progress};
+    struct memory_output patch = {OX_BUF_INIT, 0};
+    struct ox_output output = memory_output(&patch);
+
+    (void)state;
+    assert_int_equal(ox_stop_init(&stop, NULL), OX_OK);
+    assert_int_equal(ox_delta_create(&base->side, &target->side, &options, &output, NULL, NULL),
+                     OX_OK);
+    assert_int_equal(watch.last, (uint64_t)6 << 20);
+    assert_int_equal(watch.total, (uint64_t)6 << 20);
+    ox_buf_clear(&patch.bytes);
+    watch = (struct watch){&stop, 0, 0};
+    assert_int_equal(ox_delta_create(&base->side, &target->side, &options, &output, NULL, NULL),
+                     OX_ECANCELED);
+    assert_true(patch.bytes.len_bytes < (uint64_t)6 << 20);
+    ox_buf_clear(&patch.bytes);
+    assert_int_equal(ox_delta_create(&base->side, &target->side, &options, &output, NULL, NULL),
+                     OX_ECANCELED);
+    ox_stop_clear(&stop);
+    ox_buf_clear(&patch.bytes);
+    artifact_free(base);
+    artifact_free(target);
+}
+
+static void engine_words__go_there_and_back(void **state)
+{
+    enum ox_delta_engine engine = OX_ENGINE_TENSOR;
+
+    (void)state;
+    for (unsigned i = OX_ENGINE_AUTO; i <= OX_ENGINE_BINARY; i++) {
+        assert_int_equal(ox_delta_engine_parse(ox_delta_engine_word((enum ox_delta_engine)i),
+                                               &engine, NULL),
+                         OX_OK);
+        assert_int_equal(engine, i);
+    }
+    assert_int_equal(ox_delta_engine_parse("Auto", &engine, NULL), OX_EINVAL);
+    assert_int_equal(ox_delta_engine_parse("", &engine, NULL), OX_EINVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ops__restrict_header_and_frames),
+        cmocka_unit_test(ops__without_end_or_raw_are_refused),
+        cmocka_unit_test(full_disk__is_reported_and_leaves_no_thread),
+        cmocka_unit_test(failing_reads__are_reported_wherever_they_come),
+        cmocka_unit_test(stop__in_the_middle_is_canceled),
+        cmocka_unit_test(engine_words__go_there_and_back),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

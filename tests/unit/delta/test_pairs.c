@@ -1,0 +1,211 @@
+/* Which tensor comes from which: the passes one by one. */
+#include "../../../src/delta/pairs.h"
+#include "helpers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Models of U8 tensors, written as "name:seed:len name:seed:len ...". */
+static struct ox_buf model(const char *text, const char *dtype)
+{
+    struct tensors tensors = {OX_BUF_INIT, OX_BUF_INIT};
+    char name[32];
+    unsigned seed;
+    unsigned len;
+    int used = 0;
+
+    for (; sscanf(text, " %31[^:]:%u:%u%n", name, &seed, &len, &used) == 3; text += used) {
+        unsigned width = strcmp(dtype, "F32") == 0 ? 4 : 1;
+
+        tensors_add(&tensors, name, dtype, len / width, 0, noise(seed, len));
+    }
+    return tensors_file(&tensors);
+}
+
+struct found {
+    struct artifact *base;
+    struct artifact *target;
+    struct tensor_pairs pairs;
+};
+
+static struct found find(struct ox_buf base, struct ox_buf target)
+{
+    struct found found = {artifact_single(base), artifact_single(target), {NULL, 0}};
+
+    assert_int_equal(
+        tensor_pairs_find(&found.pairs, &found.base->side, &found.target->side, NULL, NULL), OX_OK);
+    for (size_t i = 0; i < found.pairs.count; i++) {
+        const struct tensor_pair *pair = &found.pairs.pairs[i];
+        uint64_t end = pair->target_offset + pair->target_bytes;
+
+        assert_true(pair->target_bytes > 0 && pair->common_bytes <= pair->target_bytes);
+        assert_true(end <= found.target->bytes[0].len_bytes);
+        assert_true(i == 0 || found.pairs.pairs[i - 1].target_offset +
+                                      found.pairs.pairs[i - 1].target_bytes <=
+                                  pair->target_offset);
+        assert_true(!pair->has_base || pair->base_offset + pair->common_bytes <=
+                                           found.base->bytes[0].len_bytes);
+    }
+    return found;
+}
+
+static void found_clear(struct found *found)
+{
+    tensor_pairs_clear(&found->pairs);
+    artifact_free(found->base);
+    artifact_free(found->target);
+}
+
+/* Offset of a tensor's data in the base: behind header and those before it. */
+static uint64_t place(const struct artifact *artifact, uint64_t in_data)
+{
+    uint64_t header = 0;
+
+    for (size_t i = 8; i > 0; i--) {
+        header = header << 8 | artifact->bytes[0].data[i - 1];
+    }
+    return 8 + header + in_data;
+}
+
+static void assert_pair(const struct found *found, size_t index, uint64_t base_in_data,
+                        uint64_t common)
+{
+    const struct tensor_pair *pair = &found->pairs.pairs[index];
+
+    assert_true(pair->has_base);
+    assert_int_equal(pair->base_offset, place(found->base, base_in_data));
+    assert_int_equal(pair->common_bytes, common);
+}
+
+static void reorder__is_followed_by_name(void **state)
+{
+    struct found found =
+        find(model("a:1:100 b:2:100 c:3:100", "U8"), model("c:7:100 a:8:100 b:9:100", "U8"));
+
+    (void)state;
+    assert_int_equal(found.pairs.count, 3);
+    assert_pair(&found, 0, 200, 100);
+    assert_pair(&found, 1, 0, 100);
+    assert_pair(&found, 2, 100, 100);
+    found_clear(&found);
+}
+
+static void rename__is_followed_by_content(void **state)
+{
+    struct found found = find(model("a:1:100 b:2:100 c:3:100", "U8"),
+                              model("x:3:100 b:2:100 y:1:100 z:1:100", "U8"));
+
+    (void)state;
+    assert_pair(&found, 0, 200, 100);
+    assert_pair(&found, 1, 100, 100);
+    assert_pair(&found, 2, 0, 100);
+    assert_pair(&found, 3, 0, 100); /* tied weights: one tensor of the base serves two */
+    found_clear(&found);
+}
+
+static void rename_and_tune__is_followed_by_shape_in_order(void **state)
+{
+    struct found found =
+        find(model("a:1:100 b:2:50 c:3:100", "U8"), model("x:7:100 y:8:50 z:9:100", "U8"));
+
+    (void)state;
+    assert_pair(&found, 0, 0, 100);
+    assert_pair(&found, 1, 100, 50);
+    assert_pair(&found, 2, 150, 100);
+    found_clear(&found);
+}
+
+static void grown_rows__go_side_by_side_as_far_as_both_go(void **state)
+{
+    struct found found =
+        find(model("emb:1:1000 w:2:500", "U8"), model("emb:1:1200 w:2:300", "U8"));
+
+    (void)state;
+    assert_pair(&found, 0, 0, 1000);
+    assert_int_equal(found.pairs.pairs[0].target_bytes, 1200);
+    assert_pair(&found, 1, 1000, 300);
+    found_clear(&found);
+}
+
+static void other_dtype__is_no_like(void **state)
+{
+    struct found found = find(model("a:1:100", "F32"), model("a:2:100", "U8"));
+
+    (void)state;
+    assert_int_equal(found.pairs.count, 1);
+    assert_false(found.pairs.pairs[0].has_base);
+    assert_int_equal(found.pairs.pairs[0].width, 1);
+    found_clear(&found);
+}
+
+static void numbers__have_the_width_of_their_dtype(void **state)
+{
+    static const struct {
+        const char *dtype;
+        unsigned width;
+    } rows[] = {{"F64", 8}, {"F32", 4}, {"I32", 4}, {"F16", 2}, {"BF16", 2}, {"I8", 1}, {"BOOL", 1}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct tensors sides[2] = {{OX_BUF_INIT, OX_BUF_INIT}, {OX_BUF_INIT, OX_BUF_INIT}};
+        struct found found;
+
+        for (unsigned side = 0; side < 2; side++) {
+            tensors_add(&sides[side], "w", rows[i].dtype, 16, 0, noise(side, 16 * rows[i].width));
+        }
+        found = find(tensors_file(&sides[0]), tensors_file(&sides[1]));
+        assert_int_equal(found.pairs.pairs[0].width, rows[i].width);
+        assert_int_equal(found.pairs.pairs[0].stride, rows[i].width);
+        found_clear(&found);
+    }
+}
+
+static void no_model__has_no_tensors(void **state)
+{
+    struct found found = find(noise(1, 5000), model("a:1:100", "U8"));
+
+    (void)state;
+    assert_int_equal(found.pairs.count, 1);
+    assert_false(found.pairs.pairs[0].has_base);
+    found_clear(&found);
+    found = find(model("a:1:100", "U8"), noise(1, 5000));
+    assert_int_equal(found.pairs.count, 0);
+    found_clear(&found);
+    found = find(model("", "U8"), model("", "U8"));
+    assert_int_equal(found.pairs.count, 0);
+    found_clear(&found);
+}
+
+static void stop__is_canceled(void **state)
+{
+    struct artifact *base = artifact_single(model("a:1:100", "U8"));
+    struct artifact *target = artifact_single(model("b:2:100", "U8"));
+    struct tensor_pairs pairs = {NULL, 0};
+    struct ox_stop stop;
+
+    (void)state;
+    assert_int_equal(ox_stop_init(&stop, NULL), OX_OK);
+    ox_stop_request(&stop);
+    assert_int_equal(tensor_pairs_find(&pairs, &base->side, &target->side, &stop, NULL),
+                     OX_ECANCELED);
+    assert_null(pairs.pairs);
+    ox_stop_clear(&stop);
+    artifact_free(base);
+    artifact_free(target);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reorder__is_followed_by_name),
+        cmocka_unit_test(rename__is_followed_by_content),
+        cmocka_unit_test(rename_and_tune__is_followed_by_shape_in_order),
+        cmocka_unit_test(grown_rows__go_side_by_side_as_far_as_both_go),
+        cmocka_unit_test(other_dtype__is_no_like),
+        cmocka_unit_test(numbers__have_the_width_of_their_dtype),
+        cmocka_unit_test(no_model__has_no_tensors),
+        cmocka_unit_test(stop__is_canceled),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
