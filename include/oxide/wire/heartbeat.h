@@ -1,0 +1,136 @@
+/**
+ * The heartbeat: what a device says, and what it is told. Both sides build and parse it here.
+ *
+ * Unknown fields are ignored; unknown meanings of known fields are refused. In a request an absent
+ * field means "unchanged" and null means "none". Devices of the first generation send
+ * current_model, current_model_version, status, last_update_result and metrics alone, or no body at
+ * all.
+ */
+#ifndef OXIDE_WIRE_HEARTBEAT_H
+#define OXIDE_WIRE_HEARTBEAT_H
+
+#include "oxide/base/manifest.h"
+#include "oxide/wire/reads.h"
+#include "oxide/wire/state.h"
+
+#define OX_PROTOCOL_VERSION 1
+#define OX_HEARTBEAT_MODELS_MAX 64
+#define OX_HEARTBEAT_REPORTS_MAX 64
+#define OX_HEARTBEAT_URLS_MAX 16
+
+/** A field that may be absent (unchanged), null (none), or a value. Strings are owned. */
+enum ox_presence { OX_ABSENT, OX_NULL, OX_PRESENT };
+struct ox_opt_str {
+    enum ox_presence presence;
+    char *value;
+};
+
+/** One model that a device runs. */
+struct ox_device_model {
+    char *model_id;
+    char *version;
+    struct ox_digest digest; /* of the artifact */
+};
+
+/** How one update goes or went. seq grows by one per report of a device, and survives restarts. */
+struct ox_device_report {
+    uint64_t seq;
+    char *campaign_id; /* NULL: not of a campaign */
+    char *model_id;
+    char *version;
+    enum ox_rollout_state state;
+    char *error_code;    /* failed or skipped: download, verify, apply, health, disk, ...; complete:
+                          * "patch" if the full files had to do; else NULL */
+    char *error_message; /* goes with error_code */
+    char *strategy;      /* "delta", "full", "none"; NULL while not known */
+    uint64_t bytes_received;
+    uint64_t bytes_full; /* what the whole artifact would have cost */
+    uint64_t duration_ms;
+};
+
+struct ox_heartbeat {
+    struct ox_opt_str current_model;
+    struct ox_opt_str current_version;
+    enum ox_presence status_presence;
+    enum ox_device_status status;
+    enum ox_presence result_presence; /* last_update_result */
+    bool result_failed;
+    char *result_error; /* owned; NULL unless result_failed */
+    json_t *metrics;    /* owned object, NULL if absent */
+    json_t *platform;   /* owned object, NULL if absent */
+    char *agent;        /* "oxide/0.1.0"; NULL from the first generation */
+    uint64_t protocol;  /* 0 from the first generation */
+    enum ox_presence reads_presence;
+    struct ox_reads reads;
+    enum ox_presence models_presence;
+    struct ox_device_model *models; /* owned */
+    size_t models_count;
+    struct ox_device_report *reports; /* owned */
+    size_t reports_count;
+};
+
+/** Free what it owns and become zero. */
+void ox_device_report_clear(struct ox_device_report *report);
+
+/** Free what it owns and become zero. A zeroed heartbeat says nothing (all absent). */
+void ox_heartbeat_clear(struct ox_heartbeat *heartbeat);
+
+/** Parse a request body; an empty body is a heartbeat that says nothing. Errors: OX_EINVAL. */
+OX_MUST_USE enum ox_code ox_heartbeat_parse(const void *body, size_t len_bytes,
+                                            struct ox_heartbeat *out, struct ox_err *err);
+
+/** Build a request body; the caller frees *out. */
+OX_MUST_USE enum ox_code ox_heartbeat_build(const struct ox_heartbeat *heartbeat, char **out,
+                                            struct ox_err *err);
+
+/** Bytes by digest. size_bytes 0 and zero digest: none. */
+struct ox_patch_ref {
+    bool present;
+    struct ox_digest sha256; /* of the patch file */
+    uint64_t size_bytes;
+    char *format;   /* "oxdl/2" or "oxdl/1" */
+    char *strategy; /* "tensor" or "binary" */
+};
+
+/** One model that a device is to run. */
+struct ox_assignment {
+    char *campaign_id; /* NULL: none */
+    char *model_id;
+    char *version;
+    struct ox_digest digest;  /* of the artifact */
+    struct ox_manifest files; /* the whole artifact */
+    bool base_present;
+    char *base_version; /* what the patch starts from */
+    struct ox_digest base_digest;
+    struct ox_patch_ref patch;
+    char
+        *blob_urls[OX_HEARTBEAT_URLS_MAX]; /* GET url + "/" + hex digest; before the server's own */
+    size_t blob_urls_count;
+};
+
+struct ox_heartbeat_answer {
+    char *assigned_model;              /* NULL: none */
+    char *assigned_version;            /* NULL: none */
+    bool assignments_present;          /* parsed: a server of the first generation says none */
+    struct ox_assignment *assignments; /* owned */
+    size_t assignments_count;
+    bool reports_ack_present;
+    uint64_t reports_ack;     /* every report up to this seq is durable at the server */
+    uint64_t poll_interval_s; /* 0: the agent's own */
+};
+
+void ox_assignment_clear(struct ox_assignment *assignment);
+void ox_heartbeat_answer_clear(struct ox_heartbeat_answer *answer);
+
+/** Build {status:"ok", assigned_model, assigned_model_version, assignments[]?, reports_ack?,
+ *  poll_interval_s?}; assignments[] stands there if assignments_present or reports_ack_present is
+ *  set, be it empty. The caller frees *out. */
+OX_MUST_USE enum ox_code ox_heartbeat_answer_build(const struct ox_heartbeat_answer *answer,
+                                                   char **out, struct ox_err *err);
+
+/** Parse an answer. Errors: OX_EPROTO, naming the field. */
+OX_MUST_USE enum ox_code ox_heartbeat_answer_parse(const void *body, size_t len_bytes,
+                                                   struct ox_heartbeat_answer *out,
+                                                   struct ox_err *err);
+
+#endif

@@ -1,0 +1,27 @@
+/**
+ * What patches an agent can read, as it says so in the header X-Oxide-Reads and in heartbeats:
+ * "oxdl/2; ops=1f, oxdl/1". `ops` is the hexadecimal bitmap of OXDL 2 operations (docs/oxdl.md).
+ * Formats and parameters that we do not know are ignored: a newer agent may say more.
+ */
+#ifndef OXIDE_WIRE_READS_H
+#define OXIDE_WIRE_READS_H
+
+#include "oxide/base/err.h"
+
+#include <stdint.h>
+
+#define OX_READS_TEXT_MAX 64
+
+struct ox_reads {
+    bool oxdl1;
+    bool oxdl2;
+    uint64_t oxdl2_ops; /* operations of OXDL 2 that are understood */
+};
+
+/** Errors: OX_EINVAL for a malformed list (over 512 bytes, ops that are no hex number). */
+OX_MUST_USE enum ox_code ox_reads_parse(const char *text, struct ox_reads *out, struct ox_err *err);
+
+/** Write the text; returns `out`. */
+const char *ox_reads_text(const struct ox_reads *reads, char out[OX_READS_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,312 @@
+#include "fields.h"
+#include "oxide/wire/heartbeat.h"
+#include "oxide/wire/id.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Bytes of one address in blob_urls: what every server and proxy takes in a request line. */
+#define URL_MAX 2048
+
+void ox_assignment_clear(struct ox_assignment *assignment)
+{
+    free(assignment->campaign_id);
+    free(assignment->model_id);
+    free(assignment->version);
+    ox_manifest_clear(&assignment->files);
+    free(assignment->base_version);
+    free(assignment->patch.format);
+    free(assignment->patch.strategy);
+    for (size_t i = 0; i < assignment->blob_urls_count; i++) {
+        free(assignment->blob_urls[i]);
+    }
+    *assignment = (struct ox_assignment){0};
+}
+
+void ox_heartbeat_answer_clear(struct ox_heartbeat_answer *answer)
+{
+    free(answer->assigned_model);
+    free(answer->assigned_version);
+    for (size_t i = 0; i < answer->assignments_count; i++) {
+        ox_assignment_clear(&answer->assignments[i]);
+    }
+    free(answer->assignments);
+    *answer = (struct ox_heartbeat_answer){0};
+}
+
+/* --- building --- */
+
+static enum ox_code put_base(json_t *json, const struct ox_assignment *assignment,
+                             struct ox_err *err)
+{
+    char hex[OX_DIGEST_HEX_MAX];
+
+    if (!assignment->base_present) {
+        return ox_json_set(json, "base", json_null(), err);
+    }
+    return ox_json_set(json, "base",
+                       json_pack("{s:s, s:s}", "model_version", assignment->base_version, "digest",
+                                 ox_digest_hex(&assignment->base_digest, hex)),
+                       err);
+}
+
+static enum ox_code put_patch(json_t *json, const struct ox_patch_ref *patch, struct ox_err *err)
+{
+    json_t *object;
+    enum ox_code code;
+
+    if (!patch->present) {
+        return ox_json_set(json, "patch", json_null(), err);
+    }
+    object = json_object();
+    if ((code = ox_wire_set_digest(object, "sha256", &patch->sha256, err)) != OX_OK ||
+        (code = ox_json_set_u64(object, "size", patch->size_bytes, err)) != OX_OK ||
+        (code = ox_json_set_str(object, "format", patch->format, err)) != OX_OK ||
+        (code = ox_json_set_str(object, "strategy", patch->strategy, err)) != OX_OK) {
+        json_decref(object);
+        return code;
+    }
+    return ox_json_set(json, "patch", object, err);
+}
+
+static enum ox_code put_urls(json_t *json, const struct ox_assignment *assignment,
+                             struct ox_err *err)
+{
+    json_t *urls = json_array();
+    enum ox_code code = OX_OK;
+
+    for (size_t i = 0; code == OX_OK && i < assignment->blob_urls_count; i++) {
+        code = ox_json_append(urls, json_string(assignment->blob_urls[i]), err);
+    }
+    if (code != OX_OK) {
+        json_decref(urls);
+        return code;
+    }
+    return ox_json_set(json, "blob_urls", urls, err);
+}
+
+static enum ox_code build_assignment(const struct ox_assignment *assignment, json_t **out,
+                                     struct ox_err *err)
+{
+    json_t *json = json_object();
+    json_t *files = NULL;
+    enum ox_code code;
+
+    if ((code = ox_json_set_str(json, "campaign_id", assignment->campaign_id, err)) == OX_OK &&
+        (code = ox_json_set_str(json, "model_id", assignment->model_id, err)) == OX_OK &&
+        (code = ox_json_set_str(json, "model_version", assignment->version, err)) == OX_OK &&
+        (code = ox_wire_set_digest(json, "digest", &assignment->digest, err)) == OX_OK &&
+        (code = ox_manifest_to_json(&assignment->files, &files, err)) == OX_OK &&
+        (code = ox_json_set(json, "files", files, err)) == OX_OK &&
+        (code = put_base(json, assignment, err)) == OX_OK &&
+        (code = put_patch(json, &assignment->patch, err)) == OX_OK &&
+        (code = put_urls(json, assignment, err)) == OX_OK) {
+        *out = json;
+        return OX_OK;
+    }
+    json_decref(json);
+    return code;
+}
+
+static enum ox_code put_assignments(json_t *json, const struct ox_heartbeat_answer *answer,
+                                    struct ox_err *err)
+{
+    json_t *list = json_array();
+    enum ox_code code = OX_OK;
+
+    for (size_t i = 0; code == OX_OK && i < answer->assignments_count; i++) {
+        json_t *assignment = NULL;
+
+        code = build_assignment(&answer->assignments[i], &assignment, err);
+        if (code == OX_OK) {
+            code = ox_json_append(list, assignment, err);
+        }
+    }
+    if (code != OX_OK) {
+        json_decref(list);
+        return code;
+    }
+    return ox_json_set(json, "assignments", list, err);
+}
+
+enum ox_code ox_heartbeat_answer_build(const struct ox_heartbeat_answer *answer, char **out,
+                                       struct ox_err *err)
+{
+    bool tells_assignments =
+        answer->assignments_present || answer->assignments_count > 0 || answer->reports_ack_present;
+    json_t *json = json_object();
+    enum ox_code code;
+
+    if ((code = ox_json_set_str(json, "status", "ok", err)) == OX_OK &&
+        (code = ox_json_set_str(json, "assigned_model", answer->assigned_model, err)) == OX_OK &&
+        (code = ox_json_set_str(json, "assigned_model_version", answer->assigned_version, err)) ==
+            OX_OK &&
+        (!tells_assignments || (code = put_assignments(json, answer, err)) == OX_OK) &&
+        (!answer->reports_ack_present ||
+         (code = ox_json_set_u64(json, "reports_ack", answer->reports_ack, err)) == OX_OK) &&
+        (answer->poll_interval_s == 0 ||
+         (code = ox_json_set_u64(json, "poll_interval_s", answer->poll_interval_s, err)) ==
+             OX_OK)) {
+        code = ox_json_text(json, out, err);
+    }
+    json_decref(json);
+    return code;
+}
+
+/* --- parsing --- */
+
+static enum ox_code parse_base(const json_t *json, struct ox_assignment *out, struct ox_err *err)
+{
+    const json_t *base = NULL;
+    enum ox_code code = ox_json_opt_object(json, "base", &base, err);
+
+    if (code != OX_OK || base == NULL) {
+        return code;
+    }
+    out->base_present = true;
+    code = ox_wire_get_id(base, "model_version", &out->base_version, err);
+    return code != OX_OK ? code : ox_wire_get_digest(base, "digest", &out->base_digest, err);
+}
+
+static enum ox_code parse_patch(const json_t *json, struct ox_assignment *out, struct ox_err *err)
+{
+    const json_t *patch = NULL;
+    enum ox_code code = ox_json_opt_object(json, "patch", &patch, err);
+
+    if (code != OX_OK || patch == NULL) {
+        return code;
+    }
+    if (!out->base_present) {
+        return ox_err_set(err, OX_EINVAL, "a \"patch\" needs a \"base\"");
+    }
+    out->patch.present = true;
+    if ((code = ox_wire_get_digest(patch, "sha256", &out->patch.sha256, err)) != OX_OK ||
+        (code = ox_json_get_u64(patch, "size", &out->patch.size_bytes, err)) != OX_OK ||
+        (code = ox_wire_opt_text(patch, "format", &out->patch.format, err)) != OX_OK ||
+        (code = ox_wire_opt_text(patch, "strategy", &out->patch.strategy, err)) != OX_OK) {
+        return code;
+    }
+    if (out->patch.size_bytes == 0 || out->patch.format == NULL) {
+        return ox_err_set(err, OX_EINVAL, "a \"patch\" has a \"size\" over 0 and a \"format\"");
+    }
+    return OX_OK;
+}
+
+static bool is_plain_url(const char *url)
+{
+    size_t len = strnlen(url, URL_MAX + 1);
+
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char)url[i] <= ' ' || (unsigned char)url[i] >= 0x7f) {
+            return false;
+        }
+    }
+    return len <= URL_MAX && (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0);
+}
+
+static enum ox_code parse_urls(const json_t *json, struct ox_assignment *out, struct ox_err *err)
+{
+    const json_t *urls = NULL;
+    enum ox_code code = ox_json_opt_array(json, "blob_urls", &urls, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    if (json_array_size(urls) > OX_HEARTBEAT_URLS_MAX) {
+        return ox_err_set(err, OX_EINVAL, "\"blob_urls\" has at most %d entries",
+                          OX_HEARTBEAT_URLS_MAX);
+    }
+    for (size_t i = 0; code == OX_OK && i < json_array_size(urls); i++) {
+        const char *url = json_string_value(json_array_get(urls, i));
+
+        if (url == NULL || !is_plain_url(url)) {
+            return ox_err_set(err, OX_EINVAL,
+                              "each of \"blob_urls\" is an http:// or https:// "
+                              "address without blanks, of at most %d bytes",
+                              URL_MAX);
+        }
+        code = ox_strdup(&out->blob_urls[i], url, err);
+        out->blob_urls_count += code == OX_OK;
+    }
+    return code;
+}
+
+static enum ox_code parse_assignment(const json_t *json, struct ox_assignment *out,
+                                     struct ox_err *err)
+{
+    enum ox_code code;
+
+    if (!json_is_object(json)) {
+        return ox_err_set(err, OX_EINVAL, "each must be an object");
+    }
+    if ((code = ox_wire_opt_id(json, "campaign_id", &out->campaign_id, err)) != OX_OK ||
+        (code = ox_wire_get_id(json, "model_id", &out->model_id, err)) != OX_OK ||
+        (code = ox_wire_get_id(json, "model_version", &out->version, err)) != OX_OK ||
+        (code = ox_wire_get_digest(json, "digest", &out->digest, err)) != OX_OK ||
+        (code = ox_manifest_from_json(json_object_get(json, "files"), &out->files, err)) != OX_OK ||
+        (code = parse_base(json, out, err)) != OX_OK ||
+        (code = parse_patch(json, out, err)) != OX_OK) {
+        return code;
+    }
+    return parse_urls(json, out, err);
+}
+
+static enum ox_code parse_assignments(const json_t *json, struct ox_heartbeat_answer *out,
+                                      struct ox_err *err)
+{
+    const json_t *list = NULL;
+    enum ox_code code = ox_json_opt_array(json, "assignments", &list, err);
+
+    out->assignments_present = ox_json_has(json, "assignments");
+    if (code != OX_OK || json_array_size(list) == 0) {
+        return code;
+    }
+    if (json_array_size(list) > OX_HEARTBEAT_MODELS_MAX) {
+        return ox_err_set(err, OX_EINVAL, "\"assignments\" has at most %d entries",
+                          OX_HEARTBEAT_MODELS_MAX);
+    }
+    out->assignments = calloc(json_array_size(list), sizeof(*out->assignments));
+    if (out->assignments == NULL) {
+        return ox_err_nomem(err, "assignments");
+    }
+    for (size_t i = 0; code == OX_OK && i < json_array_size(list); i++) {
+        code = parse_assignment(json_array_get(list, i),
+                                &out->assignments[out->assignments_count++], err);
+    }
+    if (code != OX_OK) {
+        ox_err_context(err, "\"assignments\"");
+    }
+    return code;
+}
+
+enum ox_code ox_heartbeat_answer_parse(const void *body, size_t len_bytes,
+                                       struct ox_heartbeat_answer *out, struct ox_err *err)
+{
+    struct ox_heartbeat_answer answer = {0};
+    json_t *json = NULL;
+    enum ox_code code = ox_json_parse_object(body, len_bytes, &json, err);
+
+    if (code == OX_OK &&
+        (code = ox_wire_opt_id(json, "assigned_model", &answer.assigned_model, err)) == OX_OK &&
+        (code = ox_wire_opt_id(json, "assigned_model_version", &answer.assigned_version, err)) ==
+            OX_OK &&
+        (code = parse_assignments(json, &answer, err)) == OX_OK &&
+        (code = ox_json_opt_u64(json, "reports_ack", &answer.reports_ack, err)) == OX_OK) {
+        answer.reports_ack_present = ox_wire_value(json, "reports_ack") != NULL;
+        code = ox_json_opt_u64(json, "poll_interval_s", &answer.poll_interval_s, err);
+    }
+    json_decref(json);
+    if (code == OX_OK) {
+        *out = answer;
+        return OX_OK;
+    }
+    ox_heartbeat_answer_clear(&answer);
+    if (code == OX_EINVAL || code == OX_ETOOBIG) { /* the peer's fault, not our caller's */
+        code = OX_EPROTO;
+        if (err != NULL) {
+            err->code = code;
+        }
+    }
+    ox_err_context(err, "the server's answer to a heartbeat");
+    return code;
+}
