@@ -1,0 +1,76 @@
+/** SQLite beneath the queries: connections, the schema, statements, rows. */
+#ifndef OX_REGISTRY_DB_H
+#define OX_REGISTRY_DB_H
+
+#include "oxide/registry/registry.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+/** Statements stay prepared, found by the address of their text: queries are string literals. */
+#define OX_DB_STATEMENTS_MAX 96
+struct ox_db_statement {
+    const char *sql;
+    sqlite3_stmt *handle;
+};
+struct ox_connection {
+    pthread_mutex_t lock; /* held from begin to end */
+    sqlite3 *db;
+    struct ox_db_statement statements[OX_DB_STATEMENTS_MAX];
+    size_t count;
+};
+
+/** Turn a result of SQLite into an error that says what to do. */
+enum ox_code ox_db_error(sqlite3 *db, const char *doing, struct ox_err *err);
+
+OX_MUST_USE enum ox_code ox_db_open(struct ox_connection *connection, const char *path,
+                                    bool read_only, struct ox_err *err);
+void ox_db_close(struct ox_connection *connection);
+OX_MUST_USE enum ox_code ox_db_migrate(struct ox_connection *connection, struct ox_err *err);
+
+/**
+ * Prepare `sql` (a string literal) and bind its parameters, one per letter of `types`:
+ * s const char * (NULL is null), i int64_t, u uint64_t (at most 2^63 - 1), d const struct ox_digest
+ * * (NULL is null). They are written $1, $2, ... in the order of their first use, as PostgreSQL
+ * does.
+ */
+OX_MUST_USE enum ox_code ox_db_query(struct ox_tx *tx, sqlite3_stmt **out, struct ox_err *err,
+                                     const char *sql, const char *types, ...);
+/** The next row: *row is false behind the last one. The statement is reset then and on errors. */
+OX_MUST_USE enum ox_code ox_db_step(struct ox_tx *tx, sqlite3_stmt *statement, bool *row,
+                                    struct ox_err *err);
+/** Run a statement that returns no rows. */
+OX_MUST_USE enum ox_code ox_db_run(struct ox_tx *tx, struct ox_err *err, const char *sql,
+                                   const char *types, ...);
+/** Rows that the last statement changed. */
+int64_t ox_db_changes(const struct ox_tx *tx);
+
+/** Memory that lives as long as the transaction, zeroed. */
+OX_MUST_USE enum ox_code ox_db_alloc(struct ox_tx *tx, size_t len_bytes, void **out,
+                                     struct ox_err *err);
+
+/** Columns of a row. Reading goes on after an error, which is kept: check `code` at the end. */
+struct ox_db_row {
+    struct ox_tx *tx;
+    sqlite3_stmt *statement;
+    int column; /* the next */
+    enum ox_code code;
+    struct ox_err *err;
+};
+const char *ox_db_text(struct ox_db_row *row); /* NULL for null */
+int64_t ox_db_i64(struct ox_db_row *row);      /* 0 for null */
+uint64_t ox_db_u64(struct ox_db_row *row);
+bool ox_db_digest(struct ox_db_row *row, struct ox_digest *out); /* false for null */
+
+/** How one row is read into the struct at `out`. */
+typedef void ox_db_read_fn(struct ox_db_row *row, void *out);
+
+/** Read all rows into an array of the transaction. */
+OX_MUST_USE enum ox_code ox_db_all(struct ox_tx *tx, sqlite3_stmt *statement, ox_db_read_fn *read,
+                                   size_t row_bytes, void **rows, size_t *count,
+                                   struct ox_err *err);
+/** Read the one row. *found is false if there is none. */
+OX_MUST_USE enum ox_code ox_db_one(struct ox_tx *tx, sqlite3_stmt *statement, ox_db_read_fn *read,
+                                   void *out, bool *found, struct ox_err *err);
+
+#endif

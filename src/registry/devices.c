@@ -1,0 +1,180 @@
+#include "db.h"
+
+#define COLUMNS                                                                                    \
+    "d.id, d.name, d.tags, d.last_heartbeat, d.status, d.current_model, d.current_version,"        \
+    " d.last_result, d.platform, d.metrics, d.agent, d.protocol, d.reads, d.report_seq,"           \
+    " (SELECT f.fleet_id FROM fleet_devices f WHERE f.device_id = d.id"                            \
+    " ORDER BY f.added_at DESC, f.fleet_id LIMIT 1)"
+
+static void read_device(struct ox_db_row *row, void *out)
+{
+    struct ox_device_row *device = out;
+
+    device->id = ox_db_text(row);
+    device->name = ox_db_text(row);
+    device->tags = ox_db_text(row);
+    device->last_heartbeat_ms = ox_db_i64(row);
+    device->status = ox_db_text(row);
+    device->current_model = ox_db_text(row);
+    device->current_version = ox_db_text(row);
+    device->last_result = ox_db_text(row);
+    device->platform = ox_db_text(row);
+    device->metrics = ox_db_text(row);
+    device->agent = ox_db_text(row);
+    device->protocol = ox_db_u64(row);
+    device->reads = ox_db_text(row);
+    device->report_seq = ox_db_u64(row);
+    device->fleet_id = ox_db_text(row);
+}
+
+enum ox_code ox_registry_device_put(struct ox_tx *tx, const char *id, const char *name,
+                                    const char *tags, int64_t now_ms, bool *created,
+                                    struct ox_err *err)
+{
+    enum ox_code code = ox_db_run(tx, err, "UPDATE devices SET name = $1, tags = $2 WHERE id = $3",
+                                  "sss", name, tags, id);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    *created = ox_db_changes(tx) == 0;
+    return !*created ? OX_OK
+                     : ox_db_run(tx, err,
+                                 "INSERT INTO devices (id, name, tags, registered_at, status)"
+                                 " VALUES ($1, $2, $3, $4, 'unknown')",
+                                 "sssi", id, name, tags, now_ms);
+}
+
+static enum ox_code unknown_device(struct ox_err *err, const char *id)
+{
+    return ox_err_set(err, OX_ENOTFOUND,
+                      "device %s is not registered: POST {\"id\",\"name\"} to /api/v1/devices, or "
+                      "run 'oxide device register %s'",
+                      id, id);
+}
+
+enum ox_code ox_registry_device_get(struct ox_tx *tx, const char *id, struct ox_device_row *out,
+                                    struct ox_err *err)
+{
+    struct ox_device_row row = {0};
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT " COLUMNS " FROM devices d WHERE d.id = $1", "s", id);
+
+    if (code == OX_OK) {
+        code = ox_db_one(tx, statement, read_device, &row, &found, err);
+    }
+    if (code == OX_OK && !found) {
+        return unknown_device(err, id);
+    }
+    if (code == OX_OK) {
+        *out = row;
+    }
+    return code;
+}
+
+enum ox_code ox_registry_devices(struct ox_tx *tx, const char *fleet_id,
+                                 struct ox_device_row **rows, size_t *count, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    void *all = NULL;
+    enum ox_code code =
+        fleet_id == NULL ? ox_db_query(tx, &statement, err,
+                                       "SELECT " COLUMNS " FROM devices d ORDER BY d.id", "")
+                         : ox_db_query(tx, &statement, err,
+                                       "SELECT " COLUMNS " FROM devices d JOIN fleet_devices m"
+                                       " ON m.device_id = d.id WHERE m.fleet_id = $1 ORDER BY d.id",
+                                       "s", fleet_id);
+
+    if (code == OX_OK) {
+        code = ox_db_all(tx, statement, read_device, sizeof(**rows), &all, count, err);
+    }
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
+}
+
+enum ox_code ox_registry_device_update(struct ox_tx *tx, const struct ox_device_row *row,
+                                       struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "UPDATE devices SET last_heartbeat = $1, status = $2, current_model = $3,"
+                     " current_version = $4, last_result = $5, platform = $6, metrics = $7,"
+                     " agent = $8, protocol = $9, reads = $10, report_seq = $11 WHERE id = $12",
+                     "isssssssusus", row->last_heartbeat_ms, row->status, row->current_model,
+                     row->current_version, row->last_result, row->platform, row->metrics,
+                     row->agent, row->protocol, row->reads, row->report_seq, row->id);
+}
+
+enum ox_code ox_registry_device_seen(struct ox_tx *tx, const char *id, int64_t seen_ms,
+                                     const char *metrics, struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "UPDATE devices SET last_heartbeat = $1, metrics = coalesce($2, metrics)"
+                     " WHERE id = $3",
+                     "iss", seen_ms, metrics, id);
+}
+
+enum ox_code ox_registry_device_remove(struct ox_tx *tx, const char *id, struct ox_err *err)
+{
+    enum ox_code code = ox_db_run(tx, err, "DELETE FROM devices WHERE id = $1", "s", id);
+
+    return code == OX_OK && ox_db_changes(tx) == 0 ? unknown_device(err, id) : code;
+}
+
+/* --- what they run --- */
+
+static void read_device_model(struct ox_db_row *row, void *out)
+{
+    struct ox_device_model_row *model = out;
+
+    model->device_id = ox_db_text(row);
+    model->model_id = ox_db_text(row);
+    model->version = ox_db_text(row);
+    model->has_digest = ox_db_digest(row, &model->digest);
+}
+
+enum ox_code ox_registry_device_models(struct ox_tx *tx, const char *device_id,
+                                       struct ox_device_model_row **rows, size_t *count,
+                                       struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    void *all = NULL;
+    enum ox_code code =
+        device_id == NULL
+            ? ox_db_query(tx, &statement, err,
+                          "SELECT device_id, model_id, version, digest FROM device_models"
+                          " ORDER BY device_id, model_id",
+                          "")
+            : ox_db_query(tx, &statement, err,
+                          "SELECT device_id, model_id, version, digest FROM device_models"
+                          " WHERE device_id = $1 ORDER BY model_id",
+                          "s", device_id);
+
+    if (code == OX_OK) {
+        code = ox_db_all(tx, statement, read_device_model, sizeof(**rows), &all, count, err);
+    }
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
+}
+
+enum ox_code ox_registry_device_model_put(struct ox_tx *tx, const struct ox_device_model_row *row,
+                                          struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "INSERT INTO device_models (device_id, model_id, version, digest)"
+                     " VALUES ($1, $2, $3, $4) ON CONFLICT (device_id, model_id)"
+                     " DO UPDATE SET version = excluded.version, digest = excluded.digest",
+                     "sssd", row->device_id, row->model_id, row->version,
+                     row->has_digest ? &row->digest : NULL);
+}
+
+enum ox_code ox_registry_device_models_clear(struct ox_tx *tx, const char *device_id,
+                                             struct ox_err *err)
+{
+    return ox_db_run(tx, err, "DELETE FROM device_models WHERE device_id = $1", "s", device_id);
+}

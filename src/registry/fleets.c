@@ -1,0 +1,91 @@
+#include "db.h"
+
+#define COLUMNS                                                                                    \
+    "f.id, f.name, f.description, f.default_strategy, f.tags, f.created_at,"                       \
+    " (SELECT count(*) FROM fleet_devices m WHERE m.fleet_id = f.id)"
+
+static void read_fleet(struct ox_db_row *row, void *out)
+{
+    struct ox_fleet_row *fleet = out;
+
+    fleet->id = ox_db_text(row);
+    fleet->name = ox_db_text(row);
+    fleet->description = ox_db_text(row);
+    fleet->default_strategy = ox_db_text(row);
+    fleet->tags = ox_db_text(row);
+    fleet->created_ms = ox_db_i64(row);
+    fleet->devices = ox_db_u64(row);
+}
+
+enum ox_code ox_registry_fleet_add(struct ox_tx *tx, const struct ox_fleet_row *row,
+                                   struct ox_err *err)
+{
+    enum ox_code code =
+        ox_db_run(tx, err,
+                  "INSERT INTO fleets (id, name, description, default_strategy, tags, created_at)"
+                  " VALUES ($1, $2, $3, $4, $5, $6)",
+                  "sssssi", row->id, row->name, row->description, row->default_strategy, row->tags,
+                  row->created_ms);
+
+    return code == OX_ECONFLICT ? ox_err_set(err, code, "fleet %s exists already", row->id) : code;
+}
+
+enum ox_code ox_registry_fleet_get(struct ox_tx *tx, const char *id, struct ox_fleet_row *out,
+                                   struct ox_err *err)
+{
+    struct ox_fleet_row row = {0};
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT " COLUMNS " FROM fleets f WHERE f.id = $1", "s", id);
+
+    if (code == OX_OK) {
+        code = ox_db_one(tx, statement, read_fleet, &row, &found, err);
+    }
+    if (code == OX_OK && !found) {
+        return ox_err_set(err, OX_ENOTFOUND, "there is no fleet %s: create it first", id);
+    }
+    if (code == OX_OK) {
+        *out = row;
+    }
+    return code;
+}
+
+enum ox_code ox_registry_fleets(struct ox_tx *tx, struct ox_fleet_row **rows, size_t *count,
+                                struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    void *all = NULL;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err, "SELECT " COLUMNS " FROM fleets f ORDER BY f.id", "");
+
+    if (code == OX_OK) {
+        code = ox_db_all(tx, statement, read_fleet, sizeof(**rows), &all, count, err);
+    }
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
+}
+
+enum ox_code ox_registry_fleet_join(struct ox_tx *tx, const char *fleet_id, const char *device_id,
+                                    int64_t now_ms, struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "INSERT INTO fleet_devices (fleet_id, device_id, added_at)"
+                     " VALUES ($1, $2, $3) ON CONFLICT (fleet_id, device_id) DO NOTHING",
+                     "ssi", fleet_id, device_id, now_ms);
+}
+
+enum ox_code ox_registry_fleet_leave(struct ox_tx *tx, const char *fleet_id, const char *device_id,
+                                     struct ox_err *err)
+{
+    enum ox_code code =
+        ox_db_run(tx, err, "DELETE FROM fleet_devices WHERE fleet_id = $1 AND device_id = $2", "ss",
+                  fleet_id, device_id);
+
+    if (code == OX_OK && ox_db_changes(tx) == 0) {
+        return ox_err_set(err, OX_ENOTFOUND, "device %s is not in fleet %s", device_id, fleet_id);
+    }
+    return code;
+}

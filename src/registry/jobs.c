@@ -1,0 +1,153 @@
+#include "db.h"
+
+#define COLUMNS                                                                                    \
+    "id, base_digest, target_digest, format, state, waiting, reason, patch_sha256, patch_bytes,"   \
+    " ops, strategy, queued_at"
+
+static void read_job(struct ox_db_row *row, void *out)
+{
+    struct ox_job_row *job = out;
+
+    job->id = ox_db_i64(row);
+    (void)ox_db_digest(row, &job->base);
+    (void)ox_db_digest(row, &job->target);
+    job->format = ox_db_text(row);
+    job->state = ox_db_text(row);
+    job->waiting = ox_db_u64(row);
+    job->reason = ox_db_text(row);
+    (void)ox_db_digest(row, &job->patch);
+    job->patch_bytes = ox_db_u64(row);
+    job->ops = ox_db_u64(row);
+    job->strategy = ox_db_text(row);
+    job->queued_ms = ox_db_i64(row);
+}
+
+static enum ox_code one(struct ox_tx *tx, sqlite3_stmt *statement, struct ox_job_row *out,
+                        struct ox_err *err)
+{
+    struct ox_job_row row = {0};
+    bool found = false;
+    enum ox_code code = ox_db_one(tx, statement, read_job, &row, &found, err);
+
+    if (code == OX_OK && !found) {
+        return ox_err_set(err, OX_ENOTFOUND, "there is no such delta job");
+    }
+    if (code == OX_OK) {
+        *out = row;
+    }
+    return code;
+}
+
+enum ox_code ox_registry_job_queue(struct ox_tx *tx, const struct ox_digest *base,
+                                   const struct ox_digest *target, const char *format,
+                                   uint64_t waiting, int64_t now_ms, struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "INSERT INTO delta_jobs (base_digest, target_digest, format, state, waiting,"
+                     " queued_at) VALUES ($1, $2, $3, 'queued', $4, $5)"
+                     " ON CONFLICT (base_digest, target_digest, format)"
+                     " DO UPDATE SET waiting = delta_jobs.waiting + excluded.waiting,"
+                     " queued_at = CASE WHEN delta_jobs.state = 'failed'"
+                     " THEN excluded.queued_at ELSE delta_jobs.queued_at END,"
+                     " state = CASE WHEN delta_jobs.state = 'failed' THEN 'queued'"
+                     " ELSE delta_jobs.state END",
+                     "ddsui", base, target, format, waiting, now_ms);
+}
+
+enum ox_code ox_registry_job_get(struct ox_tx *tx, const struct ox_digest *base,
+                                 const struct ox_digest *target, const char *format,
+                                 struct ox_job_row *out, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT " COLUMNS " FROM delta_jobs"
+                    " WHERE base_digest = $1 AND target_digest = $2 AND format = $3",
+                    "dds", base, target, format);
+
+    return code == OX_OK ? one(tx, statement, out, err) : code;
+}
+
+enum ox_code ox_registry_job_take(struct ox_tx *tx, struct ox_job_row *out, struct ox_err *err)
+{
+    struct ox_job_row row = {0};
+    sqlite3_stmt *statement = NULL;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT " COLUMNS " FROM delta_jobs WHERE state = 'queued'"
+                                    " ORDER BY waiting DESC, id LIMIT 1",
+                                    "");
+
+    if (code == OX_OK) {
+        code = one(tx, statement, &row, err);
+    }
+    if (code == OX_OK) {
+        code = ox_db_run(tx, err, "UPDATE delta_jobs SET state = 'running' WHERE id = $1", "i",
+                         row.id);
+    }
+    if (code == OX_OK) {
+        *out = row;
+        out->state = "running";
+    }
+    return code;
+}
+
+enum ox_code ox_registry_job_update(struct ox_tx *tx, const struct ox_job_row *row, int64_t now_ms,
+                                    struct ox_err *err)
+{
+    bool has_patch = row->patch_bytes > 0;
+
+    return ox_db_run(tx, err,
+                     "UPDATE delta_jobs SET state = $1, reason = $2, patch_sha256 = $3,"
+                     " patch_bytes = $4, ops = $5, strategy = $6, ended_at = $7 WHERE id = $8",
+                     "ssduusii", row->state, row->reason, has_patch ? &row->patch : NULL,
+                     row->patch_bytes, row->ops, row->strategy, now_ms, row->id);
+}
+
+enum ox_code ox_registry_jobs_requeue(struct ox_tx *tx, struct ox_err *err)
+{
+    return ox_db_run(tx, err, "UPDATE delta_jobs SET state = 'queued' WHERE state = 'running'", "");
+}
+
+static void read_base(struct ox_db_row *row, void *out)
+{
+    struct ox_base_row *base = out;
+
+    (void)ox_db_digest(row, &base->base);
+    base->protocol = ox_db_u64(row);
+    base->reads = ox_db_text(row);
+    base->devices = ox_db_u64(row);
+}
+
+enum ox_code ox_registry_bases(struct ox_tx *tx, const char *campaign_id, const char *model_id,
+                               const struct ox_digest *target, struct ox_base_row **rows,
+                               size_t *count, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    void *all = NULL;
+    enum ox_code code =
+        campaign_id == NULL
+            ? ox_db_query(tx, &statement, err,
+                          "SELECT m.digest, d.protocol, d.reads, count(*) FROM device_models m"
+                          " JOIN devices d ON d.id = m.device_id"
+                          " WHERE m.model_id = $1 AND m.digest <> $2"
+                          " AND m.digest IN (SELECT digest FROM artifacts)"
+                          " GROUP BY m.digest, d.protocol, d.reads",
+                          "sd", model_id, target)
+            : ox_db_query(tx, &statement, err,
+                          "SELECT m.digest, d.protocol, d.reads, count(*) FROM device_models m"
+                          " JOIN devices d ON d.id = m.device_id"
+                          " JOIN campaign_devices cd ON cd.device_id = d.id"
+                          " WHERE m.model_id = $1 AND m.digest <> $2 AND cd.campaign_id = $3"
+                          " AND cd.state IN ('pending', 'downloading', 'applying', 'verifying')"
+                          " AND m.digest IN (SELECT digest FROM artifacts)"
+                          " GROUP BY m.digest, d.protocol, d.reads",
+                          "sds", model_id, target, campaign_id);
+
+    if (code == OX_OK) {
+        code = ox_db_all(tx, statement, read_base, sizeof(**rows), &all, count, err);
+    }
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
+}
