@@ -1,0 +1,47 @@
+#include "handlers.h"
+
+OX_HANDLER(device_register)
+{
+    json_t *out = NULL;
+    bool created = false;
+    enum ox_code code =
+        ox_control_device_register(request->api->control, request->json, &created, &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, created ? 201 : 200, out, err) : code;
+}
+
+OX_HANDLER(devices)
+{
+    json_t *out = NULL;
+    enum ox_code code = ox_control_devices(request->api->control, &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+OX_HANDLER(device)
+{
+    json_t *out = NULL;
+    enum ox_code code =
+        ox_control_device(request->api->control, request->params.value[0], &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+OX_HANDLER(device_remove)
+{
+    json_t *out = NULL;
+    enum ox_code code =
+        ox_control_device_remove(request->api->control, request->params.value[0], &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+OX_HANDLER(heartbeat)
+{
+    char *text = NULL;
+    enum ox_code code =
+        ox_control_heartbeat(request->api->control, request->params.value[0], request->body.data,
+                             request->body.len_bytes, &text, err);
+
+    return code == OX_OK ? ox_reply_text(request, 200, text, err) : code;
+}

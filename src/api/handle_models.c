@@ -1,0 +1,113 @@
+#include "handlers.h"
+
+#include "oxide/wire/header.h"
+
+OX_HANDLER(models)
+{
+    json_t *out = NULL;
+    enum ox_code code = ox_control_models(request->api->control, &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+OX_HANDLER(model)
+{
+    json_t *out = NULL;
+    enum ox_code code =
+        ox_control_model(request->api->control, request->params.value[0], &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+OX_HANDLER(version)
+{
+    json_t *out = NULL;
+    enum ox_code code = ox_control_version(request->api->control, request->params.value[0],
+                                           request->params.value[1], &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+/* --- publishing --- */
+
+static enum ox_code publish_begin(struct ox_request *request, struct ox_err *err)
+{
+    struct ox_publish *publish = NULL;
+    enum ox_code code;
+
+    if (ox_request_is_type(request, OX_MEDIA_MANIFEST)) {
+        request->stream_is_json = true;
+        return OX_OK;
+    }
+    code = ox_control_publish_begin(request->api->control, request->params.value[0],
+                                    request->params.value[1], ox_request_length(request), &publish,
+                                    err);
+    if (code == OX_OK) {
+        request->stream = publish;
+    }
+    return code;
+}
+
+static enum ox_code publish_write(struct ox_request *request, const void *bytes, size_t len_bytes,
+                                  struct ox_err *err)
+{
+    return ox_control_publish_write(request->stream, bytes, len_bytes, err);
+}
+
+static void publish_drop(struct ox_request *request, bool disk_full)
+{
+    (void)disk_full;
+    ox_control_publish_abort(request->stream);
+    request->stream = NULL;
+}
+
+const struct ox_stream ox_stream_publish = {publish_begin, publish_write, publish_drop};
+
+OX_HANDLER(publish)
+{
+    struct ox_publish *publish = request->stream;
+    json_t *out = NULL;
+    bool created = false;
+    enum ox_code code;
+
+    request->stream = NULL;
+    code = publish == NULL
+               ? ox_control_publish_manifest(request->api->control, request->params.value[0],
+                                             request->params.value[1], request->json, &created,
+                                             &out, err)
+               : ox_control_publish_finish(publish, &created, &out, err);
+    return code == OX_OK ? ox_reply_json(request, created ? 201 : 200, out, err) : code;
+}
+
+/* --- downloading --- */
+
+OX_HANDLER(download)
+{
+    struct ox_download download;
+    char hex[OX_DIGEST_HEX_MAX];
+    enum ox_code code = ox_control_download(
+        request->api->control, request->params.value[0], request->params.value[1],
+        ox_request_header(request, OX_HEADER_BASE_VERSION),
+        ox_request_header(request, OX_HEADER_READS), &download, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    ox_request_set_header(request, "Vary", OX_HEADER_BASE_VERSION ", " OX_HEADER_READS);
+    if (download.pending) {
+        ox_request_set_header(request, OX_HEADER_DELTA_STATUS, "pending");
+    }
+    if (download.is_patch) {
+        ox_request_set_header(request, OX_HEADER_STRATEGY, "%s", download.strategy);
+        ox_request_set_header(request, OX_HEADER_DELTA_BASE, "%s",
+                              ox_digest_hex(&download.base, hex));
+        ox_request_set_header(request, OX_HEADER_TARGET_SHA256, "%s",
+                              ox_digest_hex(&download.target, hex));
+        ox_request_set_header(request, OX_HEADER_TARGET_SIZE, "%llu",
+                              (unsigned long long)download.target_bytes);
+    } else {
+        ox_request_set_header(request, OX_HEADER_SHA256, "%s",
+                              ox_digest_hex(&download.digest, hex));
+    }
+    return ox_reply_download(request, &download, err);
+}

@@ -1,0 +1,45 @@
+/** Handlers, a file per resource (handle_*.c). Each answers by ox_reply_*, or returns an error. */
+#ifndef OX_API_HANDLERS_H
+#define OX_API_HANDLERS_H
+
+#include "request.h"
+
+#define OX_HANDLER(name)                                                                           \
+    enum ox_code ox_handle_##name(struct ox_request *request, struct ox_err *err)
+
+OX_HANDLER(health);
+
+OX_HANDLER(device_register);
+OX_HANDLER(devices);
+OX_HANDLER(device);
+OX_HANDLER(device_remove);
+OX_HANDLER(heartbeat);
+
+OX_HANDLER(fleet_create);
+OX_HANDLER(fleets);
+OX_HANDLER(fleet);
+OX_HANDLER(fleet_add);
+OX_HANDLER(fleet_remove);
+OX_HANDLER(fleet_deploy);
+OX_HANDLER(fleet_status);
+
+OX_HANDLER(models);
+OX_HANDLER(model);
+OX_HANDLER(publish);
+OX_HANDLER(version);
+OX_HANDLER(download);
+extern const struct ox_stream ox_stream_publish;
+
+OX_HANDLER(blob);
+OX_HANDLER(upload);
+OX_HANDLER(upload_status);
+extern const struct ox_stream ox_stream_upload;
+
+OX_HANDLER(campaign_create);
+OX_HANDLER(campaigns);
+OX_HANDLER(campaign);
+OX_HANDLER(campaign_pause);
+OX_HANDLER(campaign_resume);
+OX_HANDLER(campaign_abort);
+
+#endif

@@ -1,0 +1,385 @@
+#include "request.h"
+
+#include "oxide/wire/header.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* --- what the client sent --- */
+
+const char *ox_request_header(const struct ox_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+uint64_t ox_request_length(const struct ox_request *request)
+{
+    const char *text = ox_request_header(request, "Content-Length");
+    char *end = NULL;
+    unsigned long long value;
+
+    if (text == NULL || text[0] < '0' || text[0] > '9') {
+        return OX_SIZE_UNKNOWN;
+    }
+    value = strtoull(text, &end, 10); /* libmicrohttpd has refused what is no number */
+    return *end == '\0' ? value : OX_SIZE_UNKNOWN;
+}
+
+bool ox_request_is_type(const struct ox_request *request, const char *type)
+{
+    const char *declared = ox_request_header(request, "Content-Type");
+    size_t len = strlen(type);
+
+    return declared != NULL && strncasecmp(declared, type, len) == 0 &&
+           strchr("; \t", declared[len]) != NULL;
+}
+
+static bool has_body(const struct ox_request *request)
+{
+    return ox_request_header(request, "Transfer-Encoding") != NULL ||
+           (ox_request_header(request, "Content-Length") != NULL && ox_request_length(request) > 0);
+}
+
+/* --- checks before the body --- */
+
+static enum ox_code check_headers(const struct ox_request *request, struct ox_err *err)
+{
+    enum ox_body_kind kind = request->route->body;
+
+    if (kind == OX_BODY_STREAM && ox_request_header(request, "Transfer-Encoding") == NULL &&
+        ox_request_header(request, "Content-Length") == NULL) {
+        return ox_err_set(err, OX_ELENGTH,
+                          "an upload names its Content-Length, or comes in chunks");
+    }
+    if (kind != OX_BODY_JSON && kind != OX_BODY_TEXT) {
+        return OX_OK;
+    }
+    /* curl -d without -H declares a form: it is what the first generation's scripts send. */
+    if (ox_request_header(request, "Content-Type") != NULL &&
+        !ox_request_is_type(request, OX_MEDIA_JSON) &&
+        !ox_request_is_type(request, "application/x-www-form-urlencoded")) {
+        return ox_err_set(err, OX_EMEDIATYPE, "the body must be " OX_MEDIA_JSON);
+    }
+    if (has_body(request) && ox_request_length(request) != OX_SIZE_UNKNOWN &&
+        ox_request_length(request) > OX_API_BODY_MAX) {
+        return ox_err_set(err, OX_ETOOBIG, "a body has at most %zu bytes", OX_API_BODY_MAX);
+    }
+    return OX_OK;
+}
+
+/* --- on worker threads --- */
+
+static void fail(struct ox_request *request, const struct ox_err *problem)
+{
+    if (request->stream != NULL) {
+        request->route->stream->drop(request, problem->code == OX_ENOSPC);
+    }
+    ox_reply_error(request, problem);
+    request->discard = true;
+}
+
+static void hand_back(struct ox_request *request, enum ox_phase phase)
+{
+    struct MHD_Connection *connection = request->connection;
+    struct ox_api *api = request->api;
+
+    request->phase = phase;
+    MHD_resume_connection(connection); /* from here on the request is the connection's */
+    atomic_fetch_sub(&api->suspended, 1);
+}
+
+static void run_begin(void *arg)
+{
+    struct ox_request *request = arg;
+    struct ox_err err = OX_ERR_INIT;
+
+    if (request->route->stream->begin(request, &err) != OX_OK) {
+        fail(request, &err);
+    }
+    hand_back(request, OX_PHASE_BEGUN);
+}
+
+static enum ox_code write_piece(struct ox_request *request, struct ox_err *err)
+{
+    enum ox_code code =
+        request->route->stream->write(request, request->body.data, request->body.len_bytes, err);
+
+    request->body.len_bytes = 0;
+    return code;
+}
+
+static void run_write(void *arg)
+{
+    struct ox_request *request = arg;
+    struct ox_err err = OX_ERR_INIT;
+
+    if (write_piece(request, &err) != OX_OK) {
+        fail(request, &err);
+    }
+    hand_back(request, OX_PHASE_BODY);
+}
+
+static enum ox_code handle(struct ox_request *request, struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+
+    if (request->route->body == OX_BODY_JSON || request->stream_is_json) {
+        code =
+            ox_json_parse_object(request->body.data == NULL ? (const void *)"" : request->body.data,
+                                 request->body.len_bytes, &request->json, err);
+    } else if (request->route->body == OX_BODY_STREAM && request->body.len_bytes > 0) {
+        code = write_piece(request, err);
+    }
+    return code == OX_OK ? request->route->handle(request, err) : code;
+}
+
+static void run_handle(void *arg)
+{
+    struct ox_request *request = arg;
+    struct ox_err err = OX_ERR_INIT;
+
+    if (handle(request, &err) != OX_OK) {
+        fail(request, &err);
+    }
+    hand_back(request, OX_PHASE_HANDLED);
+}
+
+/* Suspend first: the worker may be done before this returns. */
+static enum MHD_Result hand_over(struct ox_request *request, enum ox_phase phase,
+                                 void (*run)(void *), enum ox_phase back)
+{
+    struct ox_pool *pool =
+        request->route->body == OX_BODY_STREAM ? request->api->slow : request->api->quick;
+
+    atomic_fetch_add(&request->api->suspended, 1);
+    if (atomic_load(&request->api->refusing)) {
+        atomic_fetch_sub(&request->api->suspended, 1);
+        return MHD_NO;
+    }
+    request->phase = phase;
+    MHD_suspend_connection(request->connection);
+    if (!ox_pool_try_submit(pool, run, request)) {
+        struct ox_err err = OX_ERR_INIT;
+
+        (void)ox_err_set(&err, OX_EBUSY, "more requests wait than there is room for");
+        fail(request, &err);
+        hand_back(request, back);
+    }
+    return MHD_YES;
+}
+
+/* --- on the connection's thread --- */
+
+static enum MHD_Result send_answer(struct ox_request *request)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    enum MHD_Result result;
+
+    if (request->counts && info != NULL) {
+        request->acked_before = ox_wire_acked(info->connect_fd);
+    }
+    if (atomic_load(&request->api->closing)) {
+        (void)MHD_add_response_header(request->response, "Connection", "close");
+    }
+    result = MHD_queue_response(request->connection, request->status, request->response);
+    MHD_destroy_response(request->response);
+    request->response = NULL;
+    request->phase = OX_PHASE_ANSWERED;
+    return result;
+}
+
+/* An answer that is known before the body: a small body is read all the same, so that the client
+ * reads the answer and keeps its connection; a large one is not asked for. */
+static enum MHD_Result before_body(struct ox_request *request)
+{
+    uint64_t length = ox_request_length(request);
+
+    request->phase = OX_PHASE_BODY;
+    if (request->response != NULL && has_body(request) &&
+        (length == OX_SIZE_UNKNOWN || length > OX_API_BODY_MAX ||
+         ox_request_header(request, "Expect") != NULL)) {
+        return send_answer(request);
+    }
+    return MHD_YES;
+}
+
+static struct ox_request *new_request(struct ox_api *api, struct MHD_Connection *connection,
+                                      const char *method)
+{
+    struct ox_request *request = calloc(1, sizeof(*request));
+
+    if (request != NULL) {
+        request->api = api;
+        request->connection = connection;
+        request->method = method;
+        atomic_fetch_add(&api->active, 1);
+    }
+    return request;
+}
+
+static enum MHD_Result start(struct ox_request *request, const char *url)
+{
+    struct ox_err err = OX_ERR_INIT;
+    char allow[OX_ALLOW_MAX];
+    enum ox_code code =
+        ox_route_find(request->method, url, &request->route, &request->params, allow, &err);
+
+    if (code == OX_EMETHOD) {
+        ox_request_set_header(request, "Allow", "%s", allow);
+    }
+    if (code == OX_OK) {
+        code = check_headers(request, &err);
+    }
+    if (code != OX_OK) {
+        fail(request, &err);
+        return before_body(request);
+    }
+    if (request->route->body == OX_BODY_STREAM) {
+        return hand_over(request, OX_PHASE_BEGINNING, run_begin, OX_PHASE_BEGUN);
+    }
+    return before_body(request);
+}
+
+/* Take bytes of the body. What is left in *upload_bytes comes again. */
+static enum MHD_Result take(struct ox_request *request, const char *upload, size_t *upload_bytes)
+{
+    bool streams = request->route != NULL && request->route->body == OX_BODY_STREAM &&
+                   !request->stream_is_json;
+    size_t max = streams ? OX_API_PIECE_BYTES : OX_API_BODY_MAX;
+    size_t room = max - request->body.len_bytes;
+    size_t len = *upload_bytes < room ? *upload_bytes : room;
+    struct ox_err err = OX_ERR_INIT;
+
+    if (request->discard || request->route->body == OX_BODY_NONE) {
+        *upload_bytes = 0;
+        return MHD_YES;
+    }
+    if (!streams && *upload_bytes > room) {
+        (void)ox_err_set(&err, OX_ETOOBIG, "a body has at most %zu bytes", max);
+        fail(request, &err);
+        *upload_bytes = 0;
+        return MHD_YES;
+    }
+    if (streams && request->body.cap_bytes < max &&
+        ox_buf_reserve(&request->body, max, &err) != OX_OK) {
+        fail(request, &err);
+        return MHD_YES;
+    }
+    if (ox_buf_append(&request->body, upload, len, &err) != OX_OK) {
+        fail(request, &err);
+        return MHD_YES;
+    }
+    *upload_bytes -= len;
+    /* Only with bytes left over: where all were taken, libmicrohttpd may come with the next chunk
+     * at once, though the connection is suspended. */
+    return streams && *upload_bytes > 0
+               ? hand_over(request, OX_PHASE_WRITING, run_write, OX_PHASE_BODY)
+               : MHD_YES;
+}
+
+enum MHD_Result ox_request_step(void *api, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *upload,
+                                size_t *upload_bytes, void **state)
+{
+    struct ox_request *request = *state;
+
+    (void)version;
+    if (request == NULL) {
+        request = new_request(api, connection, method);
+        *state = request;
+        return request == NULL ? MHD_NO : start(request, url);
+    }
+    switch (request->phase) {
+    case OX_PHASE_BEGUN:
+        return before_body(request);
+    case OX_PHASE_BODY:
+        if (*upload_bytes > 0) {
+            return take(request, upload, upload_bytes);
+        }
+        return request->response != NULL
+                   ? send_answer(request)
+                   : hand_over(request, OX_PHASE_HANDLING, run_handle, OX_PHASE_HANDLED);
+    case OX_PHASE_HANDLED:
+        return send_answer(request);
+    case OX_PHASE_BEGINNING:
+    case OX_PHASE_WRITING:
+    case OX_PHASE_HANDLING:
+    case OX_PHASE_ANSWERED:
+        break;
+    }
+    return MHD_NO; /* not reached: a worker has the request, and the connection is suspended */
+}
+
+/* --- the end --- */
+
+struct count {
+    struct ox_control *control;
+    char device_id[OX_ID_MAX + 1];
+    struct ox_digest blob;
+    int64_t artifact_id;
+    uint64_t bytes;
+};
+
+static void run_count(void *arg)
+{
+    struct count *count = arg;
+
+    ox_control_served(count->control, count->device_id[0] == '\0' ? NULL : count->device_id,
+                      &count->blob, count->artifact_id, count->bytes);
+    free(count);
+}
+
+/* Of an answer that broke off, what the peer acknowledged; that includes the head, some 400 bytes,
+ * so the sum is no more than the body. */
+static void count_answer(struct ox_request *request, bool whole)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    uint64_t bytes = request->answer_bytes;
+    struct count *count = malloc(sizeof(*count));
+
+    if (!whole) {
+        uint64_t acked = info == NULL ? 0 : ox_wire_acked(info->connect_fd);
+
+        acked = acked > request->acked_before ? acked - request->acked_before : 0;
+        bytes = acked < bytes ? acked : bytes;
+    }
+    if (count == NULL) {
+        return;
+    }
+    *count = (struct count){.control = request->api->control,
+                            .blob = request->blob,
+                            .artifact_id = request->artifact_id,
+                            .bytes = bytes};
+    memcpy(count->device_id, request->device_id, sizeof(count->device_id));
+    if (!ox_pool_try_submit(request->api->quick, run_count, count)) {
+        run_count(count);
+    }
+}
+
+void ox_request_end(void *api, struct MHD_Connection *connection, void **state,
+                    enum MHD_RequestTerminationCode how)
+{
+    struct ox_request *request = *state;
+
+    (void)connection;
+    if (request == NULL) {
+        return;
+    }
+    if (request->stream != NULL) { /* it broke off in mid-body */
+        request->route->stream->drop(request, false);
+    }
+    if (request->counts && request->phase == OX_PHASE_ANSWERED) {
+        count_answer(request, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    }
+    if (request->response != NULL) {
+        MHD_destroy_response(request->response);
+    }
+    json_decref(request->json);
+    ox_buf_clear(&request->body);
+    free(request);
+    *state = NULL;
+    atomic_fetch_sub(&((struct ox_api *)api)->active, 1);
+}

@@ -1,0 +1,204 @@
+#include "inner.h"
+
+#include "oxide/base/pool.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* States of wire and of rollout are the same rows, so a cast maps one to the other. */
+_Static_assert((int)OX_STEP_SKIPPED == (int)OX_ROLLOUT_SKIPPED, "device states differ");
+_Static_assert((int)OX_STEP_VERIFYING == (int)OX_ROLLOUT_VERIFYING, "device states differ");
+_Static_assert((int)OX_STEP_CAMPAIGN_ABORTED == (int)OX_CAMPAIGN_ABORTED, "campaign states differ");
+_Static_assert((int)OX_STEP_CAMPAIGN_PAUSED == (int)OX_CAMPAIGN_PAUSED, "campaign states differ");
+
+#define TICK_MS 1000
+#define FLUSH_TICKS 30 /* heartbeats that change nothing are written so often */
+
+int64_t ox_control_now(const struct ox_control *control)
+{
+    return control->clock->wall_ms(control->clock->ctx);
+}
+
+static enum ox_code requeue(struct ox_control *control, struct ox_err *err)
+{
+    struct ox_tx tx = OX_TX_INIT;
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
+
+    if (code == OX_OK && (code = ox_registry_jobs_requeue(&tx, err)) == OX_OK) {
+        code = ox_registry_commit(&tx, err);
+    }
+    ox_registry_end(&tx);
+    return code;
+}
+
+enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_options *options,
+                            struct ox_err *err)
+{
+    struct ox_control *control = calloc(1, sizeof(*control));
+    unsigned cpus = ox_cpu_count();
+    unsigned threads = options->delta_workers;
+    enum ox_code code;
+
+    if (control == NULL) {
+        return ox_err_nomem(err, "the control plane");
+    }
+    if (threads == 0) {
+        threads = cpus > 1 ? cpus - 1 : 1;
+    }
+    control->store = options->store;
+    control->registry = options->registry;
+    control->clock = options->clock == NULL ? ox_clock_system() : options->clock;
+    control->log = options->log;
+    control->delta_wait_s = options->delta_wait_s;
+    control->told_interval_s = options->poll_interval_s;
+    control->poll_interval_s =
+        options->poll_interval_s != 0 ? options->poll_interval_s : OX_POLL_INTERVAL_S_DEFAULT;
+    control->blob_urls = options->blob_urls;
+    control->blob_urls_count = options->blob_urls_count < OX_HEARTBEAT_URLS_MAX
+                                   ? options->blob_urls_count
+                                   : OX_HEARTBEAT_URLS_MAX;
+    /* Two jobs at a time, so that a small delta passes a large one; the rest makes each faster. */
+    control->workers = threads > 1 ? OX_CONTROL_WORKERS : 1;
+    control->delta_threads = threads / control->workers;
+    (void)pthread_mutex_init(&control->live_lock, NULL);
+    (void)pthread_mutex_init(&control->wake_lock, NULL);
+    (void)pthread_cond_init(&control->wake, NULL);
+    control->stop.fd = -1;
+    if ((code = ox_stop_init(&control->stop, err)) != OX_OK ||
+        (code = requeue(control, err)) != OX_OK) {
+        ox_control_free(control);
+        return code;
+    }
+    *out = control;
+    return OX_OK;
+}
+
+void ox_control_free(struct ox_control *control)
+{
+    if (control == NULL) {
+        return;
+    }
+    ox_live_clear(control);
+    if (control->stop.fd >= 0) {
+        ox_stop_clear(&control->stop);
+    }
+    (void)pthread_cond_destroy(&control->wake);
+    (void)pthread_mutex_destroy(&control->wake_lock);
+    (void)pthread_mutex_destroy(&control->live_lock);
+    free(control);
+}
+
+/* --- the clockwork --- */
+
+/* Read first: a tick in which nothing moves takes no writer's lock. */
+static enum ox_code movable(struct ox_control *control, char ***out, size_t *count,
+                            struct ox_err *err)
+{
+    struct ox_campaign_row *rows = NULL;
+    struct ox_tx tx = OX_TX_INIT;
+    size_t row_count = 0;
+    char **ids = NULL;
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
+
+    *count = 0;
+    if (code == OX_OK) {
+        code = ox_registry_campaigns(&tx, true, &rows, &row_count, err);
+    }
+    if (code == OX_OK && (ids = calloc(row_count + 1, sizeof(char *))) == NULL) {
+        code = ox_err_nomem(err, "a list of campaigns");
+    }
+    for (size_t i = 0; code == OX_OK && i < row_count; i++) {
+        bool moves = false;
+
+        code = ox_campaign_would_move(control, &tx, &rows[i], &moves, err);
+        if (code == OX_OK && moves && (code = ox_strdup(&ids[*count], rows[i].id, err)) == OX_OK) {
+            (*count)++;
+        }
+    }
+    ox_registry_end(&tx);
+    *out = ids;
+    return code;
+}
+
+static enum ox_code advance_one(struct ox_control *control, const char *id, struct ox_err *err)
+{
+    struct ox_tx tx = OX_TX_INIT;
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
+
+    if (code == OX_OK && (code = ox_campaign_advance(control, &tx, id, err)) == OX_OK) {
+        code = ox_registry_commit(&tx, err);
+    }
+    ox_registry_end(&tx);
+    return code;
+}
+
+enum ox_code ox_control_tick(struct ox_control *control, bool flush, struct ox_err *err)
+{
+    char **ids = NULL;
+    size_t count = 0;
+    enum ox_code code = movable(control, &ids, &count, err);
+
+    for (size_t i = 0; i < count; i++) {
+        if (code == OX_OK) {
+            code = advance_one(control, ids[i], err);
+        }
+        free(ids[i]);
+    }
+    free(ids);
+    return code == OX_OK && flush ? ox_live_flush(control, err) : code;
+}
+
+static void *clockwork(void *arg)
+{
+    struct ox_control *control = arg;
+
+    for (unsigned tick = 1; !ox_stop_wait(&control->stop, TICK_MS); tick++) {
+        struct ox_err err = OX_ERR_INIT;
+
+        if (ox_control_tick(control, tick % FLUSH_TICKS == 0, &err) != OX_OK) {
+            ox_log(control->log, OX_LOG_ERROR, "clockwork: %s", err.msg);
+        }
+    }
+    return NULL;
+}
+
+/* --- threads --- */
+
+enum ox_code ox_control_start(struct ox_control *control, struct ox_err *err)
+{
+    sigset_t all;
+    sigset_t old;
+    int problem = 0;
+
+    /* Signals belong to the main thread. */
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &old);
+    while (problem == 0 && control->started <= control->workers) {
+        bool last = control->started == control->workers;
+
+        problem = pthread_create(&control->threads[control->started], NULL,
+                                 last ? clockwork : ox_jobs_work, control);
+        control->started += problem == 0;
+    }
+    (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (problem != 0) {
+        ox_control_stop(control);
+        return ox_err_sys(err, problem, "starting a thread");
+    }
+    return OX_OK;
+}
+
+void ox_control_stop(struct ox_control *control)
+{
+    struct ox_err err = OX_ERR_INIT;
+
+    ox_stop_request(&control->stop);
+    ox_jobs_wake(control);
+    while (control->started > 0) {
+        (void)pthread_join(control->threads[--control->started], NULL);
+    }
+    if (ox_live_flush(control, &err) != OX_OK) {
+        ox_log(control->log, OX_LOG_ERROR, "writing heartbeats at the end: %s", err.msg);
+    }
+}

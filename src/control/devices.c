@@ -1,0 +1,214 @@
+#include "inner.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *status_of(const struct ox_control *control, const struct ox_device_row *device,
+                             int64_t seen_ms)
+{
+    int64_t patience_ms = 3 * 1000 * (int64_t)control->poll_interval_s;
+
+    if (seen_ms == 0) {
+        return ox_device_status_word(OX_DEVICE_UNKNOWN);
+    }
+    return ox_control_now(control) - seen_ms > patience_ms
+               ? ox_device_status_word(OX_DEVICE_OFFLINE)
+               : device->status;
+}
+
+/* When a device was heard last: in memory, or in the registry. metrics as ox_live_seen. */
+static int64_t seen_of(struct ox_control *control, const struct ox_device_row *device,
+                       char **metrics)
+{
+    int64_t live_ms = ox_live_seen(control, device->id, metrics);
+
+    return live_ms > device->last_heartbeat_ms ? live_ms : device->last_heartbeat_ms;
+}
+
+static enum ox_code models_json(struct ox_tx *tx, const char *device_id, json_t **out,
+                                struct ox_err *err)
+{
+    struct ox_device_model_row *rows = NULL;
+    size_t count = 0;
+    json_t *list = json_array();
+    enum ox_code code = ox_registry_device_models(tx, device_id, &rows, &count, err);
+
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        code = ox_json_append(
+            list,
+            json_pack("{s:s, s:s, s:o}", "id", rows[i].model_id, "version", rows[i].version,
+                      "digest",
+                      rows[i].has_digest ? ox_json_of_digest(&rows[i].digest) : json_null()),
+            err);
+    }
+    if (code != OX_OK) {
+        json_decref(list);
+        return code;
+    }
+    *out = list;
+    return OX_OK;
+}
+
+static enum ox_code device_json(struct ox_control *control, struct ox_tx *tx,
+                                const struct ox_device_row *device, json_t **out,
+                                struct ox_err *err)
+{
+    struct ox_wanted wanted[OX_HEARTBEAT_MODELS_MAX];
+    struct ox_heartbeat_answer answer = {0};
+    size_t wanted_count = 0;
+    json_t *models = NULL;
+    char *metrics = NULL;
+    int64_t seen_ms = seen_of(control, device, &metrics);
+    enum ox_code code = ox_assign(control, tx, device, false, &answer, wanted, &wanted_count, err);
+
+    if (code == OX_OK) {
+        code = models_json(tx, device->id, &models, err);
+    }
+    if (code == OX_OK) {
+        *out = json_pack(
+            "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+            device->id, "name", device->name, "status", status_of(control, device, seen_ms),
+            "platform", ox_json_of_text(device->platform), "current_model",
+            ox_json_of_str(device->current_model), "current_model_version",
+            ox_json_of_str(device->current_version), "assigned_model",
+            ox_json_of_str(answer.assigned_model), "assigned_model_version",
+            ox_json_of_str(answer.assigned_version), "fleet_id", ox_json_of_str(device->fleet_id),
+            "last_heartbeat", ox_json_of_time(seen_ms), "last_update_result",
+            ox_json_of_text(device->last_result), "tags", ox_json_of_text(device->tags), "agent",
+            ox_json_of_str(device->agent), "metrics",
+            ox_json_of_text(metrics == NULL ? device->metrics : metrics), "models", models);
+        code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+    }
+    ox_heartbeat_answer_clear(&answer);
+    free(metrics);
+    return code;
+}
+
+/* --- registering --- */
+
+enum ox_code ox_control_device_register(struct ox_control *control, const json_t *body,
+                                        bool *created, json_t **out, struct ox_err *err)
+{
+    struct ox_tx tx = OX_TX_INIT;
+    const char *id = NULL;
+    const char *name = NULL;
+    char *tags = NULL;
+    enum ox_code code;
+
+    if ((code = ox_body_id(body, "id", &id, err)) == OX_OK &&
+        (code = ox_body_text(body, "name", false, &name, err)) == OX_OK &&
+        (code = ox_body_tags(body, &tags, err)) == OX_OK &&
+        (code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
+        (code = ox_registry_device_put(&tx, id, name == NULL ? id : name, tags,
+                                       ox_control_now(control), created, err)) == OX_OK &&
+        (code = ox_registry_commit(&tx, err)) == OX_OK) {
+        *out = json_pack("{s:s, s:s}", "status", "registered", "id", id);
+        code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+    }
+    ox_registry_end(&tx);
+    free(tags);
+    return code;
+}
+
+enum ox_code ox_control_device_remove(struct ox_control *control, const char *id, json_t **out,
+                                      struct ox_err *err)
+{
+    struct ox_device_row device;
+    struct ox_tx tx = OX_TX_INIT;
+    enum ox_code code;
+
+    if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
+        (code = ox_registry_device_get(&tx, id, &device, err)) == OX_OK &&
+        (code = ox_campaign_skip_device(control, &tx, id, NULL, NULL, "the device was unregistered",
+                                        err)) == OX_OK &&
+        (code = ox_registry_device_remove(&tx, id, err)) == OX_OK) {
+        code = ox_registry_commit(&tx, err);
+    }
+    ox_registry_end(&tx);
+    if (code == OX_OK) {
+        ox_live_forget(control, id);
+        *out = json_pack("{s:s}", "status", "unregistered");
+        code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+    }
+    return code;
+}
+
+/* --- reading --- */
+
+enum ox_code ox_control_device(struct ox_control *control, const char *id, json_t **out,
+                               struct ox_err *err)
+{
+    struct ox_device_row device;
+    struct ox_tx tx = OX_TX_INIT;
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
+
+    if (code == OX_OK && (code = ox_registry_device_get(&tx, id, &device, err)) == OX_OK) {
+        code = device_json(control, &tx, &device, out, err);
+    }
+    ox_registry_end(&tx);
+    return code;
+}
+
+enum ox_code ox_control_devices(struct ox_control *control, json_t **out, struct ox_err *err)
+{
+    struct ox_device_row *rows = NULL;
+    struct ox_tx tx = OX_TX_INIT;
+    size_t count = 0;
+    json_t *list = json_array();
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
+
+    if (code == OX_OK) {
+        code = ox_registry_devices(&tx, NULL, &rows, &count, err);
+    }
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        json_t *device = NULL;
+
+        code = device_json(control, &tx, &rows[i], &device, err);
+        if (code == OX_OK) {
+            code = ox_json_append(list, device, err);
+        }
+    }
+    ox_registry_end(&tx);
+    if (code != OX_OK) {
+        json_decref(list);
+        return code;
+    }
+    *out = list;
+    return OX_OK;
+}
+
+/* --- fleets' status, which is that of their devices --- */
+
+enum ox_code ox_control_fleet_status(struct ox_control *control, const char *id, json_t **out,
+                                     struct ox_err *err)
+{
+    static const enum ox_device_status statuses[] = {OX_DEVICE_ONLINE, OX_DEVICE_OFFLINE,
+                                                     OX_DEVICE_ERROR, OX_DEVICE_UNKNOWN,
+                                                     OX_DEVICE_UPDATING};
+    enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
+    json_int_t counts[STATUSES] = {0};
+    struct ox_device_row *rows = NULL;
+    struct ox_fleet_row fleet;
+    struct ox_tx tx = OX_TX_INIT;
+    size_t count = 0;
+    enum ox_code code;
+
+    if ((code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err)) == OX_OK &&
+        (code = ox_registry_fleet_get(&tx, id, &fleet, err)) == OX_OK &&
+        (code = ox_registry_devices(&tx, id, &rows, &count, err)) == OX_OK) {
+        for (size_t i = 0; i < count; i++) {
+            const char *word = status_of(control, &rows[i], seen_of(control, &rows[i], NULL));
+
+            for (size_t s = 0; s < STATUSES; s++) {
+                counts[s] += strcmp(word, ox_device_status_word(statuses[s])) == 0;
+            }
+        }
+        *out = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "fleet_id", fleet.id,
+                         "fleet_name", fleet.name, "total_devices", (json_int_t)count, "online",
+                         counts[0], "offline", counts[1], "error", counts[2], "unknown", counts[3],
+                         "updating", counts[4]);
+        code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+    }
+    ox_registry_end(&tx);
+    return code;
+}

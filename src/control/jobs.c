@@ -1,0 +1,398 @@
+#include "inner.h"
+
+#include "oxide/delta/delta.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- queueing --- */
+
+void ox_jobs_wake(struct ox_control *control)
+{
+    (void)pthread_mutex_lock(&control->wake_lock);
+    control->wakes++;
+    (void)pthread_cond_broadcast(&control->wake);
+    (void)pthread_mutex_unlock(&control->wake_lock);
+}
+
+static enum ox_code is_small_single(struct ox_tx *tx, const struct ox_digest *digest, bool *out,
+                                    struct ox_err *err)
+{
+    struct ox_artifact_row artifact;
+    struct ox_manifest files = OX_MANIFEST_INIT;
+    enum ox_code code = ox_registry_artifact_by_digest(tx, digest, &artifact, err);
+
+    if (code == OX_OK) {
+        code = ox_registry_artifact_files(tx, artifact.id, &files, err);
+    }
+    if (code == OX_OK) {
+        *out = files.count == 1 && artifact.size_bytes <= OX_OXDL1_SIZE_MAX;
+    }
+    ox_manifest_clear(&files);
+    return code;
+}
+
+enum ox_code ox_job_possible(struct ox_tx *tx, const struct ox_digest *base,
+                             const struct ox_digest *target, const char *format, bool *possible,
+                             struct ox_err *err)
+{
+    bool base_fits = false;
+    bool target_fits = false;
+    enum ox_code code;
+
+    if (strcmp(format, "oxdl/1") != 0) {
+        *possible = true;
+        return OX_OK;
+    }
+    code = is_small_single(tx, base, &base_fits, err);
+    if (code == OX_OK) {
+        code = is_small_single(tx, target, &target_fits, err);
+    }
+    if (code == OX_OK) {
+        *possible = base_fits && target_fits;
+    }
+    return code;
+}
+
+static enum ox_code queue_if_possible(struct ox_control *control, struct ox_tx *tx,
+                                      const struct ox_wanted *wanted, uint64_t waiting,
+                                      struct ox_err *err)
+{
+    bool possible = false;
+    enum ox_code code =
+        ox_job_possible(tx, &wanted->base, &wanted->target, wanted->format, &possible, err);
+
+    if (code == OX_OK && possible) {
+        code = ox_registry_job_queue(tx, &wanted->base, &wanted->target, wanted->format, waiting,
+                                     ox_control_now(control), err);
+    }
+    return code;
+}
+
+enum ox_code ox_jobs_for_bases(struct ox_control *control, struct ox_tx *tx,
+                               const char *campaign_id, const char *model_id,
+                               const struct ox_digest *target, struct ox_err *err)
+{
+    struct ox_base_row *bases = NULL;
+    size_t count = 0;
+    enum ox_code code = ox_registry_bases(tx, campaign_id, model_id, target, &bases, &count, err);
+
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        uint64_t ops = 0;
+        const char *format = ox_assign_format(bases[i].protocol, bases[i].reads, &ops);
+        struct ox_wanted wanted = {bases[i].base, *target, format};
+
+        if (format != NULL) {
+            code = queue_if_possible(control, tx, &wanted, bases[i].devices, err);
+        }
+    }
+    return code;
+}
+
+enum ox_code ox_jobs_outstanding(struct ox_tx *tx, const struct ox_campaign_row *campaign,
+                                 bool *out, struct ox_err *err)
+{
+    struct ox_base_row *bases = NULL;
+    size_t count = 0;
+    enum ox_code code = ox_registry_bases(tx, campaign->id, campaign->model_id, &campaign->digest,
+                                          &bases, &count, err);
+
+    *out = false;
+    for (size_t i = 0; code == OX_OK && !*out && i < count; i++) {
+        uint64_t ops = 0;
+        const char *format = ox_assign_format(bases[i].protocol, bases[i].reads, &ops);
+        struct ox_job_row job;
+
+        if (format == NULL) {
+            continue;
+        }
+        code = ox_registry_job_get(tx, &bases[i].base, &campaign->digest, format, &job, err);
+        if (code == OX_OK) {
+            *out = strcmp(job.state, "queued") == 0 || strcmp(job.state, "running") == 0;
+        } else if (code == OX_ENOTFOUND) { /* cannot be made, or the device will ask for it */
+            ox_err_clear(err);
+            code = OX_OK;
+        }
+    }
+    return code;
+}
+
+enum ox_code ox_jobs_queue_wanted(struct ox_control *control, const struct ox_wanted *wanted,
+                                  size_t count, struct ox_err *err)
+{
+    struct ox_tx tx = OX_TX_INIT;
+    enum ox_code code;
+
+    if (count == 0) {
+        return OX_OK;
+    }
+    code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        code = queue_if_possible(control, &tx, &wanted[i], 1, err);
+    }
+    if (code == OX_OK) {
+        code = ox_registry_commit(&tx, err);
+    }
+    ox_registry_end(&tx);
+    if (code == OX_OK) {
+        ox_jobs_wake(control);
+    }
+    return code;
+}
+
+/* --- making --- */
+
+/* An artifact whose files are open in the store. */
+struct side {
+    struct ox_manifest manifest;
+    struct ox_blob *blobs;
+    struct ox_source *sources;
+    struct ox_delta_side side;
+    uint64_t size_bytes;
+};
+
+static void close_side(struct side *side)
+{
+    for (size_t i = 0; side->blobs != NULL && i < side->manifest.count; i++) {
+        ox_blob_close(&side->blobs[i]);
+    }
+    free(side->blobs);
+    free(side->sources);
+    ox_manifest_clear(&side->manifest);
+}
+
+static enum ox_code load_manifest(struct ox_control *control, const struct ox_digest *digest,
+                                  struct ox_manifest *out, struct ox_err *err)
+{
+    struct ox_artifact_row artifact;
+    struct ox_tx tx = OX_TX_INIT;
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
+
+    if (code == OX_OK) {
+        code = ox_registry_artifact_by_digest(&tx, digest, &artifact, err);
+    }
+    if (code == OX_OK) {
+        code = ox_registry_artifact_files(&tx, artifact.id, out, err);
+    }
+    ox_registry_end(&tx);
+    return code;
+}
+
+static enum ox_code open_side(struct ox_control *control, const struct ox_digest *digest,
+                              struct side *out, struct ox_err *err)
+{
+    enum ox_code code = load_manifest(control, digest, &out->manifest, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    out->blobs = calloc(out->manifest.count, sizeof(*out->blobs));
+    out->sources = calloc(out->manifest.count, sizeof(*out->sources));
+    if (out->blobs == NULL || out->sources == NULL) {
+        return ox_err_nomem(err, "an artifact's files");
+    }
+    for (size_t i = 0; i < out->manifest.count; i++) {
+        out->blobs[i] = (struct ox_blob)OX_BLOB_INIT;
+    }
+    for (size_t i = 0; code == OX_OK && i < out->manifest.count; i++) {
+        code = ox_store_read(control->store, &out->manifest.files[i].sha256, &out->blobs[i], err);
+        if (code == OX_OK) {
+            out->sources[i] = ox_blob_source(&out->blobs[i]);
+        }
+    }
+    out->side = (struct ox_delta_side){&out->manifest, out->sources, *digest};
+    out->size_bytes = ox_manifest_size(&out->manifest);
+    return code;
+}
+
+/* A patch that has grown as large as what it rebuilds is given up at once. */
+struct bounded {
+    struct ox_store_writer *writer;
+    uint64_t max_bytes;
+    bool over;
+};
+
+static enum ox_code bounded_write(void *ctx, const void *bytes, size_t len_bytes,
+                                  struct ox_err *err)
+{
+    struct bounded *bounded = ctx;
+
+    if (ox_store_written(bounded->writer) + len_bytes >= bounded->max_bytes) {
+        bounded->over = true;
+        return ox_err_set(err, OX_ETOOBIG, "the patch is not smaller than the full file");
+    }
+    return ox_store_write(bounded->writer, bytes, len_bytes, err);
+}
+
+static enum ox_code create_patch(struct ox_control *control, const struct side *base,
+                                 const struct side *target, struct bounded *bounded,
+                                 struct ox_job_row *job, struct ox_err *err)
+{
+    struct ox_delta_options options = {OX_ENGINE_AUTO, control->delta_threads, 0, &control->stop,
+                                       NULL};
+    struct ox_output output = {bounded, bounded_write};
+    struct ox_delta_stats stats = {{0}, {0}, 0, 0, OX_ENGINE_BINARY};
+    enum ox_code code;
+
+    if (strcmp(job->format, "oxdl/1") == 0) {
+        code = ox_delta_create_v1(&base->side, &target->side, &output, err);
+    } else {
+        code = ox_delta_create(&base->side, &target->side, &options, &output, &stats, err);
+    }
+    if (code == OX_OK) {
+        job->strategy = stats.engine == OX_ENGINE_TENSOR ? "tensor" : "binary";
+    }
+    return code;
+}
+
+/* Rebuild the target from the real base and the stored patch, and compare every byte. */
+static enum ox_code prove_patch(struct ox_control *control, const struct side *base,
+                                const struct side *target, struct ox_job_row *job,
+                                struct ox_err *err)
+{
+    struct ox_oxdl_header header = {0};
+    struct ox_blob blob = OX_BLOB_INIT;
+    struct ox_concat flat = {NULL, 0, NULL};
+    struct ox_source check;
+    struct ox_source patch;
+    enum ox_code code = ox_store_read(control->store, &job->patch, &blob, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    patch = ox_blob_source(&blob);
+    code = ox_concat_init(&flat, target->sources, target->manifest.count, err);
+    if (code == OX_OK) {
+        struct ox_apply_spec spec = {&base->side, NULL, NULL, &control->stop, NULL};
+
+        check = ox_concat_source(&flat);
+        spec.check = &check;
+        code = ox_apply_source(&spec, &patch, err);
+    }
+    if (code == OX_OK && (code = ox_oxdl_read_header(&patch, &header, err)) == OX_OK) {
+        job->ops = header.ops;
+        ox_oxdl_header_clear(&header);
+    }
+    ox_concat_clear(&flat);
+    ox_blob_close(&blob);
+    return code;
+}
+
+/* Make, store and prove; job says how it ended unless the code is OX_ECANCELED. */
+static enum ox_code make_patch(struct ox_control *control, struct ox_job_row *job,
+                               struct ox_err *err)
+{
+    struct side base = {.blobs = NULL};
+    struct side target = {.blobs = NULL};
+    struct bounded bounded = {NULL, 0, false};
+    enum ox_code code;
+
+    if ((code = open_side(control, &job->base, &base, err)) != OX_OK ||
+        (code = open_side(control, &job->target, &target, err)) != OX_OK ||
+        (code = ox_store_begin(control->store, &bounded.writer, err)) != OX_OK) {
+        goto out;
+    }
+    bounded.max_bytes = target.size_bytes;
+    code = create_patch(control, &base, &target, &bounded, job, err);
+    if (code == OX_OK) {
+        struct ox_store_writer *writer = bounded.writer;
+
+        bounded.writer = NULL;
+        code = ox_store_commit(writer, NULL, &job->patch, &job->patch_bytes, err);
+    }
+    if (code == OX_OK && (code = prove_patch(control, &base, &target, job, err)) != OX_OK &&
+        ox_store_remove(control->store, &job->patch, NULL) != OX_OK) {
+        ox_log(control->log, OX_LOG_WARN, "a patch that failed its proof is left in the store");
+    }
+out:
+    ox_store_abort(bounded.writer);
+    close_side(&target);
+    close_side(&base);
+    job->state = code == OX_OK ? "ready" : bounded.over ? "useless" : "failed";
+    if (code != OX_OK) {
+        job->patch_bytes = 0;
+        job->reason = err->msg;
+    }
+    return bounded.over ? OX_OK : code;
+}
+
+static enum ox_code end_job(struct ox_control *control, const struct ox_job_row *job,
+                            struct ox_err *err)
+{
+    struct ox_tx tx = OX_TX_INIT;
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
+
+    if (code == OX_OK &&
+        (code = ox_registry_job_update(&tx, job, ox_control_now(control), err)) == OX_OK) {
+        code = ox_registry_commit(&tx, err);
+    }
+    ox_registry_end(&tx);
+    return code;
+}
+
+static void log_job(struct ox_control *control, const struct ox_job_row *job)
+{
+    char base[OX_DIGEST_HEX_MAX];
+    char target[OX_DIGEST_HEX_MAX];
+
+    ox_log(control->log, strcmp(job->state, "failed") == 0 ? OX_LOG_WARN : OX_LOG_INFO,
+           "delta %s %.12s to %.12s: %s%s%s, %llu bytes", job->format,
+           ox_digest_hex(&job->base, base), ox_digest_hex(&job->target, target), job->state,
+           job->reason == NULL ? "" : ": ", job->reason == NULL ? "" : job->reason,
+           (unsigned long long)job->patch_bytes);
+}
+
+enum ox_code ox_control_make_delta(struct ox_control *control, bool *made, struct ox_err *err)
+{
+    struct ox_err problem = OX_ERR_INIT;
+    struct ox_tx tx = OX_TX_INIT;
+    struct ox_job_row job = {0};
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
+
+    *made = false;
+    if (code == OX_OK && (code = ox_registry_job_take(&tx, &job, err)) == OX_OK) {
+        code = ox_registry_commit(&tx, err);
+    }
+    job.format = job.format != NULL && strcmp(job.format, "oxdl/1") == 0 ? "oxdl/1" : "oxdl/2";
+    job.reason = NULL;
+    ox_registry_end(&tx); /* rows end here; what is still needed of the job is static or a copy */
+    if (code == OX_ENOTFOUND) {
+        ox_err_clear(err);
+        return OX_OK;
+    }
+    if (code != OX_OK) {
+        return code;
+    }
+    *made = true;
+    code = make_patch(control, &job, &problem);
+    if (code == OX_ECANCELED) {
+        job.state = "queued";
+        job.reason = NULL;
+    }
+    log_job(control, &job);
+    return end_job(control, &job, err);
+}
+
+void *ox_jobs_work(void *arg)
+{
+    struct ox_control *control = arg;
+    unsigned seen = 0;
+
+    while (!ox_stop_requested(&control->stop)) {
+        struct ox_err err = OX_ERR_INIT;
+        bool made = false;
+
+        if (ox_control_make_delta(control, &made, &err) != OX_OK) {
+            ox_log(control->log, OX_LOG_ERROR, "delta job: %s", err.msg);
+            (void)ox_stop_wait(&control->stop, 1000); /* the database may come back */
+            made = true;                              /* so look again, without being woken */
+        }
+        (void)pthread_mutex_lock(&control->wake_lock);
+        while (!made && seen == control->wakes && !ox_stop_requested(&control->stop)) {
+            (void)pthread_cond_wait(&control->wake, &control->wake_lock);
+        }
+        seen = control->wakes;
+        (void)pthread_mutex_unlock(&control->wake_lock);
+    }
+    return NULL;
+}

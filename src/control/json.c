@@ -1,0 +1,77 @@
+#include "inner.h"
+
+#include "oxide/wire/id.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define TAGS_MAX 16384
+
+enum ox_code ox_body_id(const json_t *body, const char *key, const char **out, struct ox_err *err)
+{
+    const char *id = NULL;
+    char what[64];
+    enum ox_code code = ox_json_get_str(body, key, &id, err);
+
+    (void)snprintf(what, sizeof(what), "value of \"%.32s\"", key);
+    if (code == OX_OK && (code = ox_id_check(what, id, err)) == OX_OK) {
+        *out = id;
+    }
+    return code;
+}
+
+enum ox_code ox_body_text(const json_t *body, const char *key, bool required, const char **out,
+                          struct ox_err *err)
+{
+    enum ox_code code =
+        required ? ox_json_get_str(body, key, out, err) : ox_json_opt_str(body, key, out, err);
+
+    if (code == OX_OK && *out != NULL && strnlen(*out, OX_NAME_MAX + 1) > OX_NAME_MAX) {
+        return ox_err_set(err, OX_EINVAL, "\"%s\" has at most %d bytes", key, OX_NAME_MAX);
+    }
+    return code;
+}
+
+enum ox_code ox_body_tags(const json_t *body, char **out, struct ox_err *err)
+{
+    const json_t *tags = json_object_get(body, "tags");
+    enum ox_code code;
+
+    if (tags == NULL || json_is_null(tags)) {
+        return ox_strdup(out, "[]", err);
+    }
+    if (!json_is_array(tags) && !json_is_object(tags)) {
+        return ox_err_set(err, OX_EINVAL, "\"tags\" must be an array or an object");
+    }
+    code = ox_json_text(tags, out, err);
+    if (code == OX_OK && strlen(*out) > TAGS_MAX) {
+        code = ox_err_set(err, OX_EINVAL, "\"tags\" have at most %d bytes", TAGS_MAX);
+    }
+    return code;
+}
+
+json_t *ox_json_of_text(const char *text)
+{
+    json_t *json = text == NULL ? NULL : json_loads(text, JSON_DECODE_ANY, NULL);
+
+    return json == NULL ? json_null() : json;
+}
+
+json_t *ox_json_of_time(int64_t wall_ms)
+{
+    char text[OX_TIME_TEXT_MAX];
+
+    return wall_ms == 0 ? json_null() : json_string(ox_time_text(wall_ms, text));
+}
+
+json_t *ox_json_of_digest(const struct ox_digest *digest)
+{
+    char hex[OX_DIGEST_HEX_MAX];
+
+    return json_string(ox_digest_hex(digest, hex));
+}
+
+json_t *ox_json_of_str(const char *text)
+{
+    return text == NULL ? json_null() : json_string(text);
+}

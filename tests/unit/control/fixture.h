@@ -1,0 +1,83 @@
+/* A control plane on a memory store, a database in a folder of its own, and a clock that tests
+ * set; no threads: tests call the clockwork and the delta worker themselves. */
+#ifndef TESTS_CONTROL_FIXTURE_H
+#define TESTS_CONTROL_FIXTURE_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "oxide/control/control.h"
+#include "oxide/registry/registry.h"
+#include "oxide/store/store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MODEL_BYTES ((size_t)300 * 1024)
+#define READS "\"reads\":\"oxdl/2; ops=ffffffff, oxdl/1\""
+#define AGENT "\"agent\":\"oxide/0.1.0\",\"protocol\":1," READS
+
+struct fixture {
+    char dir[64];
+    char path[96];
+    struct ox_store *store;
+    struct ox_registry *registry;
+    struct ox_clock clock;
+    int64_t now_ms;
+    uint64_t delta_wait_s;
+    const char *const *blob_urls;
+    size_t blob_urls_count;
+    struct ox_control *control;
+    char campaign[64]; /* the last one that was created */
+};
+
+int set_up(void **state);
+int tear_down(void **state);
+/* End the control plane and start it anew on the same data. */
+void restart(struct fixture *fixture);
+
+/* A body as printf would write it, parsed. */
+json_t *body(const char *fmt, ...) OX_PRINTF(1, 2);
+
+/* Publish a file; `seed` makes the bytes, of which `changed` differ from those of changed 0. */
+enum ox_code publish(struct fixture *fixture, const char *version, unsigned seed, size_t changed,
+                     bool *created);
+/* v1 and v2 of model m, which differ a little. */
+void publish_two(struct fixture *fixture);
+/* Digest of a version of model m, as 64 hex digits; static. */
+const char *digest_hex(struct fixture *fixture, const char *version);
+
+void device(struct fixture *fixture, const char *id);
+void fleet(struct fixture *fixture, const char *id, size_t devices); /* devices d0, d1, ... */
+/* Make a campaign of m@version to fleet f. */
+void campaign(struct fixture *fixture, const char *version, const char *strategy);
+void act(struct fixture *fixture, enum ox_campaign_action action, const char *state);
+
+/* Send a heartbeat; the caller releases the answer. */
+json_t *beat(struct fixture *fixture, const char *id, const char *fmt, ...) OX_PRINTF(3, 4);
+/* Of the new generation, running m@version. */
+json_t *beat_running(struct fixture *fixture, const char *id, const char *version);
+/* A report of the new generation about m@v2 in the last campaign. */
+json_t *beat_report(struct fixture *fixture, const char *id, unsigned seq, const char *report_state,
+                    uint64_t bytes_received);
+
+void make_deltas(struct fixture *fixture);
+void tick(struct fixture *fixture, int64_t seconds);
+
+/* A value in a document by a path of keys and indices, "a.b.0.c"; lent. */
+const json_t *at(const json_t *json, const char *path);
+const char *text_at(const json_t *json, const char *path);
+int64_t number_at(const json_t *json, const char *path);
+
+/* The last campaign as the API shows it, and the state of a device in it. */
+json_t *show(struct fixture *fixture);
+void assert_campaign(struct fixture *fixture, const char *path, const char *text);
+int64_t campaign_number(struct fixture *fixture, const char *path);
+void assert_device_state(struct fixture *fixture, const char *id, const char *text);
+
+#endif
