@@ -1,0 +1,255 @@
+/* The stages that others see: stage, activate, check, commit. And making and freeing an update. */
+#include "health.h"
+#include "oxide/base/file.h"
+#include "policy.h"
+#include "update.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum ox_code ox_update_new(struct ox_update **out, struct ox_agent *agent,
+                           struct ox_journal *take_journal, struct ox_err *err)
+{
+    struct ox_update *update = calloc(1, sizeof(*update));
+    uint64_t seed = 0;
+    enum ox_code code;
+
+    if (update == NULL) {
+        return ox_err_nomem(err, "an update");
+    }
+    update->agent = agent;
+    update->stop.fd = -1;
+    if ((code = ox_stop_init(&update->stop, err)) != OX_OK ||
+        (code = ox_random_bytes(&seed, sizeof(seed), err)) != OX_OK ||
+        (code = ox_http_new(&update->http, agent->options->agent, err)) != OX_OK) {
+        ox_update_free(update);
+        return code;
+    }
+    ox_rng_init(&update->rng, seed);
+    update->journal = *take_journal;
+    *take_journal = (struct ox_journal){0};
+    *out = update;
+    return OX_OK;
+}
+
+void ox_update_free(struct ox_update *update)
+{
+    if (update == NULL) {
+        return;
+    }
+    if (update->stop.fd >= 0) {
+        ox_stop_clear(&update->stop);
+    }
+    ox_http_free(update->http);
+    ox_journal_clear(&update->journal);
+    free(update->model_path);
+    free(update->target_path);
+    free(update->patch_path);
+    free(update);
+}
+
+void ox_update_withdraw(struct ox_update *update)
+{
+    (void)pthread_mutex_lock(&update->agent->lock);
+    if (!update->past_return && !update->withdrawn) {
+        update->withdrawn = true;
+        ox_stop_request(&update->stop);
+    }
+    (void)pthread_mutex_unlock(&update->agent->lock);
+}
+
+/* Where things lie, also when a kill came between preflight and here. */
+static enum ox_code find_paths(struct ox_update *update, struct ox_err *err)
+{
+    const struct ox_journal *journal = &update->journal;
+    enum ox_code code = OX_OK;
+
+    if (update->model_path == NULL) {
+        code = ox_folders_model(&update->agent->folders, journal->assignment.model_id, false,
+                                &update->model_path, err);
+    }
+    if (code == OX_OK && update->target_path == NULL) {
+        code = journal->folder == NULL
+                   ? ox_err_set(err, OX_EINTERNAL, "the journal does not name the version's folder")
+                   : ox_folders_version(update->model_path, journal->folder, &update->target_path,
+                                        err);
+    }
+    return code;
+}
+
+/* --- stage --- */
+
+enum ox_code ox_stage_stage(struct ox_update *update, struct ox_err *err)
+{
+    const char *staging = update->agent->folders.staging;
+    enum ox_code code;
+
+    if (update->ready) {
+        return OX_OK;
+    }
+    if ((code = ox_folder_sync(staging, &update->journal.assignment.files, err)) != OX_OK ||
+        (code = ox_remove_tree(update->target_path, err)) != OX_OK) { /* nobody's: see preflight */
+        return code;
+    }
+    if (rename(staging, update->target_path) != 0) {
+        return ox_err_sys(err, errno, "moving the new version to %s", update->target_path);
+    }
+    code = ox_parent_sync(update->target_path, err);
+    return code != OX_OK ? code : ox_dir_sync(update->agent->folders.own, err);
+}
+
+/* Does the state keep this folder, as it does when an update goes back to the version before? */
+static bool is_kept(struct ox_update *update)
+{
+    struct ox_agent *agent = update->agent;
+    const char *folder = update->journal.folder;
+    const struct ox_model_state *model;
+    bool kept;
+
+    (void)pthread_mutex_lock(&agent->lock);
+    model = ox_state_model(&agent->state, update->journal.assignment.model_id);
+    kept = model != NULL && folder != NULL &&
+           (strcmp(model->current.folder, folder) == 0 ||
+            (model->previous.folder != NULL && strcmp(model->previous.folder, folder) == 0));
+    (void)pthread_mutex_unlock(&agent->lock);
+    return kept;
+}
+
+void ox_undo_stage(struct ox_update *update)
+{
+    struct ox_err err = OX_ERR_INIT;
+
+    if (find_paths(update, &err) != OX_OK ||
+        (!is_kept(update) && ox_remove_tree(update->target_path, &err) != OX_OK)) {
+        ox_log(update->agent->log, OX_LOG_WARN, "%s", err.msg);
+    }
+}
+
+/* --- activate --- */
+
+enum ox_code ox_stage_activate(struct ox_update *update, struct ox_err *err)
+{
+    enum ox_code code = find_paths(update, err);
+
+    if (code == OX_OK && !ox_path_exists(update->target_path)) {
+        code = ox_err_set(err, OX_ENOTFOUND, "%s is gone", update->target_path);
+    }
+    return code != OX_OK
+               ? code
+               : ox_folders_switch(update->model_path, "current", update->journal.folder, err);
+}
+
+void ox_undo_activate(struct ox_update *update)
+{
+    const struct ox_assignment *assignment = &update->journal.assignment;
+    const struct ox_installed *before = &update->journal.before;
+    struct ox_err err = OX_ERR_INIT;
+
+    if (find_paths(update, &err) != OX_OK ||
+        ox_folders_switch(update->model_path, "current", before->folder, &err) != OX_OK) {
+        ox_log(update->agent->log, OX_LOG_ERROR, "%s@%s: switching back: %s", assignment->model_id,
+               assignment->version, err.msg);
+        return;
+    }
+    if (before->version != NULL) {
+        ox_log(update->agent->log, OX_LOG_WARN, "rolled back: %s@%s is active again",
+               assignment->model_id, before->version);
+    } else {
+        ox_log(update->agent->log, OX_LOG_WARN, "rolled back: no version of %s is active",
+               assignment->model_id);
+    }
+}
+
+/* --- check --- */
+
+enum ox_code ox_stage_check(struct ox_update *update, struct ox_err *err)
+{
+    const struct ox_agent_options *options = update->agent->options;
+    const struct ox_assignment *assignment = &update->journal.assignment;
+    int64_t took_us = 0;
+    enum ox_code code =
+        ox_health_check(&(struct ox_health_spec){.command = options->health_check,
+                                                 .timeout_ms = options->health_timeout_ms,
+                                                 .model_id = assignment->model_id,
+                                                 .version = assignment->version,
+                                                 .path = update->target_path,
+                                                 .files = &assignment->files,
+                                                 .digests_known = update->digests_known,
+                                                 .stop = &update->stop},
+                        &took_us, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    if (took_us < 10000) {
+        ox_log(update->agent->log, OX_LOG_INFO, "%s@%s: health check passed in %" PRId64 " us",
+               assignment->model_id, assignment->version, took_us);
+    } else {
+        ox_log(update->agent->log, OX_LOG_INFO, "%s@%s: health check passed in %" PRId64 " ms",
+               assignment->model_id, assignment->version, took_us / 1000);
+    }
+    return OX_OK;
+}
+
+/* --- commit --- */
+
+/* One write of the state is the whole commit: version, result, report and end of the attempt. */
+static enum ox_code commit_state(struct ox_update *update, struct ox_err *err)
+{
+    const struct ox_assignment *assignment = &update->journal.assignment;
+    struct ox_device_report report = ox_update_describe(update, OX_ROLLOUT_COMPLETE);
+    struct ox_installed installed = {.digest = assignment->digest};
+    struct ox_agent *agent = update->agent;
+    enum ox_code code;
+
+    if (update->note[0] != '\0') {
+        report.error_code = (char *)"patch";
+        report.error_message = update->note;
+    }
+    if ((code = ox_strdup(&installed.version, assignment->version, err)) != OX_OK ||
+        (code = ox_strdup(&installed.folder, update->journal.folder, err)) != OX_OK ||
+        (code = ox_manifest_copy(&installed.files, &assignment->files, err)) != OX_OK) {
+        ox_installed_clear(&installed);
+        return code;
+    }
+    (void)pthread_mutex_lock(&agent->lock);
+    if ((code = ox_state_commit(&agent->state, assignment->model_id, &installed, err)) == OX_OK &&
+        (code = ox_state_set_result(&agent->state, NULL, err)) == OX_OK &&
+        (code = ox_state_report(&agent->state, &report, err)) == OX_OK) {
+        ox_state_unpoison(&agent->state, assignment);
+        agent->state.last_attempt = update->journal.attempt;
+        code = ox_state_save(&agent->state, agent->folders.state, err);
+    }
+    if (code != OX_OK) { /* half a commit in memory is none */
+        ox_agent_reload(agent);
+    }
+    (void)pthread_mutex_unlock(&agent->lock);
+    ox_installed_clear(&installed);
+    return code;
+}
+
+enum ox_code ox_stage_commit(struct ox_update *update, struct ox_err *err)
+{
+    const struct ox_assignment *assignment = &update->journal.assignment;
+    struct ox_agent *agent = update->agent;
+    struct ox_err later = OX_ERR_INIT;
+    enum ox_code code = commit_state(update, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    /* It is done; what cannot be tidied now is settled at the next start. */
+    if (ox_agent_settle(agent, assignment->model_id, &later) != OX_OK ||
+        ox_remove_tree(agent->folders.staging, &later) != OX_OK ||
+        ox_folder_clean(agent->folders.download, NULL, 0, &later) != OX_OK ||
+        ox_journal_remove(agent->folders.journal, &later) != OX_OK) {
+        ox_log(agent->log, OX_LOG_WARN, "%s", later.msg);
+    }
+    ox_log(agent->log, OX_LOG_INFO, "model active: %s@%s", assignment->model_id,
+           assignment->version);
+    ox_agent_wake(agent);
+    return OX_OK;
+}

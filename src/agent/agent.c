@@ -1,0 +1,403 @@
+#include "oxide/agent/agent.h"
+
+#include "beat.h"
+#include "first_gen.h"
+#include "oxide/base/clock.h"
+#include "policy.h"
+#include "recover.h"
+#include "update.h"
+
+#include <limits.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROGRESS_GAP_MS 1000 /* progress alone is not told more often */
+#define POLL_MIN_S 1         /* what a server may ask for */
+#define POLL_MAX_S 86400
+
+/* What the beating thread knows beside the shared part. */
+struct loop {
+    struct ox_agent *agent;
+    struct ox_beat beat;
+    struct ox_rng rng;
+    int64_t poll_ms;
+    uint64_t beat_failures; /* in a row */
+    char last_problem[OX_ERR_MSG_MAX];
+
+    struct ox_update *update; /* under way, or NULL */
+    pthread_t thread;
+    atomic_bool update_done;
+    enum ox_code update_code;
+
+    uint64_t update_failures; /* in a row, of whatever */
+    int64_t retry_mono_ms;    /* no update begins before */
+};
+
+static int64_t now_mono_ms(void)
+{
+    return ox_clock_system()->mono_ms(NULL);
+}
+
+/* --- the update's thread --- */
+
+static void *run_update(void *arg)
+{
+    struct loop *loop = arg;
+
+    loop->update_code = ox_update_run(loop->update, NULL);
+    atomic_store(&loop->update_done, true);
+    ox_agent_wake(loop->agent);
+    return NULL;
+}
+
+/* Begin an update; *take_journal is emptied. */
+static void start_update(struct loop *loop, struct ox_journal *take_journal)
+{
+    const struct ox_log *log = loop->agent->log;
+    struct ox_err err = OX_ERR_INIT;
+
+    atomic_store(&loop->update_done, false);
+    if (ox_update_new(&loop->update, loop->agent, take_journal, &err) != OX_OK) {
+        ox_log(log, OX_LOG_ERROR, "%s", err.msg);
+        return;
+    }
+    if (pthread_create(&loop->thread, NULL, run_update, loop) != 0) {
+        ox_log(log, OX_LOG_ERROR, "no thread for an update");
+        ox_update_free(loop->update);
+        loop->update = NULL;
+    }
+}
+
+static void log_end(const struct loop *loop)
+{
+    const struct ox_assignment *assignment = &loop->update->journal.assignment;
+    const struct ox_log *log = loop->agent->log;
+
+    if (loop->update->withdrawn) {
+        ox_log(log, OX_LOG_INFO, "%s@%s was withdrawn", assignment->model_id, assignment->version);
+    } else if (loop->update_code == OX_ECANCELED) {
+        ox_log(log, OX_LOG_INFO, "%s@%s goes on at the next start", assignment->model_id,
+               assignment->version);
+    } else if (ox_policy_is_interruption(loop->update_code)) {
+        ox_log(log, OX_LOG_WARN, "%s@%s was interrupted and goes on later", assignment->model_id,
+               assignment->version);
+    }
+}
+
+/* Take in how the update ended. */
+static void end_update(struct loop *loop)
+{
+    (void)pthread_join(loop->thread, NULL);
+    log_end(loop);
+    if (loop->update_code == OX_OK) {
+        loop->beat.since_whole = 0; /* other models run now */
+        loop->update_failures = 0;
+        loop->retry_mono_ms = 0;
+    } else {
+        loop->update_failures++;
+        loop->retry_mono_ms =
+            now_mono_ms() + ox_policy_backoff_ms(loop->poll_ms, loop->update_failures, &loop->rng);
+    }
+    ox_update_free(loop->update);
+    loop->update = NULL;
+}
+
+/* --- assignments --- */
+
+/* The attempt's number: any that is not the last one's. */
+static uint64_t new_attempt(struct loop *loop)
+{
+    uint64_t attempt;
+
+    do {
+        attempt = ox_rng_u64(&loop->rng) >> 1; /* JSON holds 63 bits */
+    } while (attempt == 0 || attempt == loop->agent->state.last_attempt);
+    return attempt;
+}
+
+/* Tell each campaign once that what failed thrice is skipped. */
+static void report_skipped(struct loop *loop, const struct ox_assignment *assignment)
+{
+    struct ox_agent *agent = loop->agent;
+    struct ox_device_report report = {
+        .campaign_id = assignment->campaign_id,
+        .model_id = assignment->model_id,
+        .version = assignment->version,
+        .state = OX_ROLLOUT_SKIPPED,
+        .error_code = (char *)"poison",
+        .error_message = (char *)"it failed three times on this device: publish a new version",
+        .strategy = (char *)"none",
+        .bytes_full = ox_manifest_size(&assignment->files),
+    };
+    const char *campaign = assignment->campaign_id == NULL ? "" : assignment->campaign_id;
+    struct ox_err err = OX_ERR_INIT;
+    struct ox_poison *poison;
+    char *told = NULL;
+
+    (void)pthread_mutex_lock(&agent->lock);
+    poison = ox_state_poison(&agent->state, assignment);
+    if (poison != NULL &&
+        (poison->told_campaign == NULL || strcmp(poison->told_campaign, campaign) != 0) &&
+        ox_strdup(&told, campaign, &err) == OX_OK &&
+        ox_state_report(&agent->state, &report, &err) == OX_OK) {
+        free(poison->told_campaign);
+        poison->told_campaign = told;
+        told = NULL;
+        ox_agent_save_or_log(agent);
+        ox_log(agent->log, OX_LOG_WARN, "%s@%s is skipped: it failed %d times",
+               assignment->model_id, assignment->version, OX_POISON_LIMIT);
+        ox_agent_wake(agent);
+    }
+    (void)pthread_mutex_unlock(&agent->lock);
+    free(told);
+}
+
+static enum ox_decision decide(struct loop *loop, const struct ox_assignment *assignment)
+{
+    const struct ox_agent_state *state = &loop->agent->state; /* no update runs: nobody writes */
+    const struct ox_model_state *model = ox_state_model(state, assignment->model_id);
+
+    return ox_policy_decide(assignment, model == NULL ? NULL : model->current.version,
+                            model == NULL ? NULL : &model->current.digest,
+                            ox_state_failures(state, assignment));
+}
+
+/* Begin the first update that is to be done; *assignment is emptied then. */
+static bool consider(struct loop *loop, struct ox_assignment *assignment, bool first_gen)
+{
+    struct ox_journal journal = {0};
+
+    switch (decide(loop, assignment)) {
+    case OX_DECIDE_NOTHING:
+        return false;
+    case OX_DECIDE_SKIP:
+        report_skipped(loop, assignment);
+        return false;
+    case OX_DECIDE_UPDATE:
+        break;
+    }
+    if (now_mono_ms() < loop->retry_mono_ms) {
+        return true;
+    }
+    journal.attempt = new_attempt(loop);
+    journal.first_gen = first_gen;
+    journal.assignment = *assignment;
+    *assignment = (struct ox_assignment){0};
+    start_update(loop, &journal);
+    ox_journal_clear(&journal);
+    return true;
+}
+
+/* A server of the first generation names a version, and no more. */
+static void consider_first_gen(struct loop *loop, const struct ox_heartbeat_answer *answer)
+{
+    struct ox_agent *agent = loop->agent;
+    const struct ox_model_state *model;
+    struct ox_assignment assignment = {0};
+    struct ox_err err = OX_ERR_INIT;
+    const struct ox_fetch fetch = {.http = loop->beat.http,
+                                   .control_plane = agent->options->control_plane,
+                                   .stop = agent->stop};
+    const char *path = NULL;
+
+    if (answer->assigned_model == NULL || answer->assigned_version == NULL) {
+        return;
+    }
+    model = ox_state_model(&agent->state, answer->assigned_model);
+    if ((model != NULL && strcmp(model->current.version, answer->assigned_version) == 0) ||
+        now_mono_ms() < loop->retry_mono_ms) {
+        return;
+    }
+    if (model != NULL && model->current.files.count == 1) {
+        path = model->current.files.files[0].path;
+    }
+    if (ox_first_gen_assignment(&fetch, answer->assigned_model, answer->assigned_version, path,
+                                &assignment, &err) == OX_OK) {
+        (void)consider(loop, &assignment, true);
+    } else {
+        ox_log(agent->log, OX_LOG_WARN, "%s@%s: %s", answer->assigned_model,
+               answer->assigned_version, err.msg);
+    }
+    ox_assignment_clear(&assignment);
+}
+
+static bool is_same(const struct ox_assignment *a, const struct ox_assignment *b)
+{
+    return strcmp(a->model_id, b->model_id) == 0 && strcmp(a->version, b->version) == 0 &&
+           ox_digest_equal(&a->digest, &b->digest);
+}
+
+/* Is what is under way still wanted? */
+static bool is_wanted(const struct loop *loop, const struct ox_heartbeat_answer *answer)
+{
+    const struct ox_journal *journal = &loop->update->journal;
+
+    if (!answer->assignments_present) {
+        return answer->assigned_model != NULL && answer->assigned_version != NULL &&
+               strcmp(answer->assigned_model, journal->assignment.model_id) == 0 &&
+               strcmp(answer->assigned_version, journal->assignment.version) == 0;
+    }
+    for (size_t i = 0; i < answer->assignments_count; i++) {
+        if (is_same(&answer->assignments[i], &journal->assignment)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void take_answer(struct loop *loop, struct ox_heartbeat_answer *answer)
+{
+    if (answer->poll_interval_s >= POLL_MIN_S && answer->poll_interval_s <= POLL_MAX_S) {
+        loop->poll_ms = (int64_t)answer->poll_interval_s * 1000;
+    }
+    if (loop->update != NULL) {
+        if (!is_wanted(loop, answer)) {
+            ox_update_withdraw(loop->update);
+        }
+        return;
+    }
+    if (!answer->assignments_present) {
+        consider_first_gen(loop, answer);
+        return;
+    }
+    for (size_t i = 0; i < answer->assignments_count; i++) {
+        if (consider(loop, &answer->assignments[i], false)) {
+            break;
+        }
+    }
+}
+
+/* --- the loop --- */
+
+/* One heartbeat; returns how long to wait for the next. */
+static int64_t beat_once(struct loop *loop)
+{
+    struct ox_agent *agent = loop->agent;
+    struct ox_heartbeat_answer answer = {0};
+    struct ox_err err = OX_ERR_INIT;
+    int64_t wait_ms;
+    enum ox_code code = ox_beat_send(&loop->beat, agent, loop->update != NULL, &answer, &err);
+
+    if (code == OX_OK) {
+        if (loop->beat_failures > 0 || loop->last_problem[0] != '\0') {
+            ox_log(agent->log, OX_LOG_INFO, "the control plane answers again");
+        }
+        loop->beat_failures = 0;
+        loop->last_problem[0] = '\0';
+        take_answer(loop, &answer);
+        wait_ms = ox_policy_poll_ms(loop->poll_ms, &loop->rng);
+    } else {
+        /* A device that is not registered yet bothers no one: it waits no longer than usual. */
+        loop->beat_failures = code == OX_ENOTFOUND ? 1 : loop->beat_failures + 1;
+        wait_ms = code == OX_ENOTFOUND
+                      ? ox_policy_poll_ms(loop->poll_ms, &loop->rng)
+                      : ox_policy_backoff_ms(loop->poll_ms, loop->beat_failures, &loop->rng);
+        if (code != OX_ECANCELED) {
+            ox_log(agent->log,
+                   strcmp(loop->last_problem, err.msg) == 0 ? OX_LOG_DEBUG : OX_LOG_WARN,
+                   "%s (next try in %lld s)", err.msg, (long long)((wait_ms + 999) / 1000));
+        }
+        memcpy(loop->last_problem, err.msg, sizeof(err.msg));
+    }
+    ox_heartbeat_answer_clear(&answer);
+    return wait_ms;
+}
+
+/* Sleep until the deadline, stop, or something to tell. Returns true if roused. */
+static bool sleep_until(struct loop *loop, int64_t deadline_mono_ms)
+{
+    struct ox_agent *agent = loop->agent;
+    uint64_t count = 0;
+
+    while (!ox_stop_requested(agent->stop)) {
+        struct pollfd waits[] = {{agent->wake_fd, POLLIN, 0},
+                                 {agent->stop == NULL ? -1 : agent->stop->fd, POLLIN, 0}};
+        int64_t left_ms = deadline_mono_ms - now_mono_ms();
+
+        if (left_ms <= 0) {
+            break;
+        }
+        (void)poll(waits, 2, left_ms > INT_MAX ? INT_MAX : (int)left_ms);
+        if (read(agent->wake_fd, &count, sizeof(count)) > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Wait for the time of the next heartbeat, which news brings forward. */
+static void wait_for_next(struct loop *loop, int64_t wait_ms)
+{
+    int64_t beat_mono_ms = now_mono_ms();
+    int64_t deadline_mono_ms = beat_mono_ms + wait_ms;
+
+    while (sleep_until(loop, deadline_mono_ms)) {
+        if (loop->update != NULL && atomic_load(&loop->update_done)) {
+            end_update(loop);
+            if (loop->beat_failures == 0) {
+                return;
+            }
+        } else if (loop->beat_failures == 0 && beat_mono_ms + PROGRESS_GAP_MS < deadline_mono_ms) {
+            deadline_mono_ms = beat_mono_ms + PROGRESS_GAP_MS;
+        }
+    }
+}
+
+static void shut_down(struct loop *loop)
+{
+    if (loop->update != NULL) {
+        ox_stop_request(&loop->update->stop);
+        end_update(loop);
+    }
+}
+
+static enum ox_code run_loop(struct loop *loop, struct ox_err *err)
+{
+    struct ox_agent *agent = loop->agent;
+    struct ox_journal journal = {0};
+    uint64_t seed = 0;
+    bool pending = false;
+    enum ox_code code;
+
+    if ((code = ox_random_bytes(&seed, sizeof(seed), err)) != OX_OK ||
+        (code = ox_http_new(&loop->beat.http, agent->options->agent, err)) != OX_OK) {
+        return code;
+    }
+    ox_rng_init(&loop->rng, seed);
+    if ((code = ox_agent_recover(agent, &journal, &pending, err)) == OX_OK) {
+        ox_log(agent->log, OX_LOG_INFO, "%s, device %s, control plane %s, models in %s",
+               agent->options->agent, agent->options->device_id, agent->options->control_plane,
+               agent->folders.root);
+        if (pending) {
+            ox_log(agent->log, OX_LOG_INFO, "%s@%s: going on from stage %s",
+                   journal.assignment.model_id, journal.assignment.version, journal.stage);
+            start_update(loop, &journal);
+        }
+        while (!ox_stop_requested(agent->stop)) {
+            wait_for_next(loop, beat_once(loop));
+        }
+        shut_down(loop);
+        ox_log(agent->log, OX_LOG_INFO, "stopped");
+    }
+    ox_journal_clear(&journal);
+    ox_http_free(loop->beat.http);
+    return code;
+}
+
+enum ox_code ox_agent_run(const struct ox_agent_options *options, struct ox_stop *stop,
+                          const struct ox_log *log, struct ox_err *err)
+{
+    struct ox_agent agent;
+    struct loop loop = {.agent = &agent, .poll_ms = options->poll_ms};
+    enum ox_code code = ox_agent_open(&agent, options, stop, log, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    code = run_loop(&loop, err);
+    ox_agent_close(&agent);
+    return code;
+}

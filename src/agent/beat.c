@@ -1,0 +1,165 @@
+#include "beat.h"
+
+#include "fetch.h"
+#include "oxide/base/pool.h"
+#include "oxide/patch/oxdl.h"
+#include "oxide/wire/header.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define ANSWER_MAX ((size_t)64 << 20) /* assignments of OX_HEARTBEAT_MODELS_MAX models */
+#define STALL_S 30
+
+static json_t *platform(void)
+{
+    struct utsname names;
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long page_bytes = sysconf(_SC_PAGESIZE);
+
+    if (uname(&names) != 0) {
+        return NULL;
+    }
+    return json_pack("{s:s, s:s, s:i, s:I}", "arch", names.machine, "os", names.sysname,
+                     "cpu_count", (int)ox_cpu_count(), "total_memory_bytes",
+                     pages > 0 && page_bytes > 0 ? (json_int_t)pages * (json_int_t)page_bytes
+                                                 : (json_int_t)0);
+}
+
+/* What goes into current_model: the model of the last commit, or any. */
+static const struct ox_model_state *main_model(const struct ox_agent_state *state)
+{
+    const struct ox_model_state *model =
+        state->last_model == NULL ? NULL : ox_state_model(state, state->last_model);
+
+    return model == NULL && state->models_count > 0 ? &state->models[0] : model;
+}
+
+/* Build the body. All strings in the heartbeat are lent by the state, so nothing is cleared. */
+static enum ox_code build(const struct ox_agent *agent, bool whole, bool updating, char **out,
+                          struct ox_err *err)
+{
+    const struct ox_agent_state *state = &agent->state;
+    const struct ox_model_state *model = main_model(state);
+    struct ox_device_model models[OX_HEARTBEAT_MODELS_MAX];
+    struct ox_heartbeat heartbeat = {
+        .current_model = {model == NULL ? OX_NULL : OX_PRESENT,
+                          model == NULL ? NULL : model->model_id},
+        .current_version = {model == NULL ? OX_NULL : OX_PRESENT,
+                            model == NULL ? NULL : model->current.version},
+        .status_presence = OX_PRESENT,
+        .status = updating ? OX_DEVICE_UPDATING : OX_DEVICE_ONLINE,
+        .result_presence = state->has_result ? OX_PRESENT : OX_ABSENT,
+        .result_failed = state->result_error != NULL,
+        .result_error = state->result_error,
+        .agent = (char *)agent->options->agent,
+        .protocol = OX_PROTOCOL_VERSION,
+        .reports = (struct ox_device_report *)state->reports,
+        .reports_count = state->reports_count,
+    };
+    enum ox_code code;
+
+    if (whole) {
+        heartbeat.reads_presence = OX_PRESENT;
+        heartbeat.reads =
+            (struct ox_reads){.oxdl1 = true, .oxdl2 = true, .oxdl2_ops = OX_OXDL_OPS_KNOWN};
+        heartbeat.platform = platform();
+        heartbeat.models_presence = OX_PRESENT;
+        heartbeat.models = models;
+        heartbeat.models_count = state->models_count;
+        for (size_t i = 0; i < state->models_count; i++) {
+            models[i] = (struct ox_device_model){state->models[i].model_id,
+                                                 state->models[i].current.version,
+                                                 state->models[i].current.digest};
+        }
+    }
+    code = ox_heartbeat_build(&heartbeat, out, err);
+    json_decref(heartbeat.platform);
+    return code;
+}
+
+static enum ox_code explain(const struct ox_agent *agent, const struct ox_http_answer *answer,
+                            struct ox_err *err)
+{
+    const char *id = agent->options->device_id;
+    char location[256] = "";
+
+    if (answer->status == 404) {
+        return ox_err_set(err, OX_ENOTFOUND,
+                          "device %s is not registered at %s: type: oxide device register %s "
+                          "--name %s --server %s",
+                          id, agent->options->control_plane, id, id, agent->options->control_plane);
+    }
+    if (answer->status >= 300 && answer->status < 400 &&
+        ox_http_answer_header(answer, "Location", location, sizeof(location))) {
+        return ox_err_set(err, OX_EPROTO,
+                          "the control plane has moved to %s: start the agent with that address",
+                          location);
+    }
+    return ox_fetch_refusal(answer, "the control plane", err);
+}
+
+/* Take in what the answer says of reports. */
+static void take_ack(struct ox_agent *agent, const struct ox_heartbeat_answer *answer)
+{
+    bool changed;
+
+    (void)pthread_mutex_lock(&agent->lock);
+    changed = answer->reports_ack_present   ? ox_state_ack(&agent->state, answer->reports_ack)
+              : answer->assignments_present ? false
+                                            : ox_state_drop_reports(&agent->state);
+    if (changed) {
+        ox_agent_save_or_log(agent);
+    }
+    (void)pthread_mutex_unlock(&agent->lock);
+}
+
+enum ox_code ox_beat_send(struct ox_beat *beat, struct ox_agent *agent, bool updating,
+                          struct ox_heartbeat_answer *out, struct ox_err *err)
+{
+    static const char *const headers[] = {"Content-Type: " OX_MEDIA_JSON, NULL};
+    struct ox_http_answer answer = OX_HTTP_ANSWER_INIT;
+    bool whole = beat->since_whole == 0;
+    char *url = NULL;
+    char *body = NULL;
+    enum ox_code code = ox_strf(&url, err, "%s/api/v1/devices/%s/heartbeat",
+                                agent->options->control_plane, agent->options->device_id);
+
+    if (code == OX_OK) {
+        (void)pthread_mutex_lock(&agent->lock);
+        code = build(agent, whole, updating, &body, err);
+        (void)pthread_mutex_unlock(&agent->lock);
+    }
+    if (code == OX_OK) {
+        code = ox_http_perform(beat->http,
+                               &(struct ox_http_request){.method = "POST",
+                                                         .url = url,
+                                                         .headers = headers,
+                                                         .body = body,
+                                                         .body_len = strlen(body),
+                                                         .answer_max_bytes = ANSWER_MAX,
+                                                         .stall_s = STALL_S,
+                                                         .stop = agent->stop},
+                               &answer, err);
+    }
+    if (code == OX_OK && answer.status != 200) {
+        code = explain(agent, &answer, err);
+    }
+    if (code == OX_OK) {
+        code = ox_heartbeat_answer_parse(answer.body.data == NULL ? (const uint8_t *)""
+                                                                  : answer.body.data,
+                                         answer.body.len_bytes, out, err);
+    }
+    if (code == OX_OK) {
+        beat->since_whole = (beat->since_whole + 1) % OX_BEAT_WHOLE_EVERY;
+        take_ack(agent, out);
+    } else {
+        beat->since_whole = 0;
+    }
+    ox_http_answer_clear(&answer);
+    free(body);
+    free(url);
+    return code;
+}

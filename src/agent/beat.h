@@ -1,0 +1,24 @@
+/** One heartbeat: build it from the state, send it, read the answer. */
+#ifndef OX_AGENT_BEAT_H
+#define OX_AGENT_BEAT_H
+
+#include "core.h"
+#include "oxide/net/http.h"
+
+/** Every so many heartbeats all is said again, should the server have forgotten us. */
+#define OX_BEAT_WHOLE_EVERY 60
+
+struct ox_beat {
+    struct ox_http *http;
+    uint64_t since_whole; /* heartbeats since all was said; 0: say all now */
+};
+
+/**
+ * Send one and read the answer, which the caller clears; acknowledged reports leave the queue.
+ * Errors: OX_ENET, OX_ETIMEOUT, OX_ECANCELED; OX_ENOTFOUND (not registered; the message says what
+ * to type); OX_EPROTO (an answer that makes no sense). After an error all is said again.
+ */
+OX_MUST_USE enum ox_code ox_beat_send(struct ox_beat *beat, struct ox_agent *agent, bool updating,
+                                      struct ox_heartbeat_answer *out, struct ox_err *err);
+
+#endif

@@ -1,0 +1,57 @@
+/**
+ * What the threads of the agent share: the caller's, which beats, and one more while an update
+ * runs. `lock` guards state; everything else is fixed before the second thread begins.
+ */
+#ifndef OX_AGENT_CORE_H
+#define OX_AGENT_CORE_H
+
+#include "folders.h"
+#include "oxide/agent/agent.h"
+#include "state.h"
+
+#include <pthread.h>
+
+struct ox_agent {
+    const struct ox_agent_options *options;
+    const struct ox_log *log;
+    struct ox_stop *stop;
+    struct ox_folders folders;
+    int lock_fd;
+    int wake_fd; /* an eventfd: the beating thread has something to tell */
+    pthread_mutex_t lock;
+    struct ox_agent_state state;
+};
+
+/**
+ * Make the folders, take the lock, read the state. A damaged or newer state is set aside and made
+ * anew from what the `current` symlinks lead to. The caller closes *out.
+ */
+OX_MUST_USE enum ox_code ox_agent_open(struct ox_agent *out, const struct ox_agent_options *options,
+                                       struct ox_stop *stop, const struct ox_log *log,
+                                       struct ox_err *err);
+void ox_agent_close(struct ox_agent *agent);
+
+/** Write the state. On failure the memory goes back to what the disk holds. Call under lock. */
+OX_MUST_USE enum ox_code ox_agent_save(struct ox_agent *agent, struct ox_err *err);
+
+/** Go back to what the disk holds, as far as that can be read. Call under lock. */
+void ox_agent_reload(struct ox_agent *agent);
+
+/** The same, but what cannot be written stays in memory and is logged. Call under lock. */
+void ox_agent_save_or_log(struct ox_agent *agent);
+
+/** Make the folders of a model agree with the state: links switched, other versions removed, and
+ *  all of it gone if the state does not know the model. Call without lock. */
+OX_MUST_USE enum ox_code ox_agent_settle(struct ox_agent *agent, const char *model_id,
+                                         struct ox_err *err);
+
+/** Rouse the beating thread. */
+void ox_agent_wake(const struct ox_agent *agent);
+
+#define OX_NUMBER_TEXT_MAX 32
+/** "2,143,752"; returns `out`. */
+const char *ox_number_text(uint64_t value, char out[OX_NUMBER_TEXT_MAX]);
+/** What `part` saves of `whole`: "99.6 %", rounded down; returns `out`. */
+const char *ox_saved_text(uint64_t part, uint64_t whole, char out[OX_NUMBER_TEXT_MAX]);
+
+#endif

@@ -1,0 +1,233 @@
+#include "health.h"
+
+#include "oxide/base/file.h"
+#include "oxide/base/process.h"
+#include "oxide/crypto/sha256.h"
+#include "oxide/tensor/layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* --- files --- */
+
+/* Open without following a symlink at the last step. */
+static enum ox_code open_plain(const char *path, uint64_t *size_bytes, int *out_fd,
+                               struct ox_err *err)
+{
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    if (fd < 0) {
+        return ox_err_sys(err, errno, "opening %s", path);
+    }
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        (void)close(fd);
+        return ox_err_set(err, OX_EDIGEST, "%s is not a regular file", path);
+    }
+    *size_bytes = (uint64_t)st.st_size;
+    *out_fd = fd;
+    return OX_OK;
+}
+
+static enum ox_code verify_file(const char *path, const struct ox_manifest_file *file,
+                                struct ox_stop *stop, struct ox_err *err)
+{
+    struct ox_digest digest;
+    struct ox_fd_io io = {-1, path};
+    struct ox_source source;
+    uint64_t size = 0;
+    enum ox_code code = open_plain(path, &size, &io.fd, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    source = ox_fd_source(&io, size);
+    if (size != file->size_bytes) {
+        code = ox_err_set(err, OX_EDIGEST, "%s has %" PRIu64 " bytes, it should have %" PRIu64,
+                          path, size, file->size_bytes);
+    } else {
+        code = ox_sha256_source(&source, stop, NULL, &digest, err);
+    }
+    if (code == OX_OK && !ox_digest_equal(&digest, &file->sha256)) {
+        code = ox_err_set(err, OX_EDIGEST, "%s does not have the digest that it should have", path);
+    }
+    (void)close(io.fd);
+    return code;
+}
+
+enum ox_code ox_files_verify(const char *path, const struct ox_manifest *files,
+                             struct ox_stop *stop, struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+
+    for (size_t i = 0; code == OX_OK && i < files->count; i++) {
+        char *file_path = NULL;
+
+        code = ox_path_join(&file_path, path, files->files[i].path, err);
+        if (code == OX_OK) {
+            code = verify_file(file_path, &files->files[i], stop, err);
+        }
+        free(file_path);
+    }
+    return code;
+}
+
+/* --- the built-in check --- */
+
+static bool promises_format(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    for (int format = OX_FORMAT_UNKNOWN + 1; dot != NULL && format <= OX_FORMAT_GGUF; format++) {
+        if (strcmp(dot + 1, ox_format_word((enum ox_format)format)) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum ox_code parse_file(const char *path, struct ox_err *err)
+{
+    struct ox_layout layout = OX_LAYOUT_INIT;
+    struct ox_fd_io io = {-1, path};
+    struct ox_source source;
+    uint64_t size = 0;
+    enum ox_code code = open_plain(path, &size, &io.fd, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    source = ox_fd_source(&io, size);
+    code = ox_layout_read(&layout, &source, err);
+    if (code == OX_ECORRUPT || code == OX_EUNSUPPORTED) {
+        code =
+            ox_err_set(err, OX_EFAILED, "%s does not parse: %s", path, err == NULL ? "" : err->msg);
+    } else if (code == OX_ETOOBIG) { /* past our limits, which says nothing against it */
+        code = OX_OK;
+    }
+    ox_layout_clear(&layout);
+    (void)close(io.fd);
+    return code;
+}
+
+static enum ox_code check_built_in(const struct ox_health_spec *spec, struct ox_err *err)
+{
+    enum ox_code code =
+        spec->digests_known ? OX_OK : ox_files_verify(spec->path, spec->files, spec->stop, err);
+
+    for (size_t i = 0; code == OX_OK && i < spec->files->count; i++) {
+        char *path = NULL;
+
+        if (!promises_format(spec->files->files[i].path)) {
+            continue;
+        }
+        code = ox_path_join(&path, spec->path, spec->files->files[i].path, err);
+        if (code == OX_OK) {
+            code = parse_file(path, err);
+        }
+        free(path);
+    }
+    return code;
+}
+
+/* --- the operator's command --- */
+
+/* The last line that a command printed, for the message. */
+static const char *last_line(char *output)
+{
+    size_t len = strlen(output);
+    char *newline;
+
+    while (len > 0 && strchr(" \t\r\n", output[len - 1]) != NULL) {
+        output[--len] = '\0';
+    }
+    newline = strrchr(output, '\n');
+    return newline == NULL ? output : newline + 1;
+}
+
+static enum ox_code judge(const struct ox_health_spec *spec, struct ox_process_result *result,
+                          struct ox_err *err)
+{
+    const char *said;
+
+    if (result->stopped) {
+        return ox_err_set(err, OX_ECANCELED, "stopped during the health check");
+    }
+    if (result->timed_out) {
+        return ox_err_set(err, OX_EFAILED, "health check took longer than %" PRId64 " s",
+                          spec->timeout_ms / 1000);
+    }
+    if (result->exit_code == 0) {
+        return OX_OK;
+    }
+    said = last_line(result->output);
+    if (result->signal != 0) {
+        return ox_err_set(err, OX_EFAILED, "health check was ended by signal %d%s%.300s",
+                          result->signal, said[0] == '\0' ? "" : ": ", said);
+    }
+    return ox_err_set(err, OX_EFAILED, "health check ended with status %d%s%.300s",
+                      result->exit_code, said[0] == '\0' ? "" : ": ", said);
+}
+
+static enum ox_code check_command(const struct ox_health_spec *spec, struct ox_err *err)
+{
+    struct ox_process_result *result = NULL;
+    char *env[4] = {NULL};
+    enum ox_code code;
+
+    if ((spec->files->count == 1
+             ? (code = ox_strf(&env[0], err, "OXIDE_MODEL_PATH=%s/%s", spec->path,
+                               spec->files->files[0].path))
+             : (code = ox_strf(&env[0], err, "OXIDE_MODEL_PATH=%s", spec->path))) != OX_OK ||
+        (code = ox_strf(&env[1], err, "OXIDE_MODEL_ID=%s", spec->model_id)) != OX_OK ||
+        (code = ox_strf(&env[2], err, "OXIDE_MODEL_VERSION=%s", spec->version)) != OX_OK) {
+        goto out;
+    }
+    result = calloc(1, sizeof(*result));
+    if (result == NULL) {
+        code = ox_err_nomem(err, "a health check");
+        goto out;
+    }
+    code = ox_process_run(&(struct ox_process_spec){.command = spec->command,
+                                                    .env = (const char *const *)env,
+                                                    .timeout_ms = spec->timeout_ms,
+                                                    .stop = spec->stop},
+                          result, err);
+    if (code == OX_OK) {
+        code = judge(spec, result, err);
+    }
+out:
+    free(result);
+    for (size_t i = 0; i < sizeof(env) / sizeof(env[0]); i++) {
+        free(env[i]);
+    }
+    return code;
+}
+
+static int64_t mono_us(void)
+{
+    struct timespec ts = {0, 0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+enum ox_code ox_health_check(const struct ox_health_spec *spec, int64_t *took_us,
+                             struct ox_err *err)
+{
+    int64_t started_us = mono_us();
+    enum ox_code code =
+        spec->command != NULL ? check_command(spec, err) : check_built_in(spec, err);
+
+    if (code == OX_OK) {
+        *took_us = mono_us() - started_us;
+    }
+    return code;
+}

@@ -1,0 +1,33 @@
+/**
+ * The update that is under way: journal.json, replaced atomically before each stage acts. When an
+ * update has ended, the state says so first (last_attempt), then the journal goes.
+ */
+#ifndef OX_AGENT_JOURNAL_H
+#define OX_AGENT_JOURNAL_H
+
+#include "state.h"
+
+#define OX_JOURNAL_FORMAT 1
+#define OX_JOURNAL_STAGE_MAX 32
+
+struct ox_journal {
+    uint64_t attempt; /* not 0; the number of this update on this device */
+    char stage[OX_JOURNAL_STAGE_MAX];
+    bool first_gen; /* assigned by a server of the first generation */
+    struct ox_assignment assignment;
+    char *folder;               /* of the new version; NULL before preflight chose it */
+    struct ox_installed before; /* what was current when the update began */
+};
+
+void ox_journal_clear(struct ox_journal *journal);
+
+/** Errors: OX_ENOTFOUND (no update is under way); OX_ECORRUPT, OX_EUNSUPPORTED; the system's.
+ *  The caller clears *out. */
+OX_MUST_USE enum ox_code ox_journal_load(struct ox_journal *out, const char *path,
+                                         struct ox_err *err);
+OX_MUST_USE enum ox_code ox_journal_save(const struct ox_journal *journal, const char *path,
+                                         struct ox_err *err);
+/** Durably; absent is success. */
+OX_MUST_USE enum ox_code ox_journal_remove(const char *path, struct ox_err *err);
+
+#endif

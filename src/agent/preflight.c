@@ -1,0 +1,253 @@
+/* The first stage: what is there, which way to take, and whether the disk has room for it. */
+#include "health.h"
+#include "oxide/base/file.h"
+#include "oxide/crypto/artifact.h"
+#include "update.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static struct ox_assignment *assigned(struct ox_update *update)
+{
+    return &update->journal.assignment;
+}
+
+/* What is current, as the state has it now, into the journal. */
+static enum ox_code remember_before(struct ox_update *update, struct ox_err *err)
+{
+    struct ox_agent *agent = update->agent;
+    const struct ox_model_state *model;
+    enum ox_code code = OX_OK;
+
+    ox_installed_clear(&update->journal.before);
+    (void)pthread_mutex_lock(&agent->lock);
+    model = ox_state_model(&agent->state, assigned(update)->model_id);
+    if (model != NULL) {
+        code = ox_installed_copy(&update->journal.before, &model->current, err);
+    }
+    (void)pthread_mutex_unlock(&agent->lock);
+    return code;
+}
+
+/* Is the folder kept by the state for other bytes than the assigned ones? */
+static bool is_taken(struct ox_update *update, const char *folder)
+{
+    struct ox_agent *agent = update->agent;
+    const struct ox_model_state *model;
+    bool taken = false;
+
+    (void)pthread_mutex_lock(&agent->lock);
+    model = ox_state_model(&agent->state, assigned(update)->model_id);
+    if (model != NULL) {
+        const struct ox_installed *kept[] = {&model->current, &model->previous};
+
+        for (size_t i = 0; i < 2; i++) {
+            taken = taken || (kept[i]->folder != NULL && strcmp(kept[i]->folder, folder) == 0 &&
+                              !ox_digest_equal(&kept[i]->digest, &assigned(update)->digest));
+        }
+    }
+    (void)pthread_mutex_unlock(&agent->lock);
+    return taken;
+}
+
+static enum ox_code choose_folder(struct ox_update *update, struct ox_err *err)
+{
+    char name[OX_FOLDER_NAME_MAX];
+    char marked[OX_FOLDER_NAME_MAX];
+    enum ox_code code = ox_folder_name(assigned(update)->version, name, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    ox_folder_name_with_digest(name, &assigned(update)->digest, marked);
+    free(update->journal.folder);
+    free(update->target_path);
+    update->journal.folder = update->target_path = NULL;
+    code = ox_strdup(&update->journal.folder, is_taken(update, name) ? marked : name, err);
+    return code != OX_OK ? code
+                         : ox_folders_version(update->model_path, update->journal.folder,
+                                              &update->target_path, err);
+}
+
+/* The digest that was assigned is that of the files that were assigned, or nothing fits. */
+static enum ox_code check_assignment(struct ox_update *update, struct ox_err *err)
+{
+    struct ox_digest digest;
+    enum ox_code code = ox_artifact_digest(&assigned(update)->files, &digest, err);
+
+    if (code == OX_OK && !ox_digest_equal(&digest, &assigned(update)->digest)) {
+        code = ox_err_set(err, OX_EPROTO, "the assigned digest is not that of the assigned files");
+    }
+    return code;
+}
+
+/* Will the patch do? What speaks against it is noted; it is never an error. */
+static enum ox_code choose_way(struct ox_update *update, struct ox_err *err)
+{
+    const struct ox_assignment *assignment = assigned(update);
+    const struct ox_installed *before = &update->journal.before;
+    struct ox_err why = OX_ERR_INIT;
+    char *path = NULL;
+    enum ox_code code;
+
+    if (update->note[0] != '\0' || !assignment->patch.present) {
+        return OX_OK; /* it failed already, or there is none */
+    }
+    if (strcmp(assignment->patch.format, "oxdl/2") != 0 &&
+        strcmp(assignment->patch.format, "oxdl/1") != 0) {
+        (void)snprintf(update->note, sizeof(update->note), "patch of unknown format \"%.32s\"",
+                       assignment->patch.format);
+        return OX_OK;
+    }
+    if (before->version == NULL || !ox_digest_equal(&before->digest, &assignment->base_digest)) {
+        (void)snprintf(update->note, sizeof(update->note),
+                       "the patch is for version %.64s, which this device does not hold",
+                       assignment->base_version);
+        return OX_OK;
+    }
+    code = ox_folders_version(update->model_path, before->folder, &path, err);
+    if (code == OX_OK) {
+        code = ox_files_verify(path, &before->files, &update->stop, &why);
+        if (code == OX_OK) {
+            update->use_patch = true;
+        } else if (code == OX_ECANCELED) {
+            *err = why;
+        } else {
+            (void)snprintf(update->note, sizeof(update->note), "the base is damaged: %.500s",
+                           why.msg);
+            ox_log(update->agent->log, OX_LOG_WARN, "%s@%s: %s: fetching the full files",
+                   assignment->model_id, assignment->version, update->note);
+            code = OX_OK;
+        }
+    }
+    free(path);
+    return code;
+}
+
+/* Bytes of a part that lies there from an earlier try. */
+static uint64_t part_bytes(const struct ox_update *update, const struct ox_digest *digest)
+{
+    struct stat st;
+    char *path = NULL;
+    uint64_t bytes = 0;
+
+    if (ox_folders_part(&update->agent->folders, digest, &path, NULL) == OX_OK &&
+        lstat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+        bytes = (uint64_t)st.st_size;
+    }
+    free(path);
+    return bytes;
+}
+
+static enum ox_code check_space(struct ox_update *update, struct ox_err *err)
+{
+    const struct ox_assignment *assignment = assigned(update);
+    uint64_t need = ox_manifest_size(&assignment->files);
+    uint64_t have = 0;
+    uint64_t free_bytes = 0;
+    char need_text[OX_NUMBER_TEXT_MAX];
+    char free_text[OX_NUMBER_TEXT_MAX];
+    enum ox_code code;
+
+    if (update->ready) {
+        return OX_OK;
+    }
+    if (update->use_patch) {
+        need += assignment->patch.size_bytes; /* both under 2^63 */
+        have = part_bytes(update, &assignment->patch.sha256);
+    } else {
+        for (size_t i = 0; i < assignment->files.count; i++) {
+            have += part_bytes(update, &assignment->files.files[i].sha256);
+        }
+    }
+    need = need > have ? need - have : 0;
+    need = need > INT64_MAX ? INT64_MAX : need + OX_UPDATE_MARGIN_BYTES;
+    code = ox_disk_free(update->agent->folders.root, &free_bytes, err);
+    if (code == OX_OK && free_bytes < need) {
+        code = ox_err_set(err, OX_ENOSPC,
+                          "the update needs %s bytes on the disk, %s are free: make room in %s",
+                          ox_number_text(need, need_text), ox_number_text(free_bytes, free_text),
+                          update->agent->folders.root);
+    }
+    return code;
+}
+
+/* Parts that this update does not need are an older one's. */
+static enum ox_code drop_other_parts(struct ox_update *update, struct ox_err *err)
+{
+    const struct ox_assignment *assignment = assigned(update);
+    size_t count = assignment->files.count + 1;
+    char(*names)[OX_DIGEST_HEX_MAX + 5] = calloc(count, sizeof(*names));
+    const char **keep = calloc(count, sizeof(*keep));
+    enum ox_code code = OX_OK;
+
+    if (names == NULL || keep == NULL) {
+        code = ox_err_nomem(err, "a list of files");
+    }
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        char hex[OX_DIGEST_HEX_MAX];
+
+        ox_digest_hex(i == 0 ? &assignment->patch.sha256 : &assignment->files.files[i - 1].sha256,
+                      hex);
+        (void)snprintf(names[i], sizeof(names[i]), "%s.part", hex);
+        keep[i] = names[i];
+    }
+    if (code == OX_OK) {
+        code = ox_folder_clean(update->agent->folders.download, keep, count, err);
+    }
+    free(keep);
+    free(names);
+    return code;
+}
+
+static void log_plan(const struct ox_update *update)
+{
+    const struct ox_assignment *assignment = &update->journal.assignment;
+    const char *from = update->journal.before.version;
+    uint64_t full = ox_manifest_size(&assignment->files);
+    char part_text[OX_NUMBER_TEXT_MAX];
+    char full_text[OX_NUMBER_TEXT_MAX];
+
+    if (update->ready) {
+        ox_log(update->agent->log, OX_LOG_INFO, "%s@%s: its files are here already",
+               assignment->model_id, assignment->version);
+    } else if (update->use_patch) {
+        ox_log(update->agent->log, OX_LOG_INFO,
+               "%s@%s: downloading the patch from %s, %s bytes instead of %s", assignment->model_id,
+               assignment->version, from, ox_number_text(assignment->patch.size_bytes, part_text),
+               ox_number_text(full, full_text));
+    } else {
+        ox_log(update->agent->log, OX_LOG_INFO, "%s@%s: downloading %s bytes", assignment->model_id,
+               assignment->version, ox_number_text(full, full_text));
+    }
+}
+
+enum ox_code ox_stage_preflight(struct ox_update *update, struct ox_err *err)
+{
+    enum ox_code code;
+
+    free(update->model_path);
+    update->model_path = NULL;
+    update->ready = update->use_patch = update->digests_known = false;
+    if ((code = check_assignment(update, err)) != OX_OK ||
+        (code = ox_folders_model(&update->agent->folders, assigned(update)->model_id, true,
+                                 &update->model_path, err)) != OX_OK ||
+        (code = remember_before(update, err)) != OX_OK ||
+        (code = choose_folder(update, err)) != OX_OK) {
+        return code;
+    }
+    update->ready = ox_path_exists(update->target_path) &&
+                    ox_files_verify(update->target_path, &assigned(update)->files, &update->stop,
+                                    NULL) == OX_OK;
+    if (!update->ready && (code = choose_way(update, err)) != OX_OK) {
+        return code;
+    }
+    if ((code = check_space(update, err)) == OX_OK &&
+        (code = drop_other_parts(update, err)) == OX_OK) {
+        log_plan(update);
+    }
+    return code;
+}

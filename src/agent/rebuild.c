@@ -1,0 +1,402 @@
+/* The stages that get the new version together in staging: download, rebuild, verify. */
+#include "fetch.h"
+#include "first_gen.h"
+#include "health.h"
+#include "oxide/base/clock.h"
+#include "oxide/base/file.h"
+#include "oxide/delta/delta.h"
+#include "oxide/tensor/layout.h"
+#include "update.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOG_EVERY_MS 15000
+#define RETRY_MS 1000 /* base of the waits when a download breaks off */
+
+static struct ox_assignment *assigned(struct ox_update *update)
+{
+    return &update->journal.assignment;
+}
+
+/* --- download --- */
+
+static void on_download(void *ctx, uint64_t done, uint64_t total)
+{
+    struct ox_update *update = ctx;
+    int64_t now_mono_ms = ox_clock_system()->mono_ms(NULL);
+    char done_text[OX_NUMBER_TEXT_MAX];
+    char total_text[OX_NUMBER_TEXT_MAX];
+
+    if (now_mono_ms - update->logged_mono_ms >= LOG_EVERY_MS && done < total) {
+        update->logged_mono_ms = now_mono_ms;
+        ox_log(update->agent->log, OX_LOG_INFO, "%s@%s: received %s of %s bytes",
+               assigned(update)->model_id, assigned(update)->version,
+               ox_number_text(done, done_text), ox_number_text(total, total_text));
+    }
+}
+
+/* The index of the first file with the same bytes as file `index`. */
+static size_t first_like(const struct ox_manifest *files, size_t index)
+{
+    size_t i = 0;
+
+    while (!ox_digest_equal(&files->files[i].sha256, &files->files[index].sha256)) {
+        i++;
+    }
+    return i;
+}
+
+/* The index of a file of the version before that has the same bytes, or SIZE_MAX. */
+static size_t like_before(const struct ox_update *update, const struct ox_manifest_file *file)
+{
+    const struct ox_manifest *before = &update->journal.before.files;
+
+    for (size_t i = 0; i < before->count; i++) {
+        if (ox_digest_equal(&before->files[i].sha256, &file->sha256)) {
+            return i;
+        }
+    }
+    return SIZE_MAX;
+}
+
+/* Does the version before really still hold these bytes? */
+static bool holds_before(struct ox_update *update, size_t index)
+{
+    const struct ox_manifest one = {&update->journal.before.files.files[index], 1};
+    char *path = NULL;
+    bool holds = ox_folders_version(update->model_path, update->journal.before.folder, &path,
+                                    NULL) == OX_OK &&
+                 ox_files_verify(path, &one, &update->stop, NULL) == OX_OK;
+
+    free(path);
+    return holds;
+}
+
+static enum ox_code download_part(struct ox_update *update, const struct ox_fetch *fetch,
+                                  const struct ox_digest *digest, uint64_t size_bytes,
+                                  struct ox_err *err)
+{
+    char *path = NULL;
+    enum ox_code code = ox_folders_part(&update->agent->folders, digest, &path, err);
+
+    if (code == OX_OK) {
+        code = ox_fetch_blob(fetch, assigned(update), digest, size_bytes, path, err);
+    }
+    free(path);
+    return code;
+}
+
+static enum ox_code download_files(struct ox_update *update, const struct ox_fetch *fetch,
+                                   struct ox_err *err)
+{
+    const struct ox_manifest *files = &assigned(update)->files;
+    enum ox_code code = OX_OK;
+
+    for (size_t i = 0; code == OX_OK && i < files->count; i++) {
+        const struct ox_manifest_file *file = &files->files[i];
+        size_t before = like_before(update, file);
+
+        if (file->size_bytes == 0 || first_like(files, i) < i ||
+            (before != SIZE_MAX && holds_before(update, before))) {
+            continue;
+        }
+        code = download_part(update, fetch, &file->sha256, file->size_bytes, err);
+        if (code != OX_OK) {
+            ox_err_context(err, "%s", file->path);
+        }
+    }
+    return code;
+}
+
+static enum ox_code download_first_gen(struct ox_update *update, const struct ox_fetch *fetch,
+                                       struct ox_err *err)
+{
+    const struct ox_manifest_file *file = &assigned(update)->files.files[0];
+    const char *base = update->note[0] == '\0' ? update->journal.before.version : NULL;
+    char *path = NULL;
+    enum ox_code code = ox_folders_part(&update->agent->folders, &file->sha256, &path, err);
+
+    if (code == OX_OK) {
+        code = ox_first_gen_download(fetch, assigned(update), base, path, &update->use_patch, err);
+    }
+    free(update->patch_path);
+    update->patch_path = path;
+    return code;
+}
+
+static void log_received(const struct ox_update *update, uint64_t came)
+{
+    const struct ox_assignment *assignment = &update->journal.assignment;
+    const char *what = update->use_patch ? "patch" : "files";
+    uint64_t full = ox_manifest_size(&assignment->files);
+    char part_text[OX_NUMBER_TEXT_MAX];
+    char full_text[OX_NUMBER_TEXT_MAX];
+    char saved_text[OX_NUMBER_TEXT_MAX];
+
+    ox_number_text(came, part_text);
+    if (came < full) {
+        ox_log(update->agent->log, OX_LOG_INFO, "%s@%s: received %s, %s bytes of %s (%s saved)",
+               assignment->model_id, assignment->version, what, part_text,
+               ox_number_text(full, full_text), ox_saved_text(came, full, saved_text));
+    } else {
+        ox_log(update->agent->log, OX_LOG_INFO, "%s@%s: received %s, %s bytes",
+               assignment->model_id, assignment->version, what, part_text);
+    }
+}
+
+enum ox_code ox_stage_download(struct ox_update *update, struct ox_err *err)
+{
+    const struct ox_assignment *assignment = assigned(update);
+    const struct ox_agent_options *options = update->agent->options;
+    struct ox_progress progress = {update, on_download};
+    struct ox_fetch fetch = {.http = update->http,
+                             .control_plane = options->control_plane,
+                             .device_id = options->device_id,
+                             .rate_bps = options->rate_bps,
+                             .retry_ms = options->poll_ms < RETRY_MS ? options->poll_ms : RETRY_MS,
+                             .stop = &update->stop,
+                             .rng = &update->rng,
+                             .log = update->agent->log,
+                             .progress = &progress,
+                             .received_bytes = &update->received_bytes};
+    uint64_t before = update->received_bytes;
+    enum ox_code code;
+
+    if (update->ready) {
+        return OX_OK;
+    }
+    update->logged_mono_ms = ox_clock_system()->mono_ms(NULL);
+    code = update->journal.first_gen ? download_first_gen(update, &fetch, err)
+           : update->use_patch       ? download_part(update, &fetch, &assignment->patch.sha256,
+                                                     assignment->patch.size_bytes, err)
+                                     : download_files(update, &fetch, err);
+    if (code == OX_OK) {
+        log_received(update, update->received_bytes - before);
+    }
+    return code;
+}
+
+void ox_undo_download(struct ox_update *update)
+{
+    struct ox_err err = OX_ERR_INIT;
+
+    if (ox_folder_clean(update->agent->folders.download, NULL, 0, &err) != OX_OK) {
+        ox_log(update->agent->log, OX_LOG_WARN, "%s", err.msg);
+    }
+}
+
+/* --- rebuild --- */
+
+static enum ox_code apply_patch(struct ox_update *update, struct ox_err *err)
+{
+    struct ox_artifact_files *base = NULL;
+    struct ox_target_files *target = NULL;
+    struct ox_fd_io io = {-1, "the patch"};
+    struct ox_source patch;
+    struct ox_sink sink;
+    char *base_path = NULL;
+    char *patch_path = NULL;
+    uint64_t size = 0;
+    enum ox_code code;
+
+    if ((code = ox_folders_version(update->model_path, update->journal.before.folder, &base_path,
+                                   err)) != OX_OK ||
+        (code = update->patch_path != NULL
+                    ? ox_strdup(&patch_path, update->patch_path, err)
+                    : ox_folders_part(&update->agent->folders, &assigned(update)->patch.sha256,
+                                      &patch_path, err)) != OX_OK ||
+        (code = ox_file_open_read(patch_path, &io.fd, &size, err)) != OX_OK ||
+        (code = ox_artifact_open_known(&base, base_path, &update->journal.before.files, err)) !=
+            OX_OK ||
+        (code = ox_target_create(&target, update->agent->folders.staging, &assigned(update)->files,
+                                 err)) != OX_OK) {
+        goto out;
+    }
+    patch = ox_fd_source(&io, size);
+    sink = ox_target_sink(target);
+    code = ox_apply_source(&(struct ox_apply_spec){.base = ox_artifact_side(base),
+                                                   .sink = &sink,
+                                                   .stop = &update->stop},
+                           &patch, err);
+out:
+    ox_target_close(target);
+    ox_artifact_close(base);
+    if (io.fd >= 0) {
+        (void)close(io.fd);
+    }
+    free(patch_path);
+    free(base_path);
+    return code;
+}
+
+static enum ox_code create_empty(const char *path, struct ox_err *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+
+    if (fd < 0) {
+        return ox_err_sys(err, errno, "creating %s", path);
+    }
+    (void)close(fd);
+    return OX_OK;
+}
+
+/* Copy file `index` of version folder `dir` (of `files`) to `path`. */
+static enum ox_code copy_like(const char *dir, const struct ox_manifest *files, size_t index,
+                              const char *path, struct ox_err *err)
+{
+    char *from = NULL;
+    enum ox_code code = ox_path_join(&from, dir, files->files[index].path, err);
+
+    if (code == OX_OK) {
+        code = ox_file_copy(from, path, 0644, err);
+    }
+    free(from);
+    return code;
+}
+
+/* Put one file into staging: made, moved from its part, or copied from where its bytes lie. */
+static enum ox_code place_file(struct ox_update *update, size_t index, const char *path,
+                               struct ox_err *err)
+{
+    const struct ox_manifest *files = &assigned(update)->files;
+    const struct ox_manifest_file *file = &files->files[index];
+    size_t like = first_like(files, index);
+    size_t before = like_before(update, file);
+    char *from = NULL;
+    enum ox_code code;
+
+    if (file->size_bytes == 0) {
+        return create_empty(path, err);
+    }
+    if (like < index) {
+        return copy_like(update->agent->folders.staging, files, like, path, err);
+    }
+    code = ox_folders_part(&update->agent->folders, &file->sha256, &from, err);
+    if (code == OX_OK && rename(from, path) != 0) {
+        int why = errno;
+
+        free(from);
+        from = NULL;
+        if (why != ENOENT || before == SIZE_MAX) {
+            return ox_err_sys(err, why, "moving %s into place", path);
+        }
+        code = ox_folders_version(update->model_path, update->journal.before.folder, &from, err);
+        if (code == OX_OK) {
+            code = copy_like(from, &update->journal.before.files, before, path, err);
+        }
+    }
+    free(from);
+    return code;
+}
+
+static enum ox_code place_files(struct ox_update *update, struct ox_err *err)
+{
+    const struct ox_manifest *files = &assigned(update)->files;
+    enum ox_code code = OX_OK;
+
+    for (size_t i = 0; code == OX_OK && i < files->count; i++) {
+        char *path = NULL;
+
+        code = ox_path_join(&path, update->agent->folders.staging, files->files[i].path, err);
+        if (code == OX_OK) {
+            char *slash = strrchr(path, '/');
+
+            *slash = '\0';
+            code = ox_dir_make(path, 0755, err);
+            *slash = '/';
+        }
+        if (code == OX_OK) {
+            code = place_file(update, i, path, err);
+        }
+        free(path);
+    }
+    return code;
+}
+
+/* A whole file of a server of the first generation: its bytes tell its format, and that its name.
+ */
+static enum ox_code name_by_format(struct ox_update *update, struct ox_err *err)
+{
+    struct ox_manifest_file *file = &assigned(update)->files.files[0];
+    struct ox_layout layout = OX_LAYOUT_INIT;
+    struct ox_fd_io io = {-1, "the download"};
+    struct ox_source source;
+    char *name = NULL;
+    uint64_t size = 0;
+    enum ox_code code;
+
+    if (strcmp(file->path, OX_FIRST_GEN_PATH) != 0) {
+        return OX_OK;
+    }
+    code = ox_file_open_read(update->patch_path, &io.fd, &size, err);
+    if (code != OX_OK) {
+        return code;
+    }
+    source = ox_fd_source(&io, size);
+    if (ox_layout_read(&layout, &source, NULL) == OX_OK) {
+        code = ox_strf(&name, err, "model.%s", ox_format_word(layout.format));
+    }
+    if (name != NULL) {
+        free(file->path);
+        file->path = name;
+    }
+    ox_layout_clear(&layout);
+    (void)close(io.fd);
+    return code;
+}
+
+enum ox_code ox_stage_rebuild(struct ox_update *update, struct ox_err *err)
+{
+    const char *staging = update->agent->folders.staging;
+    enum ox_code code;
+
+    if (update->ready) {
+        return OX_OK;
+    }
+    if ((code = ox_remove_tree(staging, err)) != OX_OK ||
+        (code = ox_folder_make(staging, 0755, err)) != OX_OK) {
+        return code;
+    }
+    if (update->use_patch) {
+        return apply_patch(update, err);
+    }
+    if (update->journal.first_gen && (code = name_by_format(update, err)) != OX_OK) {
+        return code;
+    }
+    return place_files(update, err);
+}
+
+void ox_undo_rebuild(struct ox_update *update)
+{
+    struct ox_err err = OX_ERR_INIT;
+
+    if (ox_remove_tree(update->agent->folders.staging, &err) != OX_OK) {
+        ox_log(update->agent->log, OX_LOG_WARN, "%s", err.msg);
+    }
+}
+
+/* --- verify --- */
+
+enum ox_code ox_stage_verify(struct ox_update *update, struct ox_err *err)
+{
+    const struct ox_assignment *assignment = assigned(update);
+    char size_text[OX_NUMBER_TEXT_MAX];
+    enum ox_code code;
+
+    if (!update->ready) {
+        code =
+            ox_files_verify(update->agent->folders.staging, &assignment->files, &update->stop, err);
+        if (code != OX_OK) {
+            return code;
+        }
+    }
+    update->digests_known = true;
+    ox_log(update->agent->log, OX_LOG_INFO, "%s@%s: %s and verified %s bytes", assignment->model_id,
+           assignment->version, update->use_patch ? "rebuilt" : "put together",
+           ox_number_text(ox_manifest_size(&assignment->files), size_text));
+    return OX_OK;
+}

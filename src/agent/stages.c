@@ -1,0 +1,271 @@
+/*
+ * The life of an update on one page.
+ *
+ * To add a stage: a row here in the order of time; its functions, which may run twice (a kill can
+ * come at any instant of the first run), in preflight.c, rebuild.c or activate.c, declared in
+ * update.h. Before a stage acts, its name is in the journal. A stage that fails is undone with
+ * those before it, last first; an interruption undoes only what must not stay half done.
+ */
+#include "oxide/base/clock.h"
+#include "oxide/base/file.h"
+#include "policy.h"
+#include "update.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct stage {
+    const char *name;
+    ox_stage_run *run;
+    ox_stage_undo *undo;         /* NULL: nothing to undo */
+    enum ox_rollout_state tells; /* the state that the server is told on entry */
+    const char *error_word;      /* what a failure here is called in reports */
+    bool resumable;              /* after a kill here, begin here; else before all of it */
+    bool committing;             /* from here on only forwards or all the way back */
+} stages[] = {
+    {"preflight", ox_stage_preflight, NULL, OX_ROLLOUT_DOWNLOADING, "preflight", true, false},
+    {"download", ox_stage_download, ox_undo_download, OX_ROLLOUT_DOWNLOADING, "download", false,
+     false},
+    {"rebuild", ox_stage_rebuild, ox_undo_rebuild, OX_ROLLOUT_APPLYING, "apply", false, false},
+    {"verify", ox_stage_verify, NULL, OX_ROLLOUT_VERIFYING, "verify", false, false},
+    {"stage", ox_stage_stage, ox_undo_stage, OX_ROLLOUT_VERIFYING, "stage", false, false},
+    {"activate", ox_stage_activate, ox_undo_activate, OX_ROLLOUT_VERIFYING, "activate", true, true},
+    {"check", ox_stage_check, NULL, OX_ROLLOUT_VERIFYING, "health", false, true},
+    {"commit", ox_stage_commit, NULL, OX_ROLLOUT_VERIFYING, "commit", false, true},
+};
+#define STAGES (sizeof(stages) / sizeof(stages[0]))
+
+static size_t index_of(const char *name)
+{
+    size_t i = 0;
+
+    while (i < STAGES && strcmp(stages[i].name, name) != 0) {
+        i++;
+    }
+    return i;
+}
+
+bool ox_stage_is_known(const char *name)
+{
+    return index_of(name) < STAGES;
+}
+
+bool ox_stage_is_committing(const char *name)
+{
+    return ox_stage_is_known(name) && stages[index_of(name)].committing;
+}
+
+/* --- reports --- */
+
+struct ox_device_report ox_update_describe(const struct ox_update *update,
+                                           enum ox_rollout_state state)
+{
+    const struct ox_assignment *assignment = &update->journal.assignment;
+    bool ended = state == OX_ROLLOUT_COMPLETE || state == OX_ROLLOUT_FAILED;
+    const char *strategy = update->use_patch ? "delta" : update->ready ? "none" : "full";
+
+    return (struct ox_device_report){
+        .campaign_id = assignment->campaign_id,
+        .model_id = assignment->model_id,
+        .version = assignment->version,
+        .state = state,
+        .strategy = ended ? (char *)strategy : NULL, /* lent like the rest, never written to */
+        .bytes_received = update->received_bytes,
+        .bytes_full = ox_manifest_size(&assignment->files),
+        .duration_ms = (uint64_t)(ox_clock_system()->mono_ms(NULL) - update->started_mono_ms),
+    };
+}
+
+void ox_update_report(struct ox_update *update, enum ox_rollout_state state, const char *error_code,
+                      const char *message)
+{
+    struct ox_device_report report = ox_update_describe(update, state);
+    struct ox_agent *agent = update->agent;
+    struct ox_err err = OX_ERR_INIT;
+
+    report.error_code = (char *)error_code;
+    report.error_message = (char *)message;
+    (void)pthread_mutex_lock(&agent->lock);
+    if (ox_state_report(&agent->state, &report, &err) == OX_OK) {
+        ox_agent_save_or_log(agent);
+    }
+    (void)pthread_mutex_unlock(&agent->lock);
+    ox_agent_wake(agent);
+}
+
+/* --- running --- */
+
+/* The point of no return: from here a withdrawal comes too late. */
+static enum ox_code pass_return(struct ox_update *update, struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+
+    (void)pthread_mutex_lock(&update->agent->lock);
+    if (update->withdrawn) {
+        code = ox_err_set(err, OX_ECANCELED, "withdrawn");
+    } else {
+        update->past_return = true;
+    }
+    (void)pthread_mutex_unlock(&update->agent->lock);
+    return code;
+}
+
+static enum ox_code enter(struct ox_update *update, size_t index, bool tell, struct ox_err *err)
+{
+    const struct stage *stage = &stages[index];
+    enum ox_code code = OX_OK;
+
+    if (ox_stop_requested(&update->stop)) {
+        return ox_err_set(err, OX_ECANCELED, "stopped");
+    }
+    if (stage->committing && (code = pass_return(update, err)) != OX_OK) {
+        return code;
+    }
+    (void)snprintf(update->journal.stage, sizeof(update->journal.stage), "%s", stage->name);
+    code = ox_journal_save(&update->journal, update->agent->folders.journal, err);
+    if (code == OX_OK && tell) {
+        ox_update_report(update, stage->tells, NULL, NULL);
+    }
+    return code;
+}
+
+/* May the full files do what the patch could not? Once only: then there is no patch to blame. */
+static bool falls_back(struct ox_update *update, size_t index, enum ox_code code,
+                       const struct ox_err *err)
+{
+    const struct ox_assignment *assignment = &update->journal.assignment;
+
+    if (!update->use_patch || stages[index].committing || !ox_policy_blames_patch(code)) {
+        return false;
+    }
+    update->use_patch = false;
+    (void)snprintf(update->note, sizeof(update->note), "%s", err->msg);
+    ox_log(update->agent->log, OX_LOG_WARN,
+           "%s@%s: the patch does not do (%s): fetching the full files", assignment->model_id,
+           assignment->version, err->msg);
+    return true;
+}
+
+static void undo(struct ox_update *update, size_t index, bool only_committing)
+{
+    for (size_t i = index + 1; i > 0; i--) {
+        if (stages[i - 1].undo != NULL && (stages[i - 1].committing || !only_committing)) {
+            stages[i - 1].undo(update);
+        }
+    }
+}
+
+static void observe(const struct ox_update *update, size_t index, bool done)
+{
+    if (update->observer.on_stage != NULL) {
+        update->observer.on_stage(update->observer.ctx, stages[index].name, done);
+    }
+}
+
+static enum ox_code run_stages(struct ox_update *update, size_t *at, struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+    bool tell = true;
+
+    for (size_t i = *at; code == OX_OK && i < STAGES; i++) {
+        *at = i;
+        tell = i == 0 || stages[i].tells != stages[i - 1].tells;
+        code = enter(update, i, tell, err);
+        if (code == OX_OK) {
+            observe(update, i, false);
+            code = stages[i].run(update, err);
+        }
+        if (code == OX_OK) {
+            observe(update, i, true);
+        }
+        if (code != OX_OK && falls_back(update, i, code, err)) {
+            undo(update, i, false);
+            code = OX_OK;
+            i = SIZE_MAX; /* from the first stage */
+        }
+    }
+    return code;
+}
+
+/* Write down how it failed: count it where it speaks against the version, and report it. */
+static void record_failure(struct ox_update *update, const char *word, enum ox_code code,
+                           const struct ox_err *why)
+{
+    const struct ox_assignment *assignment = &update->journal.assignment;
+    struct ox_device_report report = ox_update_describe(update, OX_ROLLOUT_FAILED);
+    struct ox_agent *agent = update->agent;
+    struct ox_err err = OX_ERR_INIT;
+    uint64_t failures;
+
+    report.error_code = (char *)(code == OX_ENOSPC ? "disk" : word);
+    report.error_message = (char *)why->msg;
+    (void)pthread_mutex_lock(&agent->lock);
+    if ((ox_policy_counts(code) && ox_state_fail(&agent->state, assignment, NULL, &err) != OX_OK) ||
+        ox_state_set_result(&agent->state, why->msg, &err) != OX_OK ||
+        ox_state_report(&agent->state, &report, &err) != OX_OK) {
+        ox_log(agent->log, OX_LOG_ERROR, "%s", err.msg);
+    }
+    agent->state.last_attempt = update->journal.attempt;
+    ox_agent_save_or_log(agent);
+    failures = ox_state_failures(&agent->state, assignment);
+    (void)pthread_mutex_unlock(&agent->lock);
+    ox_log(agent->log, OX_LOG_ERROR, "%s@%s failed: %s", assignment->model_id, assignment->version,
+           why->msg);
+    if (failures >= OX_POISON_LIMIT) {
+        ox_log(agent->log, OX_LOG_ERROR, "%s@%s failed %d times: it is not tried again",
+               assignment->model_id, assignment->version, OX_POISON_LIMIT);
+    }
+}
+
+static bool is_withdrawn(struct ox_update *update)
+{
+    bool withdrawn;
+
+    (void)pthread_mutex_lock(&update->agent->lock);
+    withdrawn = update->withdrawn;
+    (void)pthread_mutex_unlock(&update->agent->lock);
+    return withdrawn;
+}
+
+/* It does not go on: leave nothing but what the state keeps, and parts that a pause may want. */
+static void tidy(struct ox_update *update)
+{
+    struct ox_agent *agent = update->agent;
+    struct ox_err err = OX_ERR_INIT;
+
+    if (ox_agent_settle(agent, update->journal.assignment.model_id, &err) != OX_OK ||
+        ox_remove_tree(agent->folders.staging, &err) != OX_OK ||
+        ox_journal_remove(agent->folders.journal, &err) != OX_OK) {
+        ox_log(agent->log, OX_LOG_WARN, "%s", err.msg);
+    }
+}
+
+enum ox_code ox_update_run(struct ox_update *update, struct ox_err *err)
+{
+    struct ox_err own = OX_ERR_INIT;
+    size_t at = index_of(update->journal.stage);
+    bool withdrawn;
+    enum ox_code code;
+
+    err = err == NULL ? &own : err; /* it goes into the report */
+    update->started_mono_ms = ox_clock_system()->mono_ms(NULL);
+    at = at < STAGES ? at : 0;
+    while (at > 0 && !stages[at].resumable) {
+        at--;
+    }
+    code = run_stages(update, &at, err);
+    if (code == OX_OK) {
+        return OX_OK;
+    }
+    withdrawn = is_withdrawn(update);
+    if (ox_policy_is_interruption(code)) {
+        undo(update, at, true);
+    } else {
+        undo(update, at, false);
+        record_failure(update, stages[at].error_word, code, err);
+    }
+    if (withdrawn || !ox_policy_is_interruption(code)) {
+        tidy(update);
+    }
+    return code;
+}

@@ -1,0 +1,82 @@
+/** One update of one model, from its assignment to its commit or back: what the stages share. */
+#ifndef OX_AGENT_UPDATE_H
+#define OX_AGENT_UPDATE_H
+
+#include "core.h"
+#include "journal.h"
+#include "oxide/base/random.h"
+#include "oxide/net/http.h"
+
+#include <stdatomic.h>
+
+/** Free bytes that an update leaves on the disk. */
+#define OX_UPDATE_MARGIN_BYTES ((uint64_t)16 << 20)
+
+/** Told of each stage as it begins (its name is in the journal) and when it is done. */
+struct ox_stage_observer {
+    void *ctx;
+    void (*on_stage)(void *ctx, const char *stage, bool done); /* may be NULL */
+};
+
+struct ox_update {
+    struct ox_agent *agent;
+    struct ox_stage_observer observer;
+    struct ox_http *http;
+    struct ox_rng rng;
+    struct ox_stop stop;       /* of this update: shutdown or withdrawal */
+    bool withdrawn;            /* under agent->lock */
+    bool past_return;          /* under agent->lock: too late to withdraw */
+    struct ox_journal journal; /* the assignment, and what was current before */
+
+    /* What the stages found out. */
+    char *model_path;  /* MODEL_DIR/MODEL */
+    char *target_path; /* where the new version will lie */
+    bool ready;        /* it lies there already, whole */
+    bool use_patch;
+    char *patch_path; /* what a server of the first generation sent instead of the file; or NULL */
+    char note[OX_ERR_MSG_MAX]; /* why the patch did not do; empty if it did or there was none */
+    bool digests_known;
+    uint64_t received_bytes;
+    int64_t started_mono_ms;
+    int64_t logged_mono_ms; /* last line about the download */
+};
+
+/** Prepare one; *take_journal is emptied. The caller frees *out. */
+OX_MUST_USE enum ox_code ox_update_new(struct ox_update **out, struct ox_agent *agent,
+                                       struct ox_journal *take_journal, struct ox_err *err);
+void ox_update_free(struct ox_update *update);
+
+/** Ask it to end before it switches; without effect after that. Any thread. */
+void ox_update_withdraw(struct ox_update *update);
+
+/**
+ * Run from the stage that the journal names (the first one that may be resumed at or before it) to
+ * the end, then write down and report how it ended. OX_OK: committed.
+ * Errors: OX_ECANCELED (stop: the journal stays; or withdrawn), OX_ENET and OX_ETIMEOUT (the
+ * journal stays, to go on later); all else has been undone and reported.
+ */
+OX_MUST_USE enum ox_code ox_update_run(struct ox_update *update, struct ox_err *err);
+
+/** Tell the server how far it is, or how it ended. error_code and message may be NULL. */
+void ox_update_report(struct ox_update *update, enum ox_rollout_state state, const char *error_code,
+                      const char *message);
+
+/** Build the report of an update; what it points to is lent. */
+struct ox_device_report ox_update_describe(const struct ox_update *update,
+                                           enum ox_rollout_state state);
+
+/** Must what began with this stage be finished or undone before anything else? */
+bool ox_stage_is_committing(const char *name);
+/** Is it the name of a stage? */
+bool ox_stage_is_known(const char *name);
+
+/* --- what the stages do (preflight.c, rebuild.c, activate.c); the table in stages.c says when ---
+ */
+typedef enum ox_code ox_stage_run(struct ox_update *update, struct ox_err *err);
+ox_stage_run ox_stage_preflight, ox_stage_download, ox_stage_rebuild, ox_stage_verify;
+ox_stage_run ox_stage_stage, ox_stage_activate, ox_stage_check, ox_stage_commit;
+/** Undoing goes on over errors, which it logs: what is left is settled at the next start. */
+typedef void ox_stage_undo(struct ox_update *update);
+ox_stage_undo ox_undo_download, ox_undo_rebuild, ox_undo_stage, ox_undo_activate;
+
+#endif

@@ -1,0 +1,318 @@
+#include "helpers.h"
+
+#include "oxide/base/file.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* --- killed at each boundary of each stage --- */
+
+struct death {
+    const char *stage;
+    bool done;
+};
+
+static void die_at_stage(void *ctx, const char *stage, bool done)
+{
+    const struct death *death = ctx;
+
+    if (strcmp(stage, death->stage) == 0 && done == death->done) {
+        _exit(42); /* no undo, no journal, no goodbye */
+    }
+}
+
+/* Update to v2 in a process of its own, which dies at the instant named. Returns its status. */
+static int die_updating(struct world *world, struct death death)
+{
+    int status = 0;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        struct ox_journal journal = {0};
+        struct ox_update *update = NULL;
+        bool pending = false;
+
+        if (ox_agent_open(&world->agent, &world->options, &world->stop, NULL, NULL) != OX_OK ||
+            ox_agent_recover(&world->agent, &journal, &pending, NULL) != OX_OK) {
+            _exit(1);
+        }
+        ox_journal_clear(&journal);
+        journal = assign(world, &world->v2, true);
+        if (ox_update_new(&update, &world->agent, &journal, NULL) != OX_OK) {
+            _exit(1);
+        }
+        update->observer = (struct ox_stage_observer){&death, die_at_stage};
+        _exit(ox_update_run(update, NULL) == OX_OK ? 0 : 2);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Start again: what had begun to switch is run from its journal. Returns whether there was such. */
+static bool start_again(struct world *world, enum ox_code *code)
+{
+    struct ox_journal journal = {0};
+    struct ox_update *update = NULL;
+    bool pending = false;
+
+    open_agent(world, &journal, &pending);
+    if (pending) {
+        assert_int_equal(ox_update_new(&update, &world->agent, &journal, NULL), OX_OK);
+        *code = ox_update_run(update, NULL);
+        ox_update_free(update);
+    }
+    ox_journal_clear(&journal);
+    close_agent(world);
+    return pending;
+}
+
+static const char *const all_stages[] = {"preflight", "download", "rebuild", "verify",
+                                         "stage",     "activate", "check",   "commit"};
+#define STAGES (sizeof(all_stages) / sizeof(all_stages[0]))
+
+static void kill__at_any_boundary_leaves_old_or_new_and_ends_at_new(void **state)
+{
+    struct world *world = *state;
+
+    for (size_t i = 0; i < STAGES * 2; i++) {
+        const struct death death = {all_stages[i / 2], i % 2 == 1};
+        enum ox_code code = OX_OK;
+
+        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
+        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+        assert_int_equal(die_updating(world, death), 42);
+        assert_true(is_active(world, &world->v1) || is_active(world, &world->v2));
+        (void)start_again(world, &code);
+        assert_int_equal(code, OX_OK);
+        assert_true(is_active(world, &world->v1) || is_active(world, &world->v2));
+        assert_false(exists(world, ".oxide/staging"));
+        if (!is_active(world, &world->v2)) {
+            assert_link(world, "current", "v1");
+            assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);
+        }
+        assert_true(is_active(world, &world->v2));
+        assert_link(world, "previous", "v1");
+        assert_int_equal(failures_of(world, &world->v2), 0);
+        assert_last_report(world, "complete");
+        assert_no_litter(world);
+    }
+}
+
+static void kill__then_a_failing_check_ends_at_old(void **state)
+{
+    struct world *world = *state;
+
+    for (size_t i = 5; i < STAGES; i++) { /* from activate on the update goes on by itself */
+        const struct death death = {all_stages[i], false};
+        enum ox_code code = OX_OK;
+
+        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
+        world->options.health_check = NULL;
+        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+        assert_int_equal(die_updating(world, death), 42);
+        world->options.health_check = "exit 1";
+        assert_true(start_again(world, &code));
+        assert_int_equal(code, OX_EFAILED);
+        assert_true(is_active(world, &world->v1));
+        assert_link(world, "current", "v1");
+        assert_int_equal(failures_of(world, &world->v2), 1);
+        assert_no_litter(world);
+    }
+}
+
+static void kill__after_the_commit_was_written_reports_once(void **state)
+{
+    struct world *world = *state;
+    const struct death death = {"check", true};
+    struct ox_agent_state before;
+    struct ox_agent_state after;
+    struct ox_journal journal;
+    enum ox_code code = OX_OK;
+    char *state_path = at(world, ".oxide/state.json");
+    char *journal_path = at(world, ".oxide/journal.json");
+
+    /* Take the journal of an update that dies at the end of its check, finish the update, and put
+     * the journal back: a kill right after the state was written. */
+    assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+    assert_int_equal(die_updating(world, death), 42);
+    assert_int_equal(ox_journal_load(&journal, journal_path, NULL), OX_OK);
+    assert_true(start_again(world, &code));
+    assert_int_equal(ox_state_load(&before, state_path, NULL), OX_OK);
+    assert_int_equal(ox_journal_save(&journal, journal_path, NULL), OX_OK);
+    assert_false(start_again(world, &code));
+    assert_int_equal(ox_state_load(&after, state_path, NULL), OX_OK);
+    assert_int_equal(after.next_seq, before.next_seq);
+    assert_true(is_active(world, &world->v2));
+    assert_link(world, "previous", "v1");
+    assert_no_litter(world);
+    ox_journal_clear(&journal);
+    ox_state_clear(&before);
+    ox_state_clear(&after);
+    free(state_path);
+    free(journal_path);
+}
+
+/* --- damaged and strange files --- */
+
+static int count_set_aside(const struct world *world)
+{
+    char *own = at(world, ".oxide");
+    DIR *dir = opendir(own);
+    struct dirent *entry;
+    int count = 0;
+
+    assert_non_null(dir);
+    while ((entry = readdir(dir)) != NULL) {
+        count += strstr(entry->d_name, ".bad-") != NULL;
+    }
+    (void)closedir(dir);
+    free(own);
+    return count;
+}
+
+static void state__damaged_is_set_aside_and_made_anew_from_the_links(void **state)
+{
+    static const char *const texts[] = {"", "{\"format\":1", "{\"format\":99}", "\xff"};
+    struct world *world = *state;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
+        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+        write_file(world, ".oxide/state.json", texts[i]);
+        world->blob_bytes = 0;
+        assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);
+        assert_int_equal(count_set_aside(world), 1);
+        assert_int_equal(world->blob_bytes, world->patch_bytes); /* v1 was recognised */
+        assert_true(is_active(world, &world->v2));
+    }
+}
+
+static void state__lost_in_mid_switch_goes_back_to_what_the_journal_says(void **state)
+{
+    struct world *world = *state;
+    const struct death death = {"check", false};
+    enum ox_code code = OX_OK;
+
+    assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+    assert_int_equal(die_updating(world, death), 42);
+    assert_link(world, "current", "v2"); /* unchecked */
+    write_file(world, ".oxide/state.json", "garbage");
+    world->options.health_check = "exit 1";
+    assert_true(start_again(world, &code));
+    assert_int_equal(code, OX_EFAILED);
+    assert_true(is_active(world, &world->v1));
+}
+
+static void journal__damaged_is_set_aside_and_the_state_holds(void **state)
+{
+    static const char *const texts[] = {"", "{\"format\":1}", "{\"format\":7}"};
+    struct world *world = *state;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        const struct death death = {"check", false};
+        enum ox_code code = OX_OK;
+
+        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
+        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+        assert_int_equal(die_updating(world, death), 42);
+        write_file(world, ".oxide/journal.json", texts[i]);
+        assert_false(start_again(world, &code));
+        assert_int_equal(count_set_aside(world), 1);
+        assert_true(is_active(world, &world->v1)); /* v2 was never checked */
+        assert_false(exists(world, "defect/versions/v2"));
+    }
+}
+
+static void start__removes_what_an_earlier_run_left(void **state)
+{
+    struct world *world = *state;
+    enum ox_code code = OX_OK;
+    char *path;
+
+    assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+    path = at(world, ".oxide/staging/a/b");
+    assert_int_equal(ox_dir_make(path, 0755, NULL), OX_OK);
+    free(path);
+    path = at(world, "defect/versions/v0");
+    assert_int_equal(ox_dir_make(path, 0755, NULL), OX_OK);
+    free(path);
+    write_file(world, ".oxide/download/0000.part", "old");
+    assert_false(start_again(world, &code));
+    assert_no_litter(world);
+    assert_false(exists(world, "defect/versions/v0"));
+    assert_true(is_active(world, &world->v1));
+}
+
+static void start__a_version_that_vanished_is_fetched_again(void **state)
+{
+    struct world *world = *state;
+    char *path = at(world, "defect/versions/v1");
+
+    assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+    assert_int_equal(ox_remove_tree(path, NULL), OX_OK);
+    assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+    assert_true(is_active(world, &world->v1));
+    free(path);
+}
+
+static void start__a_second_agent_on_one_folder_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct ox_journal none = {0};
+    struct ox_agent second;
+    struct ox_err err = OX_ERR_INIT;
+    bool pending;
+
+    open_agent(world, &none, &pending);
+    assert_int_equal(ox_agent_open(&second, &world->options, &world->stop, NULL, &err), OX_EBUSY);
+    assert_non_null(strstr(err.msg, "another"));
+}
+
+static void start__a_planted_symlink_for_our_own_folder_is_refused(void **state)
+{
+    struct world *world = *state;
+    struct ox_agent agent;
+    char *own = at(world, ".oxide");
+
+    assert_int_equal(ox_dir_make(world->model_dir, 0755, NULL), OX_OK);
+    assert_int_equal(symlink(world->dir, own), 0);
+    assert_int_equal(ox_agent_open(&agent, &world->options, &world->stop, NULL, NULL), OX_EPERM);
+    free(own);
+}
+
+static void start__another_devices_reports_are_not_sent(void **state)
+{
+    struct world *world = *state;
+    struct ox_journal none = {0};
+    bool pending;
+
+    assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+    world->options.device_id = "cam-02";
+    open_agent(world, &none, &pending);
+    assert_int_equal(world->agent.state.reports_count, 0);
+    assert_string_equal(world->agent.state.device_id, "cam-02");
+    assert_int_equal(world->agent.state.models_count, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_WORLD(kill__at_any_boundary_leaves_old_or_new_and_ends_at_new),
+        WITH_WORLD(kill__then_a_failing_check_ends_at_old),
+        WITH_WORLD(kill__after_the_commit_was_written_reports_once),
+        WITH_WORLD(state__damaged_is_set_aside_and_made_anew_from_the_links),
+        WITH_WORLD(state__lost_in_mid_switch_goes_back_to_what_the_journal_says),
+        WITH_WORLD(journal__damaged_is_set_aside_and_the_state_holds),
+        WITH_WORLD(start__removes_what_an_earlier_run_left),
+        WITH_WORLD(start__a_version_that_vanished_is_fetched_again),
+        WITH_WORLD(start__a_second_agent_on_one_folder_is_refused),
+        WITH_WORLD(start__a_planted_symlink_for_our_own_folder_is_refused),
+        WITH_WORLD(start__another_devices_reports_are_not_sent),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
