@@ -1,0 +1,137 @@
+#include "oxide/app/serve.h"
+
+#include "serve_listen.h"
+
+#include "oxide/api/api.h"
+#include "oxide/base/clock.h"
+#include "oxide/base/file.h"
+#include "oxide/control/control.h"
+#include "oxide/registry/registry.h"
+#include "oxide/store/store.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+/* Answers under way get so long to end when we are asked to stop; systemd gives 90 s in all. */
+#define GRACE_MS 10000
+
+/* What is open while the process serves, in the order of opening. */
+struct serve {
+    int lock_fd;
+    int listen_fd;
+    struct ox_store *store;
+    struct ox_registry *registry;
+    struct ox_control *control;
+    struct ox_api *api;
+};
+
+/* A connection that sends a blob holds two descriptors, an artifact of many files one for each. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static enum ox_code open_data(struct serve *serve, const char *dir, struct ox_err *err)
+{
+    char *lock = NULL;
+    char *database = NULL;
+    enum ox_code code;
+
+    if ((code = ox_dir_make(dir, 0750, err)) == OX_OK &&
+        (code = ox_path_join(&lock, dir, "lock", err)) == OX_OK &&
+        (code = ox_path_join(&database, dir, "registry.db", err)) == OX_OK &&
+        (code = ox_lock_file(lock, &serve->lock_fd, err)) == OX_OK &&
+        (code = ox_store_open(&serve->store, dir, ox_clock_system()->wall_ms(NULL), err)) ==
+            OX_OK) {
+        code = ox_registry_open(&serve->registry, database, err);
+    }
+    free(lock);
+    free(database);
+    return code == OX_OK ? OX_OK : (ox_err_context(err, "data folder %s", dir), code);
+}
+
+static enum ox_code open_control(struct serve *serve, const struct ox_serve_options *options,
+                                 const struct ox_log *log, struct ox_err *err)
+{
+    const struct ox_control_options spec = {
+        .store = serve->store,
+        .registry = serve->registry,
+        .log = log,
+        .delta_workers = options->delta_workers,
+        .delta_wait_s = options->delta_wait_s,
+        .poll_interval_s = options->poll_interval_s,
+        .blob_urls = options->blob_urls,
+        .blob_urls_count = options->blob_urls_count,
+    };
+    enum ox_code code = ox_control_new(&serve->control, &spec, err);
+
+    return code == OX_OK ? ox_control_start(serve->control, err) : code;
+}
+
+static enum ox_code open_api(struct serve *serve, const struct ox_serve_options *options,
+                             const struct ox_log *log, struct ox_err *err)
+{
+    const struct ox_api_options spec = {.listen_fd = serve->listen_fd,
+                                        .control = serve->control,
+                                        .log = log,
+                                        .version = options->version};
+
+    serve->listen_fd = -1; /* taken over */
+    return ox_api_start(&serve->api, &spec, err);
+}
+
+/* Backwards, so that nothing is closed under what still uses it. */
+static void close_all(struct serve *serve)
+{
+    ox_api_stop(serve->api, GRACE_MS);
+    if (serve->control != NULL) {
+        ox_control_stop(serve->control);
+        ox_control_free(serve->control);
+    }
+    ox_registry_close(serve->registry);
+    ox_store_close(serve->store);
+    if (serve->listen_fd >= 0) {
+        (void)close(serve->listen_fd);
+    }
+    if (serve->lock_fd >= 0) {
+        (void)close(serve->lock_fd);
+    }
+}
+
+enum ox_code ox_serve_run(const struct ox_serve_options *options, struct ox_stop *stop,
+                          const struct ox_log *log, const struct ox_serve_ready *ready,
+                          struct ox_err *err)
+{
+    struct serve serve = {.lock_fd = -1, .listen_fd = -1};
+    const char *host = options->host == NULL ? OX_SERVE_HOST_DEFAULT : options->host;
+    uint16_t port = options->port;
+    enum ox_code code;
+
+    raise_descriptor_limit();
+    /* The port first: a second server on the same port touches no data. */
+    if ((code = ox_serve_listen(host, &port, options->insecure, &serve.listen_fd, err)) == OX_OK &&
+        (code = open_data(&serve, options->data_dir, err)) == OX_OK &&
+        (code = open_control(&serve, options, log, err)) == OX_OK &&
+        (code = open_api(&serve, options, log, err)) == OX_OK) {
+        if (options->insecure) {
+            ox_log(log, OX_LOG_WARN,
+                   "there is no authentication: whoever reaches port %u may replace every model",
+                   (unsigned)port);
+        }
+        ox_log(log, OX_LOG_INFO, "serving %s on %s port %u", options->data_dir, host,
+               (unsigned)port);
+        if (ready != NULL && ready->ready != NULL) {
+            ready->ready(ready->ctx, host, port);
+        }
+        (void)ox_stop_wait(stop, -1);
+        ox_log(log, OX_LOG_INFO, "stopping");
+    }
+    close_all(&serve);
+    return code;
+}

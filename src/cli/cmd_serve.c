@@ -1,0 +1,80 @@
+#include "args.h"
+#include "daemon.h"
+#include "listen.h"
+
+#include "oxide/app/serve.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define DATA_DIR_DEFAULT "oxide-data"
+
+static void say_ready(void *ctx, const char *host, uint16_t port)
+{
+    const struct ox_cli *cli = ctx;
+    bool v6 = strchr(host, ':') != NULL;
+
+    (void)fprintf(cli->out, "listening on http://%s%s%s:%u\n", v6 ? "[" : "", host, v6 ? "]" : "",
+                  (unsigned)port);
+    (void)fflush(cli->out); /* scripts wait for this line */
+}
+
+/* Where to listen: --listen, then --host and --port over it. */
+static enum ox_code listen_options(const struct ox_args *args, char host[OX_HOST_MAX],
+                                   struct ox_serve_options *options, struct ox_err *err)
+{
+    const char *listen = ox_args_value(args, "listen", NULL);
+    uint64_t port;
+    enum ox_code code = OX_OK;
+
+    (void)snprintf(host, OX_HOST_MAX, "%s", OX_SERVE_HOST_DEFAULT);
+    options->port = OX_SERVE_PORT_DEFAULT;
+    if (listen != NULL) {
+        code = ox_listen_parse(listen, host, &options->port, err);
+    }
+    if (code == OX_OK) {
+        port = options->port;
+        code = ox_args_number(args, "port", 0, UINT16_MAX, &port, err);
+        options->port = (uint16_t)port;
+    }
+    options->host = ox_args_value(args, "host", host);
+    return code;
+}
+
+enum ox_code ox_run_serve(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)
+{
+    char host[OX_HOST_MAX];
+    struct ox_serve_options options = {.data_dir = ox_args_value(args, "data", DATA_DIR_DEFAULT),
+                                       .insecure = ox_args_has(args, "insecure")};
+    const struct ox_serve_ready ready = {cli, say_ready};
+    struct ox_log log = ox_daemon_log(cli, args);
+    const char **urls = calloc(args->given_count + 1, sizeof(*urls));
+    uint64_t workers = 0;
+    uint64_t wait_ms = OX_SERVE_DELTA_WAIT_S_DEFAULT * 1000ull;
+    enum ox_code code = urls == NULL ? ox_err_nomem(err, "options") : OX_OK;
+
+    while (code == OX_OK && (urls[options.blob_urls_count] =
+                                 ox_args_nth(args, "blob-url", options.blob_urls_count)) != NULL) {
+        options.blob_urls_count++;
+    }
+    options.blob_urls = urls;
+    if (code == OX_OK) {
+        code = listen_options(args, host, &options, err);
+    }
+    if (code == OX_OK) {
+        code = ox_args_number(args, "delta-workers", 1, 256, &workers, err);
+        options.delta_workers = (unsigned)workers;
+    }
+    if (code == OX_OK) {
+        code = ox_args_seconds(args, "delta-wait", 7 * 24 * 3600000ull, &wait_ms, err);
+        options.delta_wait_s = wait_ms / 1000;
+    }
+    if (code == OX_OK) {
+        code = ox_args_number(args, "poll-interval", 1, 86400, &options.poll_interval_s, err);
+    }
+    if (code == OX_OK) {
+        code = ox_serve_run(&options, cli->stop, &log, &ready, err);
+    }
+    free(urls);
+    return code;
+}

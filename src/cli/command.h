@@ -1,0 +1,111 @@
+/** What a row of the table in commands.c is made of, and what a running command is handed. */
+#ifndef OXIDE_CLI_COMMAND_H
+#define OXIDE_CLI_COMMAND_H
+
+#include "oxide/base/err.h"
+#include "oxide/base/stop.h"
+
+#include <stdio.h>
+
+struct ox_args;
+
+/** What a command works with: its streams, its stop, and what the global options said. */
+struct ox_cli {
+    FILE *out;   /* data */
+    FILE *notes; /* messages, progress */
+    bool out_is_terminal;
+    bool notes_is_terminal;
+    bool colour; /* on `out` */
+    bool verbose;
+    bool json;
+    const char *server; /* as given, or the default; lent */
+    struct ox_stop *stop;
+};
+
+/**
+ * An option of a command. `value` is what help calls its value: NULL for a flag; words with '|'
+ * between them are the only values that are taken; FILE, DIR and PATH complete to file names.
+ */
+struct ox_option {
+    const char *name; /* without the dashes; the row with NULL ends the list */
+    char letter;      /* short form, or 0 */
+    const char *value;
+    const char *fallback; /* what help shows as the default; NULL for none */
+    const char *help;
+};
+
+enum ox_word_count { OX_WORD_ONE, OX_WORD_OPTIONAL, OX_WORD_MANY }; /* MANY: one or more, last */
+
+/** A word that a command takes in its place. */
+struct ox_positional {
+    const char *name; /* as help shows it, upper case; the row with NULL ends the list */
+    enum ox_word_count count;
+    const char *help;
+};
+
+/** Which global options a command takes, beside --help, --version and --verbose; and that it runs
+ *  until it is told to end, which is then success. */
+enum { OX_TAKES_SERVER = 1, OX_TAKES_JSON = 2, OX_RUNS_ON = 4 };
+
+struct ox_command {
+    const char *path;    /* its words: "device register"; the row with NULL ends the table */
+    const char *summary; /* one line, no full stop */
+    const char *detail;  /* a paragraph, or NULL */
+    const struct ox_positional *words;
+    const struct ox_option *options;
+    const char *example; /* lines to type, each ended by a line feed but the last */
+    unsigned takes;
+    unsigned exits; /* OX_EXIT_BIT of each status beside 0, 1, 2 and 130 (exit_status.h) */
+    enum ox_code (*run)(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err);
+};
+
+/** The table, ended by a row with path NULL. */
+extern const struct ox_command ox_commands[];
+
+/** Options that many commands take, ended by a row with name NULL. */
+extern const struct ox_option ox_global_options[];
+
+/** The first words of commands that have a second one ("device"), with a summary each. */
+struct ox_family {
+    const char *name;
+    const char *summary;
+};
+extern const struct ox_family ox_families[];
+
+/** Does the command take this global option? */
+bool ox_command_takes(const struct ox_command *command, const struct ox_option *global);
+
+/** The run functions, each in the file of its command or family (cmd_*.c). */
+#define OX_COMMAND_RUN(name)                                                                       \
+    OX_MUST_USE enum ox_code ox_run_##name(struct ox_cli *cli, const struct ox_args *args,         \
+                                           struct ox_err *err)
+OX_COMMAND_RUN(serve);
+OX_COMMAND_RUN(agent);
+OX_COMMAND_RUN(push);
+OX_COMMAND_RUN(deploy);
+OX_COMMAND_RUN(model_list);
+OX_COMMAND_RUN(model_show);
+OX_COMMAND_RUN(device_register);
+OX_COMMAND_RUN(device_list);
+OX_COMMAND_RUN(device_status);
+OX_COMMAND_RUN(device_remove);
+OX_COMMAND_RUN(fleet_create);
+OX_COMMAND_RUN(fleet_list);
+OX_COMMAND_RUN(fleet_status);
+OX_COMMAND_RUN(fleet_add);
+OX_COMMAND_RUN(fleet_remove);
+OX_COMMAND_RUN(campaign_create);
+OX_COMMAND_RUN(campaign_list);
+OX_COMMAND_RUN(campaign_show);
+OX_COMMAND_RUN(campaign_pause);
+OX_COMMAND_RUN(campaign_resume);
+OX_COMMAND_RUN(campaign_abort);
+OX_COMMAND_RUN(info);
+OX_COMMAND_RUN(delta_create);
+OX_COMMAND_RUN(delta_apply);
+OX_COMMAND_RUN(delta_info);
+OX_COMMAND_RUN(help);
+OX_COMMAND_RUN(completion);
+OX_COMMAND_RUN(man);
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * The table of commands. Parsing, help, "did you mean", shell completion and the man pages all come
+ * from these rows.
+ *
+ * To add a command:
+ *   1. a row below, in the place where help shall list it; arrays for its words and options above
+ *      it if no existing ones fit (an option's name means the same everywhere, and takes a value
+ *      everywhere or nowhere);
+ *   2. its run function, named in command.h, in cmd_<command>.c or the file of its family;
+ *   3. a family (first word of several commands) has a row in ox_families too.
+ * tests/unit/cli holds rows and help together; tests/e2e/cli.sh runs every row's --help.
+ */
+#include "command.h"
+
+#include "exit_status.h"
+
+#include <string.h>
+
+const struct ox_option ox_global_options[] = {
+    {"help", 'h', NULL, NULL, "Show help for the command"},
+    {"version", 0, NULL, NULL, "Show the version of oxide"},
+    {"verbose", 'v', NULL, NULL, "Say more on standard error"},
+    {"server", 0, "URL", "$OXIDE_SERVER, else http://127.0.0.1:8080",
+     "The control plane to talk to"},
+    {"json", 0, NULL, NULL, "Print JSON for scripts"},
+    {NULL, 0, NULL, NULL, NULL},
+};
+
+const struct ox_family ox_families[] = {
+    {"model", "the models that the control plane holds"},
+    {"device", "the devices that it knows"},
+    {"fleet", "groups of devices"},
+    {"campaign", "models on their way to fleets"},
+    {"delta", "patches between two versions of a model"},
+    {NULL, NULL},
+};
+
+bool ox_command_takes(const struct ox_command *command, const struct ox_option *global)
+{
+    if (strcmp(global->name, "server") == 0) {
+        return (command->takes & OX_TAKES_SERVER) != 0;
+    }
+    if (strcmp(global->name, "json") == 0) {
+        return (command->takes & OX_TAKES_JSON) != 0;
+    }
+    return true;
+}
+
+/* clang-format off */
+#define OPTIONS(...) (const struct ox_option[]){__VA_ARGS__, {NULL, 0, NULL, NULL, NULL}}
+#define WORDS(...) (const struct ox_positional[]){__VA_ARGS__, {NULL, OX_WORD_ONE, NULL}}
+
+/* rows that several commands share */
+#define ROLLOUT {"rollout", 0, "all_at_once|canary|rolling", "all_at_once",                        \
+    "How to go about it: all devices at once; 5, 25, 50, then 100 % of them; or five at a time"}
+#define FLEET {"fleet", 0, "ID", NULL, "The fleet that gets it"}
+#define DEVICES {"device", 0, "ID", NULL, "A device that gets it; may be repeated"}
+#define WAIT {"wait", 0, NULL, NULL, "Stay until the campaign ends; status 1 if a device failed"}
+#define WAIT_TIMEOUT {"timeout", 0, "TIME", "no limit", "With --wait: give up after this long"}
+#define LOG_FORMAT {"log-format", 0, "text|json", "text", "Log lines for people or for machines"}
+#define FORCE {"force", 'f', NULL, NULL, "Replace what stands there"}
+/* clang-format on */
+
+#define REMOTE (OX_TAKES_SERVER | OX_TAKES_JSON)
+
+const struct ox_command ox_commands[] = {
+    {"serve", "Run the control plane",
+     "Holds models, devices and campaigns in one folder, makes the deltas, and serves them. Prints "
+     "the address that it listens on once it is ready; logs to standard error. SIGTERM or ctrl-c "
+     "ends it cleanly, with status 0.",
+     NULL,
+     OPTIONS(
+         {"listen", 0, "HOST:PORT", "127.0.0.1:8080", "Where to listen; port 0 picks a free one"},
+         {"host", 0, "HOST", NULL, "As in --listen, the host alone"},
+         {"port", 0, "PORT", NULL, "As in --listen, the port alone"},
+         {"data", 0, "DIR", "oxide-data", "Where everything is kept; made if absent"},
+         {"insecure", 0, NULL, NULL,
+          "Allow to listen beyond loopback: there is no authentication yet"},
+         {"blob-url", 0, "URL", NULL,
+          "Where devices may fetch blobs first (a CDN, nginx); may be repeated"},
+         {"delta-workers", 0, "N", "processors less one", "Threads that make deltas"},
+         {"delta-wait", 0, "TIME", "10m",
+          "How long an assignment waits for its delta before the full file will do"},
+         {"poll-interval", 0, "SECONDS", "30", "How often devices shall come back"}, LOG_FORMAT),
+     "oxide serve --data /var/lib/oxide\noxide serve --listen 127.0.0.1:0 --data ./data",
+     OX_RUNS_ON,
+     OX_EXIT_BIT(OX_EXIT_CONFLICT) | OX_EXIT_BIT(OX_EXIT_BAD_INPUT) |
+         OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED),
+     ox_run_serve},
+    {"agent", "Run the agent of a device",
+     "Asks the control plane what to run, fetches it by the smallest way, verifies it, switches to "
+     "it at once, checks its health, and rolls back if that fails. The model is at "
+     "DIR/MODEL/current. SIGTERM or ctrl-c ends it cleanly, with status 0.",
+     NULL,
+     OPTIONS({"control-plane", 0, "URL", "http://127.0.0.1:8080", "The control plane to ask"},
+             {"device-id", 0, "ID", NULL, "The name that this device is registered by (required)"},
+             {"poll-interval", 0, "SECONDS", "30", "How often to ask, until the server says"},
+             {"model-dir", 0, "DIR", "models", "Where models and state are kept"},
+             {"health-check", 0, "CMD", "the file parses and its digest is right",
+              "Shell command that decides whether a new model works: OXIDE_MODEL_PATH names it, "
+              "status 0 keeps it"},
+             {"health-timeout", 0, "TIME", "60", "How long the health check may take"},
+             {"rate-limit", 0, "BYTES", "no limit", "Bytes per second to fetch at most"},
+             LOG_FORMAT),
+     "oxide agent --control-plane http://10.0.0.1:8080 --device-id cam-01 --poll-interval 30\n"
+     "oxide agent --device-id cam-01 --health-check 'my-app --try \"$OXIDE_MODEL_PATH\"'",
+     OX_RUNS_ON,
+     OX_EXIT_BIT(OX_EXIT_CONFLICT) | OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED),
+     ox_run_agent},
+    {"push", "Publish a file or folder as a version of a model",
+     "Sends only what the control plane does not hold yet, goes on where an earlier push broke "
+     "off, "
+     "and may be repeated: the same bytes again change nothing. In a folder every regular file "
+     "counts but hidden ones; symlinks inside it are followed.",
+     WORDS({"MODEL", OX_WORD_ONE, "The model"},
+           {"VERSION", OX_WORD_ONE, "The name of this version"},
+           {"PATH", OX_WORD_ONE, "The file or folder"}),
+     NULL, "oxide push defect v2 model-v2.onnx\noxide push llama 2026-11 ./snapshots/4f1c/", REMOTE,
+     OX_EXITS_REMOTE | OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED), ox_run_push},
+    {"deploy", "Roll a version out to a fleet or to devices",
+     "Makes a campaign. Without VERSION the newest one is taken.",
+     WORDS({"MODEL", OX_WORD_ONE, "The model"},
+           {"VERSION", OX_WORD_OPTIONAL, "Its version; the newest if left out"}),
+     OPTIONS(FLEET, DEVICES, ROLLOUT, WAIT, WAIT_TIMEOUT),
+     "oxide deploy defect v2 --fleet factory --rollout canary\n"
+     "oxide deploy defect v2 --device cam-01 --wait",
+     REMOTE, OX_EXITS_REMOTE, ox_run_deploy},
+    {"model list", "List the models", NULL, NULL, NULL, "oxide model list", REMOTE,
+     OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_model_list},
+    {"model show", "Show the versions of a model, or the files of one version", NULL,
+     WORDS({"MODEL", OX_WORD_ONE, "The model"}, {"VERSION", OX_WORD_OPTIONAL, "One version"}), NULL,
+     "oxide model show defect\noxide model show defect v2 --json", REMOTE, OX_EXITS_REMOTE,
+     ox_run_model_show},
+    {"device register", "Make a device known", "Again with the same ID it changes the name.",
+     WORDS({"ID", OX_WORD_ONE, "The device"}),
+     OPTIONS({"name", 0, "NAME", "the ID", "A name for people"}),
+     "oxide device register cam-01 --name \"East Camera\"", REMOTE, OX_EXITS_REMOTE,
+     ox_run_device_register},
+    {"device list", "List the devices", NULL, NULL, NULL, "oxide device list", REMOTE,
+     OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_device_list},
+    {"device status", "Show one device", NULL, WORDS({"ID", OX_WORD_ONE, "The device"}), NULL,
+     "oxide device status cam-01", REMOTE, OX_EXITS_REMOTE, ox_run_device_status},
+    {"device remove", "Forget a device", "What it runs stays on it.",
+     WORDS({"ID", OX_WORD_ONE, "The device"}), NULL, "oxide device remove cam-01", REMOTE,
+     OX_EXITS_REMOTE, ox_run_device_remove},
+    {"fleet create", "Make a fleet", NULL, WORDS({"ID", OX_WORD_ONE, "The fleet"}),
+     OPTIONS({"name", 0, "NAME", "the ID", "A name for people"},
+             {"description", 0, "TEXT", NULL, "What it is for"}),
+     "oxide fleet create factory --name \"Factory Floor\"", REMOTE, OX_EXITS_REMOTE,
+     ox_run_fleet_create},
+    {"fleet list", "List the fleets", NULL, NULL, NULL, "oxide fleet list", REMOTE,
+     OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_fleet_list},
+    {"fleet status", "Show how the devices of a fleet are", NULL,
+     WORDS({"ID", OX_WORD_ONE, "The fleet"}), NULL, "oxide fleet status factory", REMOTE,
+     OX_EXITS_REMOTE, ox_run_fleet_status},
+    {"fleet add", "Put devices into a fleet", NULL,
+     WORDS({"FLEET", OX_WORD_ONE, "The fleet"}, {"DEVICE", OX_WORD_MANY, "The devices"}), NULL,
+     "oxide fleet add factory cam-01 cam-02", REMOTE, OX_EXITS_REMOTE, ox_run_fleet_add},
+    {"fleet remove", "Take devices out of a fleet", NULL,
+     WORDS({"FLEET", OX_WORD_ONE, "The fleet"}, {"DEVICE", OX_WORD_MANY, "The devices"}), NULL,
+     "oxide fleet remove factory cam-02", REMOTE, OX_EXITS_REMOTE, ox_run_fleet_remove},
+    {"campaign create", "Start a campaign for a fleet or for devices", NULL,
+     WORDS({"MODEL", OX_WORD_ONE, "The model"}, {"VERSION", OX_WORD_ONE, "Its version"}),
+     OPTIONS(FLEET, DEVICES, ROLLOUT, WAIT, WAIT_TIMEOUT),
+     "oxide campaign create defect v2 --fleet factory --rollout rolling", REMOTE, OX_EXITS_REMOTE,
+     ox_run_campaign_create},
+    {"campaign list", "List the campaigns", NULL, NULL, NULL, "oxide campaign list", REMOTE,
+     OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_campaign_list},
+    {"campaign show", "Show how a campaign goes, device by device", NULL,
+     WORDS({"ID", OX_WORD_ONE, "The campaign"}), OPTIONS(WAIT, WAIT_TIMEOUT),
+     "oxide campaign show ID\noxide campaign show ID --wait --timeout 15m", REMOTE, OX_EXITS_REMOTE,
+     ox_run_campaign_show},
+    {"campaign pause", "Hold a campaign", "Devices that have begun finish; no other begins.",
+     WORDS({"ID", OX_WORD_ONE, "The campaign"}), NULL, "oxide campaign pause ID", REMOTE,
+     OX_EXITS_REMOTE, ox_run_campaign_pause},
+    {"campaign resume", "Let a paused campaign go on", NULL,
+     WORDS({"ID", OX_WORD_ONE, "The campaign"}), NULL, "oxide campaign resume ID", REMOTE,
+     OX_EXITS_REMOTE, ox_run_campaign_resume},
+    {"campaign abort", "End a campaign", "Devices that have the version keep it.",
+     WORDS({"ID", OX_WORD_ONE, "The campaign"}), NULL, "oxide campaign abort ID", REMOTE,
+     OX_EXITS_REMOTE, ox_run_campaign_abort},
+    {"info", "Show what is in a model file or folder",
+     "Format, tensors with dtype, shape, size and place, the bytes between them, and the digest. A "
+     "file of no known format is simply bytes. Tensor data is read for the digest alone.",
+     WORDS({"PATH", OX_WORD_ONE, "The file or folder"}), NULL,
+     "oxide info model-v1.onnx\noxide info ./snapshot --json", OX_TAKES_JSON, OX_EXITS_FILES,
+     ox_run_info},
+    {"delta create", "Make the patch that turns one version into another",
+     "BASE and TARGET are files or folders. The patch appears whole or not at all, and its bytes "
+     "do "
+     "not depend on the machine or on --threads.",
+     WORDS({"BASE", OX_WORD_ONE, "What devices have"},
+           {"TARGET", OX_WORD_ONE, "What they shall get"}),
+     OPTIONS(
+         {"output", 'o', "FILE", NULL, "Where to write the patch (required); - is standard output"},
+         {"engine", 0, "auto|tensor|binary", "auto",
+          "How: by tensors, by bytes alone, or whichever is smaller"},
+         {"threads", 0, "N", "processors", "Threads to use"}),
+     "oxide delta create model-v1.onnx model-v2.onnx -o v1-v2.oxdl\n"
+     "oxide delta create v1/ v2/ -o - | ssh device 'cat > v1-v2.oxdl'",
+     OX_TAKES_JSON, OX_EXITS_FILES, ox_run_delta_create},
+    {"delta apply", "Rebuild a version from its base and a patch",
+     "Every byte is verified before OUT appears. Needs the very base that the patch was made for. "
+     "Where the target is a folder, OUT is one.",
+     WORDS({"BASE", OX_WORD_ONE, "The file or folder that the patch was made for"},
+           {"PATCH", OX_WORD_ONE, "The patch; - is standard input"}),
+     OPTIONS({"output", 'o', "PATH", NULL, "What to write (required)"}, FORCE),
+     "oxide delta apply model-v1.onnx v1-v2.oxdl -o model-v2.onnx", OX_TAKES_JSON,
+     OX_EXITS_FILES | OX_EXIT_BIT(OX_EXIT_CONFLICT), ox_run_delta_apply},
+    {"delta info", "Show what is in a patch", NULL, WORDS({"PATCH", OX_WORD_ONE, "The patch"}),
+     NULL, "oxide delta info v1-v2.oxdl", OX_TAKES_JSON, OX_EXITS_FILES, ox_run_delta_info},
+    {"help", "Show help for a command", NULL,
+     WORDS({"COMMAND", OX_WORD_OPTIONAL, "The command"},
+           {"SUBCOMMAND", OX_WORD_OPTIONAL, "Its second word"}),
+     NULL, "oxide help push\noxide help delta create", 0, 0, ox_run_help},
+    {"completion", "Print the completion script of a shell", NULL,
+     WORDS({"SHELL", OX_WORD_ONE, "bash"}), NULL, "source <(oxide completion bash)", 0, 0,
+     ox_run_completion},
+    {"man", "Print the manual page",
+     "Of all commands, or of one, in the format that man reads (roff).",
+     WORDS({"COMMAND", OX_WORD_OPTIONAL, "The command"},
+           {"SUBCOMMAND", OX_WORD_OPTIONAL, "Its second word"}),
+     NULL, "oxide man | man -l -", 0, 0, ox_run_man},
+    {NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, NULL},
+};
