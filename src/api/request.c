@@ -252,7 +252,7 @@ static enum MHD_Result take(struct ox_request *request, const char *upload, size
     size_t len = *upload_bytes < room ? *upload_bytes : room;
     struct ox_err err = OX_ERR_INIT;
 
-    if (request->discard || request->route->body == OX_BODY_NONE) {
+    if (request->discard || request->route == NULL || request->route->body == OX_BODY_NONE) {
         *upload_bytes = 0;
         return MHD_YES;
     }

@@ -75,6 +75,7 @@ static enum ox_code run(struct ox_cli *cli, const struct ox_args *args, struct o
         code = ox_err_sys(err, errno, "writing to standard output");
     }
     ox_signals_release();
+    cli->stop = NULL;
     ox_stop_clear(&stop);
     return code;
 }

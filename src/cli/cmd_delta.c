@@ -94,6 +94,7 @@ static enum ox_code create(struct ox_cli *cli, const struct ox_artifact_files *b
             code = ox_output_commit(&file, err);
         }
         ox_bar_end(&bar, code == OX_OK);
+        options->progress = NULL;
     }
     if (code == OX_OK) {
         code = print_created(cli, ox_artifact_side(base), ox_artifact_side(target), &stats, path,

@@ -1,6 +1,7 @@
 #include "args.h"
 #include "daemon.h"
 #include "listen.h"
+#include "version.h"
 
 #include "oxide/app/serve.h"
 
@@ -58,6 +59,7 @@ enum ox_code ox_run_serve(struct ox_cli *cli, const struct ox_args *args, struct
         options.blob_urls_count++;
     }
     options.blob_urls = urls;
+    options.version = OX_VERSION;
     if (code == OX_OK) {
         code = listen_options(args, host, &options, err);
     }

@@ -81,7 +81,7 @@ const struct ox_command ox_commands[] = {
          {"delta-workers", 0, "N", "processors less one", "Threads that make deltas"},
          {"delta-wait", 0, "TIME", "10m",
           "How long an assignment waits for its delta before the full file will do"},
-         {"poll-interval", 0, "SECONDS", "30", "How often devices shall come back"}, LOG_FORMAT),
+         {"poll-interval", 0, "SECONDS", "as devices say", "How often devices shall come back"}, LOG_FORMAT),
      "oxide serve --data /var/lib/oxide\noxide serve --listen 127.0.0.1:0 --data ./data",
      OX_RUNS_ON,
      OX_EXIT_BIT(OX_EXIT_CONFLICT) | OX_EXIT_BIT(OX_EXIT_BAD_INPUT) |

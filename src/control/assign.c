@@ -32,14 +32,12 @@ static enum ox_code is_released(struct ox_tx *tx, const struct ox_campaign_row *
                                 struct ox_err *err)
 {
     struct ox_campaign_counts counts;
+    bool begun = strcmp(row->state, "pending") != 0;
+    bool rolling = strcmp(campaign->state, "rolling_out") == 0;
     enum ox_code code = OX_OK;
 
-    if (strcmp(row->state, "pending") != 0) {
-        *out = true;
-    } else if (strcmp(campaign->state, "rolling_out") != 0) {
-        *out = false;
-    } else if (strcmp(campaign->strategy, "all_at_once") == 0) {
-        *out = true;
+    if (begun || !rolling || strcmp(campaign->strategy, "all_at_once") == 0) {
+        *out = begun || rolling;
     } else {
         code = ox_registry_campaign_counts(tx, campaign->id, 0, &counts, err);
         if (code == OX_OK) {

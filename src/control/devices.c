@@ -3,6 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Clients of the first generation want every field of it. */
+static const char platform_unknown[] =
+    "{\"arch\":\"unknown\",\"os\":\"unknown\",\"cpu_count\":0,\"total_memory_bytes\":0}";
+
 static const char *status_of(const struct ox_control *control, const struct ox_device_row *device,
                              int64_t seen_ms)
 {
@@ -68,8 +72,9 @@ static enum ox_code device_json(struct ox_control *control, struct ox_tx *tx,
         *out = json_pack(
             "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
             device->id, "name", device->name, "status", status_of(control, device, seen_ms),
-            "platform", ox_json_of_text(device->platform), "current_model",
-            ox_json_of_str(device->current_model), "current_model_version",
+            "platform",
+            ox_json_of_text(device->platform == NULL ? platform_unknown : device->platform),
+            "current_model", ox_json_of_str(device->current_model), "current_model_version",
             ox_json_of_str(device->current_version), "assigned_model",
             ox_json_of_str(answer.assigned_model), "assigned_model_version",
             ox_json_of_str(answer.assigned_version), "fleet_id", ox_json_of_str(device->fleet_id),

@@ -84,7 +84,7 @@ OX_MUST_USE enum ox_code ox_body_id(const json_t *body, const char *key, const c
                                     struct ox_err *err);
 OX_MUST_USE enum ox_code ox_body_text(const json_t *body, const char *key, bool required,
                                       const char **out, struct ox_err *err);
-/** The caller frees *out; "[]" or "{}" stays as it was sent; absent is "[]". */
+/** An object of strings as JSON text, which the caller frees; absent is "{}". */
 OX_MUST_USE enum ox_code ox_body_tags(const json_t *body, char **out, struct ox_err *err);
 /** JSON text from the registry as a value; null for NULL. */
 json_t *ox_json_of_text(const char *text);

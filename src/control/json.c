@@ -3,6 +3,7 @@
 #include "oxide/wire/id.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define TAGS_MAX 16384
@@ -34,17 +35,26 @@ enum ox_code ox_body_text(const json_t *body, const char *key, bool required, co
 
 enum ox_code ox_body_tags(const json_t *body, char **out, struct ox_err *err)
 {
-    const json_t *tags = json_object_get(body, "tags");
-    enum ox_code code;
+    const json_t *tags = NULL;
+    const json_t *value;
+    const char *key;
+    enum ox_code code = ox_json_opt_object(body, "tags", &tags, err);
 
-    if (tags == NULL || json_is_null(tags)) {
-        return ox_strdup(out, "[]", err);
+    if (code != OX_OK || tags == NULL) {
+        return code != OX_OK ? code : ox_strdup(out, "{}", err);
     }
-    if (!json_is_array(tags) && !json_is_object(tags)) {
-        return ox_err_set(err, OX_EINVAL, "\"tags\" must be an array or an object");
+    for (void *at = json_object_iter((json_t *)tags); at != NULL;
+         at = json_object_iter_next((json_t *)tags, at)) {
+        key = json_object_iter_key(at);
+        value = json_object_iter_value(at);
+        if (!json_is_string(value)) {
+            return ox_err_set(err, OX_EINVAL, "tag \"%.64s\" must be a string", key);
+        }
     }
     code = ox_json_text(tags, out, err);
     if (code == OX_OK && strlen(*out) > TAGS_MAX) {
+        free(*out);
+        *out = NULL;
         code = ox_err_set(err, OX_EINVAL, "\"tags\" have at most %d bytes", TAGS_MAX);
     }
     return code;

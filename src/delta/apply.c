@@ -163,6 +163,9 @@ enum ox_code apply_write(struct ox_apply *self, const uint8_t *bytes, size_t len
     uint64_t offset = self->done_bytes;
     enum ox_code code = OX_OK;
 
+    if (len_bytes == 0) {
+        return OX_OK; /* an empty target of version 1: bytes are NULL */
+    }
     if (ox_stop_requested(self->spec.stop)) {
         return ox_err_set(err, OX_ECANCELED, "stopped while applying a patch");
     }

@@ -205,8 +205,7 @@ static enum ox_code flush_equal(struct pipeline *self, struct ox_err *err)
     struct segment equal = self->equal;
 
     self->equal.len = 0;
-    return equal.len == 0 ? OX_OK
-                          : add(self, &equal, self->may_copy && equal.len >= COPY_MIN, err);
+    return equal.len == 0 ? OX_OK : add(self, &equal, self->may_copy && equal.len >= COPY_MIN, err);
 }
 
 static enum ox_code take_segment(void *ctx, const struct segment *segment, struct ox_err *err)

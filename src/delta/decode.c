@@ -63,8 +63,8 @@ static enum ox_code wrong_lengths(const struct ox_oxdl_frame *frame, struct ox_e
                       frame->body_bytes);
 }
 
-/* One zstd frame that must fill out exactly, with an optional prefix. zstd would take several frames
- * and skippable ones, too: one patch, one spelling. */
+/* One zstd frame that must fill out exactly, with an optional prefix. zstd itself would also take
+ * several frames, and skippable ones: docs/oxdl.md speaks of one. */
 static enum ox_code unzstd(struct decoder *decoder, uint8_t *out, size_t out_bytes,
                            const uint8_t *in, size_t in_bytes, const struct ox_buf *prefix,
                            struct ox_err *err)

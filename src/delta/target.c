@@ -85,6 +85,29 @@ static enum ox_code create_file(const char *path, uint64_t size_bytes, mode_t mo
     return code;
 }
 
+/* Make the folders between dir and the file at path. None may be a symlink: whoever planted it
+ * would choose where we write. */
+static enum ox_code make_folders(char *path, size_t dir_len, struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+
+    for (char *slash = strchr(path + dir_len + 1, '/'); code == OX_OK && slash != NULL;
+         slash = strchr(slash + 1, '/')) {
+        struct stat st;
+
+        *slash = '\0';
+        if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+            code = ox_err_sys(err, errno, "making folder %s", path);
+        } else if (lstat(path, &st) != 0) {
+            code = ox_err_sys(err, errno, "looking at %s", path);
+        } else if (!S_ISDIR(st.st_mode)) {
+            code = ox_err_set(err, OX_ECONFLICT, "%s is in the way: it is not a folder", path);
+        }
+        *slash = '/';
+    }
+    return code;
+}
+
 enum ox_code ox_target_create(struct ox_target_files **out, const char *dir,
                               const struct ox_manifest *manifest, struct ox_err *err)
 {
@@ -101,17 +124,13 @@ enum ox_code ox_target_create(struct ox_target_files **out, const char *dir,
     }
     for (size_t i = 0; code == OX_OK && i < manifest->count; i++) {
         const struct ox_manifest_file *file = &manifest->files[i];
-        char *slash;
 
         end += file->size_bytes;
         files->ends[i] = end;
         if ((code = ox_path_join(&files->paths[i], dir, file->path, err)) != OX_OK) {
             break;
         }
-        slash = strrchr(files->paths[i], '/');
-        *slash = '\0';
-        code = ox_dir_make(files->paths[i], 0755, err);
-        *slash = '/';
+        code = make_folders(files->paths[i], strlen(dir), err);
         if (code == OX_OK && unlink(files->paths[i]) != 0 && errno != ENOENT) {
             code = ox_err_sys(err, errno, "replacing %s", files->paths[i]);
         }

@@ -3,6 +3,7 @@
 #include "migrations.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -417,9 +418,13 @@ enum ox_code ox_db_all(struct ox_tx *tx, sqlite3_stmt *statement, ox_db_read_fn 
 
 /* --- registry and transactions --- */
 
+/* Readers at a time: a list of every device does not hold up the heartbeats of others. */
+#define READERS 4
+
 struct ox_registry {
     struct ox_connection writer;
-    struct ox_connection reader;
+    struct ox_connection readers[READERS];
+    atomic_uint turn; /* whom to wait for where all are busy */
 };
 
 enum ox_code ox_registry_open(struct ox_registry **out, const char *path, struct ox_err *err)
@@ -430,9 +435,16 @@ enum ox_code ox_registry_open(struct ox_registry **out, const char *path, struct
     if (registry == NULL) {
         return ox_err_nomem(err, "a registry");
     }
+    atomic_init(&registry->turn, 0);
     if ((code = ox_db_open(&registry->writer, path, false, err)) != OX_OK ||
-        (code = ox_db_migrate(&registry->writer, err)) != OX_OK ||
-        (code = ox_db_open(&registry->reader, path, true, err)) != OX_OK) {
+        (code = ox_db_migrate(&registry->writer, err)) != OX_OK) {
+        ox_registry_close(registry);
+        return code;
+    }
+    for (size_t i = 0; code == OX_OK && i < READERS; i++) {
+        code = ox_db_open(&registry->readers[i], path, true, err);
+    }
+    if (code != OX_OK) {
         ox_registry_close(registry);
         return code;
     }
@@ -443,24 +455,43 @@ enum ox_code ox_registry_open(struct ox_registry **out, const char *path, struct
 void ox_registry_close(struct ox_registry *registry)
 {
     if (registry != NULL) {
-        if (registry->reader.db != NULL) {
-            ox_db_close(&registry->reader);
+        for (size_t i = 0; i < READERS; i++) {
+            if (registry->readers[i].db != NULL) {
+                ox_db_close(&registry->readers[i]);
+            }
         }
         ox_db_close(&registry->writer); /* the last one folds the WAL into the database */
         free(registry);
     }
 }
 
+static struct ox_connection *lock_reader(struct ox_registry *registry)
+{
+    struct ox_connection *reader;
+
+    for (size_t i = 0; i < READERS; i++) {
+        if (pthread_mutex_trylock(&registry->readers[i].lock) == 0) {
+            return &registry->readers[i];
+        }
+    }
+    reader = &registry->readers[atomic_fetch_add(&registry->turn, 1) % READERS];
+    (void)pthread_mutex_lock(&reader->lock);
+    return reader;
+}
+
 enum ox_code ox_registry_begin(struct ox_registry *registry, enum ox_tx_kind kind, struct ox_tx *tx,
                                struct ox_err *err)
 {
     bool write = kind == OX_TX_WRITE;
-    struct ox_connection *connection = write ? &registry->writer : &registry->reader;
     enum ox_code code;
 
     *tx = (struct ox_tx)OX_TX_INIT;
-    (void)pthread_mutex_lock(&connection->lock);
-    tx->connection = connection;
+    if (write) {
+        (void)pthread_mutex_lock(&registry->writer.lock);
+        tx->connection = &registry->writer;
+    } else {
+        tx->connection = lock_reader(registry);
+    }
     code = ox_db_run(tx, err, write ? "BEGIN IMMEDIATE" : "BEGIN", "");
     if (code != OX_OK) {
         ox_registry_end(tx);

@@ -9,13 +9,15 @@ enum ox_code ox_id_check(const char *what, const char *id, struct ox_err *err)
     size_t len = id == NULL ? 0 : strnlen(id, OX_ID_MAX + 1);
 
     if (len == 0 || len > OX_ID_MAX) {
-        return ox_err_set(err, OX_EINVAL, "a %s has 1 to %d characters", what, OX_ID_MAX);
+        return ox_err_set(err, OX_EINVAL, "the %s must have 1 to %d characters", what, OX_ID_MAX);
     }
     if (strspn(id, allowed) != len) {
-        return ox_err_set(err, OX_EINVAL, "a %s is made of letters, digits and . _ + - only", what);
+        return ox_err_set(err, OX_EINVAL, "the %s must be made of letters, digits and . _ + - only",
+                          what);
     }
     if (id[0] == '.' || strstr(id, "..") != NULL) {
-        return ox_err_set(err, OX_EINVAL, "a %s neither begins with a dot nor holds \"..\"", what);
+        return ox_err_set(err, OX_EINVAL, "the %s must neither begin with a dot nor hold \"..\"",
+                          what);
     }
     return OX_OK;
 }

@@ -1,5 +1,6 @@
 /* uses: base */
-/* JSON from outside: what is taken goes to text and back, and the getters stand whatever is in it. */
+/* JSON from outside: what is taken goes to text and back, and the getters stand whatever is in it.
+ */
 #include "oxide/base/json.h"
 #include "oxide/base/text.h"
 

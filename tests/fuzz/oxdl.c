@@ -1,8 +1,8 @@
 /* uses: patch crypto */
 /*
- * The reader of patches, fed in pieces whose sizes the input's last bytes choose. What it hands over
- * must keep every promise of oxide/patch/oxdl.h, and written again give the same bytes. Fed at once
- * it must say the same.
+ * The reader of patches, fed in pieces whose sizes the input's last bytes choose. What it hands
+ * over must keep every promise of oxide/patch/oxdl.h, and written again give the same bytes. Fed at
+ * once it must say the same.
  */
 #include "oxide/patch/oxdl.h"
 
@@ -55,7 +55,8 @@ static enum ox_code on_frame(void *ctx, const struct ox_oxdl_frame *frame, struc
         const struct ox_oxdl_range *range = &frame->ranges[i];
         uint64_t end = range->from_target ? frame->target_offset : self->base_bytes;
 
-        must(range->len_bytes > 0 && range->offset < end && range->len_bytes <= end - range->offset);
+        must(range->len_bytes > 0 && range->offset < end &&
+             range->len_bytes <= end - range->offset);
         gathered += range->len_bytes;
     }
     must(gathered == frame->ranges_bytes && gathered <= OX_OXDL_GATHER_MAX);

@@ -3,9 +3,9 @@
  * Patches of version 1: the header is made here, the chunks and the base (an ONNX model or any
  * bytes) come from the input: length of the base in two bytes, base, strategy, then chunks.
  */
+#include "oxide/patch/oxdl1.h"
 #include "oxide/base/reader.h"
 #include "oxide/delta/delta.h"
-#include "oxide/patch/oxdl1.h"
 
 #include <stdlib.h>
 #include <string.h>

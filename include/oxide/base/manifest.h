@@ -40,8 +40,9 @@ OX_MUST_USE enum ox_code ox_manifest_add(struct ox_manifest *manifest, const cha
 
 /**
  * Sort by path and check every rule: 1 to OX_MANIFEST_FILES_MAX files; paths are valid UTF-8
- * without control characters or backslashes, relative, no empty, "." or ".." component, at most
- * OX_MANIFEST_DEPTH_MAX components; none stands twice or is the folder of another; sizes together under 2^63. Errors: OX_EINVAL, OX_ETOOBIG.
+ * without control characters or backslashes, relative, at most OX_MANIFEST_DEPTH_MAX components
+ * deep, none of them empty, "." or ".."; none stands twice or is the folder of another; sizes
+ * together under 2^63. Errors: OX_EINVAL, OX_ETOOBIG.
  */
 OX_MUST_USE enum ox_code ox_manifest_finish(struct ox_manifest *manifest, struct ox_err *err);
 

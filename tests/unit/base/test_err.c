@@ -40,11 +40,14 @@ static void sys__takes_the_code_from_errno(void **state)
         int sys_errno;
         enum ox_code code;
     } rows[] = {
-        {ENOENT, OX_ENOTFOUND},  {ENOTDIR, OX_ENOTFOUND},    {ENOSPC, OX_ENOSPC},
-        {EDQUOT, OX_ENOSPC},     {EACCES, OX_EPERM},         {EROFS, OX_EPERM},
-        {EEXIST, OX_ECONFLICT},  {ENOTEMPTY, OX_ECONFLICT},  {EADDRINUSE, OX_EBUSY},
-        {EFBIG, OX_ETOOBIG},     {ENAMETOOLONG, OX_EINVAL},  {EISDIR, OX_EINVAL},
-        {ENOMEM, OX_ENOMEM},     {EIO, OX_EIO},              {EBADF, OX_EIO},
+        {ENOENT, OX_ENOTFOUND},    {ENOTDIR, OX_ENOTFOUND},
+        {ENOSPC, OX_ENOSPC},       {EDQUOT, OX_ENOSPC},
+        {EACCES, OX_EPERM},        {EROFS, OX_EPERM},
+        {EEXIST, OX_ECONFLICT},    {ENOTEMPTY, OX_ECONFLICT},
+        {EADDRINUSE, OX_EBUSY},    {EFBIG, OX_ETOOBIG},
+        {ENAMETOOLONG, OX_EINVAL}, {EISDIR, OX_EINVAL},
+        {ENOMEM, OX_ENOMEM},       {EIO, OX_EIO},
+        {EBADF, OX_EIO},
     };
 
     (void)state;

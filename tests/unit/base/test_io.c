@@ -27,8 +27,9 @@ static void source_read__refuses_what_lies_outside(void **state)
 static void concat__reads_across_borders_and_empty_parts(void **state)
 {
     struct ox_memory parts[] = {
-        {NULL, 0}, {(const uint8_t *)"ab", 2}, {NULL, 0}, {NULL, 0}, {(const uint8_t *)"c", 1},
-        {(const uint8_t *)"def", 3}, {NULL, 0},
+        {NULL, 0}, {(const uint8_t *)"ab", 2}, {NULL, 0},
+        {NULL, 0}, {(const uint8_t *)"c", 1},  {(const uint8_t *)"def", 3},
+        {NULL, 0},
     };
     struct ox_source sources[7];
     struct ox_concat concat = {0};
@@ -48,7 +49,7 @@ static void concat__reads_across_borders_and_empty_parts(void **state)
             assert_non_null(out);
             out[len] = '!';
             assert_int_equal(ox_source_read(&whole, from, out, len, NULL), OX_OK);
-            assert_memory_equal(out, "abcdef" + from, len);
+            assert_memory_equal(out, &"abcdef"[from], len);
             assert_int_equal(out[len], '!');
             free(out);
         }

@@ -30,9 +30,26 @@ static void assert_refused(const char *text, size_t len)
 static void parse__refuses_what_is_no_json(void **state)
 {
     static const char *const texts[] = {
-        "",    " ",      "{",      "[1,]",  "{\"a\":}",          "{\"a\" 1}",  "nul",
-        "01",  "1 2",    "{} x",   "'a'",   "\"\\u0000\"",       "\"\\ud800\"", "NaN",
-        "\"a", "[1}",    "1e999",  "+1",    "99999999999999999999", "\"\t\"",
+        "",
+        " ",
+        "{",
+        "[1,]",
+        "{\"a\":}",
+        "{\"a\" 1}",
+        "nul",
+        "01",
+        "1 2",
+        "{} x",
+        "'a'",
+        "\"\\u0000\"",
+        "\"\\ud800\"",
+        "NaN",
+        "\"a",
+        "[1}",
+        "1e999",
+        "+1",
+        "99999999999999999999",
+        "\"\t\"",
     };
 
     (void)state;

@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct ox_digest sevens = {
-    {7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7}};
+static const struct ox_digest sevens = {{7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7,
+                                         7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7}};
 #define SEVENS "0707070707070707070707070707070707070707070707070707070707070707"
 
 static void add(struct ox_manifest *manifest, const char *path, uint64_t size)
@@ -45,9 +45,9 @@ static void finish__takes_plain_relative_paths(void **state)
 static void finish__refuses_paths_that_are_not(void **state)
 {
     static const char *const bad[] = {
-        "",       "/",    "/a",   "a/",       "a//b",      ".",       "..",
-        "./a",    "a/.",  "a/..", "../a",     "a/../b",    "a\\b",    "a\nb",
-        "a\x7f",  "\x01", "a\tb", "\xff",     "a\xc0\xaf", "\xed\xa0\x80", "a/\xe2\x82",
+        "",     "/",    "/a",        "a/",           "a//b",       ".",    "..",    "./a",
+        "a/.",  "a/..", "../a",      "a/../b",       "a\\b",       "a\nb", "a\x7f", "\x01",
+        "a\tb", "\xff", "a\xc0\xaf", "\xed\xa0\x80", "a/\xe2\x82",
     };
 
     (void)state;
@@ -178,13 +178,13 @@ static void canonical__is_pinned(void **state)
     add(&manifest, "\xc3\xa9", INT64_MAX - 12);
     assert_int_equal(ox_manifest_finish(&manifest, NULL), OX_OK);
     assert_int_equal(ox_manifest_canonical(&manifest, &text, NULL), OX_OK);
-    assert_string_equal(
-        text, "{\"files\":["
-              "{\"mode\":\"0644\",\"path\":\"a/b\",\"sha256\":\"" SEVENS "\",\"size\":0},"
-              "{\"mode\":\"0755\",\"path\":\"run \\\"it\\\".sh\",\"sha256\":\"" SEVENS
-              "\",\"size\":12},"
-              "{\"mode\":\"0644\",\"path\":\"\xc3\xa9\",\"sha256\":\"" SEVENS
-              "\",\"size\":9223372036854775795}]}");
+    assert_string_equal(text,
+                        "{\"files\":["
+                        "{\"mode\":\"0644\",\"path\":\"a/b\",\"sha256\":\"" SEVENS "\",\"size\":0},"
+                        "{\"mode\":\"0755\",\"path\":\"run \\\"it\\\".sh\",\"sha256\":\"" SEVENS
+                        "\",\"size\":12},"
+                        "{\"mode\":\"0644\",\"path\":\"\xc3\xa9\",\"sha256\":\"" SEVENS
+                        "\",\"size\":9223372036854775795}]}");
     free(text);
     ox_manifest_clear(&manifest);
 }

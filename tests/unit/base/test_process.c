@@ -43,11 +43,11 @@ static bool is_gone(const char *pid_file)
         if (stat_file == NULL) {
             return true;
         }
-        (void)fgets(line, sizeof(line), stat_file);
-        (void)fclose(stat_file);
-        if (strstr(line, ") Z ") != NULL) {
+        if (fgets(line, sizeof(line), stat_file) == NULL || strstr(line, ") Z ") != NULL) {
+            (void)fclose(stat_file);
             return true;
         }
+        (void)fclose(stat_file);
         nap(10);
     }
     return false;
@@ -148,7 +148,8 @@ static void env__replaces_and_adds(void **state)
 {
     static const char *const extra[] = {"OX_TEST_OLD=new", "OX_TEST_PATH=/a b;c$d", NULL};
     struct ox_process_spec spec = {
-        .command = "echo \"$OX_TEST_OLD|$OX_TEST_OLDER|$OX_TEST_PATH\"; env | grep -c ^OX_TEST_OLD=",
+        .command =
+            "echo \"$OX_TEST_OLD|$OX_TEST_OLDER|$OX_TEST_PATH\"; env | grep -c ^OX_TEST_OLD=",
         .env = extra,
         .timeout_ms = 5000,
     };

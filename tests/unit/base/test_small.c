@@ -37,7 +37,7 @@ static void digest__goes_to_hex_and_back(void **state)
 
 static void digest__refuses_anything_but_64_hex_digits(void **state)
 {
-    static const char *const bad[] = {NULL,         "",           "00",        COUNTING "0",
+    static const char *const bad[] = {NULL,         "",           "00",         COUNTING "0",
                                       COUNTING " ", " " COUNTING, "0x" COUNTING};
     char text[OX_DIGEST_HEX_MAX] = COUNTING;
     struct ox_digest digest = {{1}};
@@ -92,8 +92,8 @@ static void text_clean__keeps_what_can_be_shown(void **state)
         {"a\nb\x1b[0m\x7f", "a b [0m "},
         {"\xc2\x80\xc2\x9f!", "    !"},
         {"\x80\xbf\xfe\xff", "????"},
-        {"\xc0\x80\xc1\xbf", "????"},                 /* over-long */
-        {"\xe0\x9f\xbf\xf0\x8f\xbf\xbf", "???????"},  /* over-long */
+        {"\xc0\x80\xc1\xbf", "????"},                /* over-long */
+        {"\xe0\x9f\xbf\xf0\x8f\xbf\xbf", "???????"}, /* over-long */
         {"\xed\xa0\x80\xed\xbf\xbf", "??????"},      /* surrogates */
         {"\xf4\x90\x80\x80\xf8\x88\x80\x80\x80", "?????????"},
         {"\xe2\x82", "??"},

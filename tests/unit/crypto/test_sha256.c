@@ -1,6 +1,6 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -39,8 +39,8 @@ static void bytes__give_the_published_digests(void **state)
     for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
         struct ox_digest digest;
 
-        assert_int_equal(
-            ox_sha256_bytes(vectors[i].text, strlen(vectors[i].text), &digest, NULL), OX_OK);
+        assert_int_equal(ox_sha256_bytes(vectors[i].text, strlen(vectors[i].text), &digest, NULL),
+                         OX_OK);
         assert_hex(&digest, vectors[i].hex);
     }
 }

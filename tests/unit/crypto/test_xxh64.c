@@ -1,6 +1,6 @@
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <setjmp.h>
 #include <stdint.h>
 
 #include <cmocka.h>
@@ -39,10 +39,10 @@ static void sums__are_the_published_ones(void **state)
         size_t len;
         uint64_t seed, sum;
     } vectors[] = {
-        {0, PRIME32, 0xac75fda2929b17efu},  {1, 0, 0xe934a84adb052768u},
-        {1, PRIME32, 0x5014607643a9b4c3u},  {4, 0, 0x9136a0dca57457eeu},
-        {14, 0, 0x8282dcc4994e35c8u},       {14, PRIME32, 0xc3bd6bf63deb6df0u},
-        {222, 0, 0xb641ae8cb691c174u},      {222, PRIME32, 0x20cb8ab7ae10c14au},
+        {0, PRIME32, 0xac75fda2929b17efu}, {1, 0, 0xe934a84adb052768u},
+        {1, PRIME32, 0x5014607643a9b4c3u}, {4, 0, 0x9136a0dca57457eeu},
+        {14, 0, 0x8282dcc4994e35c8u},      {14, PRIME32, 0xc3bd6bf63deb6df0u},
+        {222, 0, 0xb641ae8cb691c174u},     {222, PRIME32, 0x20cb8ab7ae10c14au},
     };
     uint8_t bytes[222];
 

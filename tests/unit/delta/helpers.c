@@ -52,7 +52,8 @@ struct ox_buf noise(uint64_t seed, size_t len)
 
 struct ox_buf prose(uint64_t seed, size_t len)
 {
-    static const char *const words[] = {"weight ", "bias ", "layer ", "norm.", "0.1 ", "42, ", "\n"};
+    static const char *const words[] = {"weight ", "bias ", "layer ", "norm.",
+                                        "0.1 ",    "42, ",  "\n"};
     struct ox_buf out = OX_BUF_INIT;
     struct ox_rng rng;
 
@@ -75,9 +76,9 @@ void artifact_add(struct artifact *artifact, const char *path, struct ox_buf tak
     assert_true(artifact->manifest.count < FILES_MAX);
     artifact->bytes[artifact->manifest.count] = take;
     assert_int_equal(ox_sha256_bytes(take.data, take.len_bytes, &digest, NULL), OX_OK);
-    assert_int_equal(ox_manifest_add(&artifact->manifest, path, take.len_bytes, &digest, executable,
-                                     NULL),
-                     OX_OK);
+    assert_int_equal(
+        ox_manifest_add(&artifact->manifest, path, take.len_bytes, &digest, executable, NULL),
+        OX_OK);
 }
 
 void artifact_finish(struct artifact *artifact)

@@ -85,9 +85,9 @@ enum ox_code apply_patch(const struct artifact *base, const void *patch, size_t 
                          struct memory_sink *sink, struct ox_err *err);
 
 /**
- * Every engine with 1, 2 and 5 threads gives a patch of the same bytes, which rebuilds the target in
- * pieces of several sizes, passes as a check against it, and counts as its maker said. Returns the
- * bytes of the smallest patch.
+ * Every engine with 1, 2 and 5 threads gives a patch of the same bytes, which rebuilds the target
+ * in pieces of several sizes, passes as a check against it, and counts as its maker said. Returns
+ * the bytes of the smallest patch.
  */
 size_t assert_round_trip(const struct artifact *base, const struct artifact *target);
 

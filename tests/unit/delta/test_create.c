@@ -1,7 +1,7 @@
 #include "helpers.h"
 
-#include <stdatomic.h>
 #include <dirent.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* A pair that uses every operation: copies, edits, and fine-tuned numbers. */
@@ -70,11 +70,9 @@ static void ops__restrict_header_and_frames(void **state)
             for (unsigned op = 1; op < OX_OXDL_OP_COUNT; op++) {
                 assert_true((allowed[i] >> op & 1) || stats.target_bytes[op] == 0);
             }
-            assert_int_equal(apply_patch(base, patch.bytes.data, patch.bytes.len_bytes, 0, &sink,
-                                         NULL),
-                             OX_OK);
-            assert_memory_equal(sink.bytes.data, target->bytes[0].data,
-                                target->bytes[0].len_bytes);
+            assert_int_equal(
+                apply_patch(base, patch.bytes.data, patch.bytes.len_bytes, 0, &sink, NULL), OX_OK);
+            assert_memory_equal(sink.bytes.data, target->bytes[0].data, target->bytes[0].len_bytes);
             ox_oxdl_header_clear(&header);
             ox_buf_clear(&sink.bytes);
             ox_buf_clear(&patch.bytes);
@@ -253,9 +251,9 @@ static void engine_words__go_there_and_back(void **state)
 
     (void)state;
     for (unsigned i = OX_ENGINE_AUTO; i <= OX_ENGINE_BINARY; i++) {
-        assert_int_equal(ox_delta_engine_parse(ox_delta_engine_word((enum ox_delta_engine)i),
-                                               &engine, NULL),
-                         OX_OK);
+        assert_int_equal(
+            ox_delta_engine_parse(ox_delta_engine_word((enum ox_delta_engine)i), &engine, NULL),
+            OX_OK);
         assert_int_equal(engine, i);
     }
     assert_int_equal(ox_delta_engine_parse("Auto", &engine, NULL), OX_EINVAL);

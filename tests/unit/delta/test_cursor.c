@@ -93,18 +93,16 @@ static void matches__are_those_of_a_naive_model(void **state)
                a.data[at + same] == b.data[other + same]) {
             same++;
         }
-        assert_int_equal(cursor_match_forward(&cursors[0], at, &cursors[1], other, limit, &found,
-                                              NULL),
-                         OX_OK);
+        assert_int_equal(
+            cursor_match_forward(&cursors[0], at, &cursors[1], other, limit, &found, NULL), OX_OK);
         assert_int_equal(found, same);
         same = 0;
         while (same < limit && same < at && same < other &&
                a.data[at - 1 - same] == b.data[other - 1 - same]) {
             same++;
         }
-        assert_int_equal(cursor_match_backward(&cursors[0], at, &cursors[1], other, limit, &found,
-                                               NULL),
-                         OX_OK);
+        assert_int_equal(
+            cursor_match_backward(&cursors[0], at, &cursors[1], other, limit, &found, NULL), OX_OK);
         assert_int_equal(found, same);
     }
     for (int i = 0; i < 2; i++) {
@@ -141,9 +139,8 @@ static void jumps__read_little(void **state)
     assert_int_equal(cursor_init(&cursor, &source, NULL), OX_OK);
     for (uint64_t i = 0; i < 1000; i++) {
         assert_int_equal(cursor_at(&cursor, i * 7919 % 1000 << 20, 64, &out, &len, NULL), OX_OK);
-        assert_int_equal(cursor_before(&cursor, (i * 7907 % 1000 << 20) + 5000, 64, &out, &len,
-                                       NULL),
-                         OX_OK);
+        assert_int_equal(
+            cursor_before(&cursor, (i * 7907 % 1000 << 20) + 5000, 64, &out, &len, NULL), OX_OK);
     }
     assert_true(counter.bytes <= 2000 * (CURSOR_BYTES / 16));
     counter.bytes = 0;

@@ -43,8 +43,8 @@ static struct found find(struct ox_buf base, struct ox_buf target)
         assert_true(i == 0 || found.pairs.pairs[i - 1].target_offset +
                                       found.pairs.pairs[i - 1].target_bytes <=
                                   pair->target_offset);
-        assert_true(!pair->has_base || pair->base_offset + pair->common_bytes <=
-                                           found.base->bytes[0].len_bytes);
+        assert_true(!pair->has_base ||
+                    pair->base_offset + pair->common_bytes <= found.base->bytes[0].len_bytes);
     }
     return found;
 }
@@ -117,8 +117,7 @@ static void rename_and_tune__is_followed_by_shape_in_order(void **state)
 
 static void grown_rows__go_side_by_side_as_far_as_both_go(void **state)
 {
-    struct found found =
-        find(model("emb:1:1000 w:2:500", "U8"), model("emb:1:1200 w:2:300", "U8"));
+    struct found found = find(model("emb:1:1000 w:2:500", "U8"), model("emb:1:1200 w:2:300", "U8"));
 
     (void)state;
     assert_pair(&found, 0, 0, 1000);
@@ -143,7 +142,8 @@ static void numbers__have_the_width_of_their_dtype(void **state)
     static const struct {
         const char *dtype;
         unsigned width;
-    } rows[] = {{"F64", 8}, {"F32", 4}, {"I32", 4}, {"F16", 2}, {"BF16", 2}, {"I8", 1}, {"BOOL", 1}};
+    } rows[] = {{"F64", 8},  {"F32", 4}, {"I32", 4}, {"F16", 2},
+                {"BF16", 2}, {"I8", 1},  {"BOOL", 1}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

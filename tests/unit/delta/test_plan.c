@@ -32,7 +32,8 @@ static enum ox_code check_segment(void *ctx, const struct segment *segment, stru
                             segment->len);
         self->equal_bytes += segment->len;
     }
-    assert_true(segment->width == 0 || (segment->stride > 0 && segment->stride % segment->width == 0));
+    assert_true(segment->width == 0 ||
+                (segment->stride > 0 && segment->stride % segment->width == 0));
     self->with_numbers += segment->width > 0 ? segment->len : 0;
     self->at += segment->len;
     self->segments++;

@@ -84,8 +84,8 @@ static void random_edits__of_every_kind(void **state)
     (void)state;
     ox_rng_init(&rng, 11);
     for (int turn = 0; turn < 6; turn++) {
-        struct ox_buf base = turn % 2 == 0 ? noise(ox_rng_u64(&rng), 60000)
-                                           : prose(ox_rng_u64(&rng), 60000);
+        struct ox_buf base =
+            turn % 2 == 0 ? noise(ox_rng_u64(&rng), 60000) : prose(ox_rng_u64(&rng), 60000);
         struct ox_buf target = OX_BUF_INIT;
 
         while (target.len_bytes < 60000) {

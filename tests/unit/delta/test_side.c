@@ -143,8 +143,8 @@ static void symlinks__inside_are_followed(void **state)
 
 static void symlinks__that_leave_are_refused(void **state)
 {
-    static const char *const targets[] = {"../outside", "/etc/passwd", "nowhere", "..", "sub",
-                                          "loop", "../m-2/x"};
+    static const char *const targets[] = {"../outside", "/etc/passwd", "nowhere", "..",
+                                          "sub",        "loop",        "../m-2/x"};
     struct ox_artifact_files *files = NULL;
 
     assert_int_equal(ox_dir_make(in_folder(state, "m/sub"), 0755, NULL), OX_OK);
@@ -171,8 +171,8 @@ static void hugging_face__snapshot_is_accepted(void **state)
     write_file(in_folder(state, "hub/blobs/1111"), "config");
     write_file(in_folder(state, "hub/blobs/2222"), "weights");
     write_file(in_folder(state, "hub/other"), "not a blob");
-    assert_int_equal(
-        symlink("../../blobs/1111", in_folder(state, "hub/snapshots/abc/config.json")), 0);
+    assert_int_equal(symlink("../../blobs/1111", in_folder(state, "hub/snapshots/abc/config.json")),
+                     0);
     assert_int_equal(
         symlink("../../../blobs/2222", in_folder(state, "hub/snapshots/abc/onnx/model.onnx")), 0);
     assert_int_equal(open_at(in_folder(state, "hub/snapshots/abc"), &files), OX_OK);

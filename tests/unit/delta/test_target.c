@@ -73,7 +73,7 @@ static void sink__writes_and_reads_across_files(void **state)
             char out[16] = "";
 
             assert_int_equal(sink.read_at(sink.ctx, at, out, len, NULL), OX_OK);
-            assert_memory_equal(out, "0123456789abcde" + at, len);
+            assert_memory_equal(out, &"0123456789abcde"[at], len);
         }
     }
     assert_int_not_equal(sink.write_at(sink.ctx, 14, "xy", 2, NULL), OX_OK);
@@ -196,6 +196,8 @@ static void full_disk__is_met_before_the_work(void **state)
     struct ox_manifest manifest = OX_MANIFEST_INIT;
     struct ox_target_files *files = NULL;
     struct ox_err err = OX_ERR_INIT;
+    enum ox_code code;
+    bool left_behind;
 
     assert_int_equal(mkdir(disk, 0700), 0);
     if (mount("none", disk, "tmpfs", 0, "size=1m") != 0) {
@@ -205,12 +207,13 @@ static void full_disk__is_met_before_the_work(void **state)
     add(&manifest, "fits", 500000, false);
     add(&manifest, "more", 900000, false);
     assert_int_equal(ox_manifest_finish(&manifest, NULL), OX_OK);
-    assert_int_equal(ox_target_create(&files, in_folder(state, "disk/v"), &manifest, &err),
-                     OX_ENOSPC);
+    code = ox_target_create(&files, in_folder(state, "disk/v"), &manifest, &err);
+    left_behind = ox_path_exists(in_folder(state, "disk/v/more"));
+    assert_int_equal(umount(disk), 0);
+    assert_int_equal(code, OX_ENOSPC);
     assert_non_null(strstr(err.msg, "900000 bytes"));
     assert_null(files);
-    assert_false(ox_path_exists(in_folder(state, "disk/v/more")));
-    assert_int_equal(umount(disk), 0);
+    assert_false(left_behind);
     ox_manifest_clear(&manifest);
 }
 

@@ -13,7 +13,8 @@
 
 #include <string.h>
 
-/** What a reader handed over, written again: equals the patch, since each value has one spelling. */
+/** What a reader handed over, written again: equals the patch, since each value has one spelling.
+ */
 struct record {
     struct ox_buf again;
     struct ox_oxdl_header header; /* its tables are not kept */

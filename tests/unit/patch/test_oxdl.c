@@ -240,9 +240,8 @@ static void frame__is_pinned(void **state)
         {true, 290, 5},   /* target, 10 back */
         {false, 110, 300} /* base, as expected: 0 */
     };
-    static const uint8_t want[] = {3,    0xac, 0x02, 3,    3,    20,   0x8f, 0x03, 11,  10,  0xd8,
-                                   0x04, 0,    8,    7,    6,    5,    4,    3,    2,   1,   'a',
-                                   'b',  'c'};
+    static const uint8_t want[] = {3, 0xac, 0x02, 3, 3, 20, 0x8f, 0x03, 11, 10,  0xd8, 0x04,
+                                   0, 8,    7,    6, 5, 4,  3,    2,    1,  'a', 'b',  'c'};
     struct ox_oxdl_frame frame = {.op = OX_OXDL_ZSTD,
                                   .target_offset = 300,
                                   .target_bytes = 300,
@@ -324,7 +323,8 @@ static void cut__at_every_byte_is_refused(void **state)
     ox_buf_clear(&bytes);
 }
 
-/* A reader cannot see a changed body; but it must not crash, nor break its promises, on anything. */
+/* A reader cannot see a changed body; but it must not crash, nor break its promises, on anything.
+ */
 static void flips__at_every_bit_are_survived(void **state)
 {
     struct ox_rng rng;

@@ -13,7 +13,7 @@ static const struct ox_oxdl1_header header = {.strategy = OX_OXDL1_TENSOR,
 
 static struct ox_buf two_chunks(void)
 {
-    struct ox_oxdl1_chunk first = {(const uint8_t *)"w", 1, 258, OX_OXDL1_XOR,
+    struct ox_oxdl1_chunk first = {(const uint8_t *)"w",    1, 258, OX_OXDL1_XOR,
                                    (const uint8_t *)"data", 4};
     struct ox_oxdl1_chunk second = {NULL, 0, 0, OX_OXDL1_COPY, NULL, 0};
     struct ox_buf bytes = OX_BUF_INIT;
@@ -46,8 +46,8 @@ static void bytes__are_pinned(void **state)
 {
     static const uint8_t front[6] = {'O', 'X', 'D', 'L', 1, 1};
     static const uint8_t sizes[13] = {8, 7, 6, 5, 4, 3, 2, 1, 2, 0, 0, 0, 2};
-    static const uint8_t chunks[] = {1, 0, 'w', 2, 1, 0, 0, 2, 4, 0, 0, 0, 'd', 'a', 't', 'a',
-                                     0, 0, 0,   0, 0, 0, 0, 0, 0, 0, 0};
+    static const uint8_t chunks[] = {1,   0,   'w', 2, 1, 0, 0, 2, 4, 0, 0, 0, 'd', 'a',
+                                     't', 'a', 0,   0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
     struct ox_buf bytes = two_chunks();
 
     (void)state;
@@ -111,7 +111,7 @@ static void unknown_meanings__are_refused(void **state)
         uint8_t value;
         enum ox_code code;
     } rows[] = {
-        {0, 'o', OX_ECORRUPT},    {4, 2, OX_ECORRUPT},         {5, 2, OX_EUNSUPPORTED},
+        {0, 'o', OX_ECORRUPT},    {4, 2, OX_ECORRUPT},          {5, 2, OX_EUNSUPPORTED},
         {82, 3, OX_EUNSUPPORTED}, {83 + 7, 3, OX_EUNSUPPORTED}, {83 + 7, 255, OX_EUNSUPPORTED},
     };
 

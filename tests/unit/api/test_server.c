@@ -1,0 +1,299 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "oxide/api/api.h"
+#include "oxide/base/clock.h"
+#include "oxide/base/file.h"
+#include "oxide/registry/registry.h"
+#include "oxide/store/store.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ANSWER_MAX ((size_t)1 << 20)
+
+struct fixture {
+    char dir[64];
+    struct ox_store *store;
+    struct ox_registry *registry;
+    struct ox_control *control;
+    struct ox_api *api;
+    uint16_t port;
+    char *answer; /* the last one, head and body */
+};
+
+static int listen_on_loopback(uint16_t *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct ox_control_options control = {.poll_interval_s = 30};
+    struct ox_api_options api = {.version = "1.2.3"};
+    char path[96];
+
+    (void)snprintf(fixture->dir, sizeof(fixture->dir), "/tmp/oxide-api.XXXXXX");
+    assert_non_null(mkdtemp(fixture->dir));
+    (void)snprintf(path, sizeof(path), "%s/registry.db", fixture->dir);
+    assert_int_equal(ox_store_open_memory(&fixture->store, NULL), OX_OK);
+    assert_int_equal(ox_registry_open(&fixture->registry, path, NULL), OX_OK);
+    control.store = fixture->store;
+    control.registry = fixture->registry;
+    assert_int_equal(ox_control_new(&fixture->control, &control, NULL), OX_OK);
+    api.control = fixture->control;
+    api.listen_fd = listen_on_loopback(&fixture->port);
+    assert_int_equal(ox_api_start(&fixture->api, &api, NULL), OX_OK);
+    fixture->answer = malloc(ANSWER_MAX);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    ox_api_stop(fixture->api, 1000);
+    ox_control_stop(fixture->control);
+    ox_control_free(fixture->control);
+    ox_registry_close(fixture->registry);
+    ox_store_close(fixture->store);
+    assert_int_equal(ox_remove_tree(fixture->dir, NULL), OX_OK);
+    free(fixture->answer);
+    free(fixture);
+    return 0;
+}
+
+/* --- a client --- */
+
+static int dial(struct fixture *fixture)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(fixture->port),
+                                  .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+static void send_all(int fd, const void *bytes, size_t len)
+{
+    const char *from = bytes;
+
+    while (len > 0) {
+        ssize_t put = send(fd, from, len, MSG_NOSIGNAL);
+
+        assert_true(put > 0);
+        from += put;
+        len -= (size_t)put;
+    }
+}
+
+/* Read what comes until the server closes; requests say "Connection: close". */
+static unsigned receive(struct fixture *fixture, int fd)
+{
+    size_t used = 0;
+    ssize_t got;
+
+    while ((got = recv(fd, fixture->answer + used, ANSWER_MAX - 1 - used, 0)) > 0) {
+        used += (size_t)got;
+    }
+    fixture->answer[used] = '\0';
+    (void)close(fd);
+    return used > 12 ? (unsigned)strtoul(fixture->answer + 9, NULL, 10) : 0;
+}
+
+static unsigned request(struct fixture *fixture, const char *line, const char *headers,
+                        const char *body)
+{
+    int fd = dial(fixture);
+    char head[1024];
+
+    (void)snprintf(head, sizeof(head), "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n",
+                   line, headers);
+    send_all(fd, head, strlen(head));
+    send_all(fd, body, strlen(body));
+    return receive(fixture, fd);
+}
+
+static bool says(const struct fixture *fixture, const char *text)
+{
+    return strstr(fixture->answer, text) != NULL;
+}
+
+/* Upload `total` zero bytes in chunks of chunk_bytes; `broken` leaves the last chunk out. */
+static unsigned upload_chunked(struct fixture *fixture, size_t total, size_t chunk_bytes,
+                               bool broken)
+{
+    static const char head[] = "POST /api/v1/models/m/versions/v1 HTTP/1.1\r\nHost: x\r\n"
+                               "Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    char *chunk = calloc(1, chunk_bytes + 32);
+    int fd = dial(fixture);
+
+    send_all(fd, head, strlen(head));
+    for (size_t sent = 0; sent < total; sent += chunk_bytes) {
+        size_t take = total - sent < chunk_bytes ? total - sent : chunk_bytes;
+        int prefix = snprintf(chunk, 32, "%zx\r\n", take);
+
+        memset(chunk + prefix, 0, take);
+        memcpy(chunk + prefix + take, "\r\n", 2);
+        send_all(fd, chunk, (size_t)prefix + take + 2);
+    }
+    free(chunk);
+    if (broken) {
+        (void)close(fd);
+        return 0;
+    }
+    send_all(fd, "0\r\n\r\n", 5);
+    return receive(fixture, fd);
+}
+
+/* --- tests --- */
+
+static void health__answers(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(request(fixture, "GET /health", "", ""), 200);
+    assert_true(says(fixture, "{\"status\":\"healthy\",\"service\":\"oxide-control-plane\","
+                              "\"version\":\"1.2.3\"}"));
+}
+
+static void json__every_wrong_body_has_its_status(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(request(fixture, "POST /api/v1/devices", "Content-Length: 3\r\n", "xyz"), 400);
+    assert_int_equal(request(fixture, "POST /api/v1/devices",
+                             "Content-Type: text/plain\r\nContent-Length: 2\r\n", "{}"),
+                     415);
+    assert_int_equal(request(fixture, "POST /api/v1/devices", "Content-Length: 99999999\r\n", ""),
+                     413);
+    assert_int_equal(request(fixture, "POST /api/v1/models/m/versions/v1", "", ""), 411);
+    assert_int_equal(request(fixture, "PUT /health", "Content-Length: 0\r\n", ""), 405);
+    assert_true(says(fixture, "Allow: GET, HEAD"));
+    assert_int_equal(request(fixture, "GET /nope", "", ""), 404);
+    assert_true(says(fixture, "{\"error\":{\"code\":\"not_found\""));
+}
+
+static void json__is_taken_without_a_type_and_as_curl_sends_it(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(
+        request(fixture, "POST /api/v1/devices", "Content-Length: 12\r\n", "{\"id\":\"d-01\"}"),
+        400); /* one byte short */
+    assert_int_equal(
+        request(fixture, "POST /api/v1/devices", "Content-Length: 13\r\n", "{\"id\":\"d-01\"}"),
+        201);
+    assert_int_equal(request(fixture, "POST /api/v1/devices",
+                             "Content-Type: application/x-www-form-urlencoded\r\n"
+                             "Content-Length: 13\r\n",
+                             "{\"id\":\"d-01\"}"),
+                     200);
+    assert_int_equal(request(fixture, "POST /api/v1/devices/d-01/heartbeat", "", ""), 200);
+}
+
+static void upload__in_chunks_of_any_size_arrives_whole(void **state)
+{
+    static const size_t chunks[] = {4096, 65536, 100000, 262144, 1048576};
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
+        assert_int_equal(upload_chunked(fixture, 3 << 20, chunks[i], false), i == 0 ? 201 : 200);
+        assert_true(says(fixture, "\"size_bytes\":3145728"));
+        /* sha256sum of 3 MiB of zeroes */
+        assert_true(
+            says(fixture, "bbd05cf6097ac9b1f89ea29d2542c1b7b67ee46848393895f5a9e43fa1f621e5"));
+    }
+}
+
+static void upload__that_breaks_off_publishes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(upload_chunked(fixture, 1 << 20, 65536, true), 0);
+    assert_int_equal(request(fixture, "GET /api/v1/models/m", "", ""), 404);
+    assert_int_equal(upload_chunked(fixture, 1 << 20, 65536, false), 201);
+}
+
+static void download__honours_range_head_and_tags(void **state)
+{
+    static const char digest[] = "2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824";
+    struct fixture *fixture = *state;
+    char line[128];
+    char head[128];
+    char match[128];
+
+    (void)snprintf(line, sizeof(line), "PUT /api/v1/blobs/%s", digest);
+    assert_int_equal(request(fixture, line, "Content-Length: 5\r\n", "helli"), 400);
+    assert_int_equal(request(fixture, line, "Content-Length: 5\r\n", "hello"), 201);
+    assert_int_equal(request(fixture, line, "Content-Length: 5\r\n", "hello"), 200);
+    (void)snprintf(line, sizeof(line), "GET /api/v1/blobs/%s", digest);
+    assert_int_equal(request(fixture, line, "", ""), 200);
+    assert_true(says(fixture, "\r\n\r\nhello"));
+    assert_true(says(fixture, "immutable"));
+    assert_int_equal(request(fixture, line, "Range: bytes=1-3\r\n", ""), 206);
+    assert_true(says(fixture, "Content-Range: bytes 1-3/5"));
+    assert_true(says(fixture, "\r\n\r\nell"));
+    assert_int_equal(request(fixture, line, "Range: bytes=5-\r\n", ""), 416);
+    assert_true(says(fixture, "Content-Range: bytes */5"));
+    assert_int_equal(request(fixture, line, "Range: bytes=1-3\r\nIf-Range: \"other\"\r\n", ""),
+                     200);
+    (void)snprintf(match, sizeof(match), "If-None-Match: \"%s\"\r\n", digest);
+    assert_int_equal(request(fixture, line, match, ""), 304);
+    (void)snprintf(head, sizeof(head), "HEAD /api/v1/blobs/%s", digest);
+    assert_int_equal(request(fixture, head, "", ""), 200);
+    assert_true(says(fixture, "Content-Length: 5\r\n"));
+    assert_false(says(fixture, "hello"));
+}
+
+static void stop__does_not_wait_for_idle_connections(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t before_ms = ox_clock_system()->mono_ms(NULL);
+    int idle = dial(fixture);
+
+    ox_api_stop(fixture->api, 30000);
+    fixture->api = NULL;
+    assert_true(ox_clock_system()->mono_ms(NULL) - before_ms < 10000);
+    (void)close(idle);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(health__answers),
+        TEST(json__every_wrong_body_has_its_status),
+        TEST(json__is_taken_without_a_type_and_as_curl_sends_it),
+        TEST(upload__in_chunks_of_any_size_arrives_whole),
+        TEST(upload__that_breaks_off_publishes_nothing),
+        TEST(download__honours_range_head_and_tags),
+        TEST(stop__does_not_wait_for_idle_connections),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,234 @@
+/*
+ * Peak memory: a patch for a pair far larger than memory should be, made and applied through
+ * sources that compute their bytes. Optimised builds take 2 GiB, others 256 MiB. Sanitizers keep
+ * shadows of their own, so there is nothing to measure under them.
+ */
+#include "helpers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
+
+#ifdef __OPTIMIZE__
+#define PAIR_BYTES ((uint64_t)2 << 30)
+#else
+#define PAIR_BYTES ((uint64_t)256 << 20)
+#endif
+
+#define APPLY_MAX_KIB (32 * 1024)
+#define CREATE_MAX_KIB (256 * 1024)
+
+/* --- the pair: noise that repeats nowhere at the same turn; the target has gained 1,000 bytes in
+ * the middle, and three places of 100 KiB are other noise --- */
+
+#define NOISE_BYTES ((size_t)1 << 20)
+#define INSERTED_AT (PAIR_BYTES / 3)
+#define INSERTED_BYTES 1000
+#define CHANGED_BYTES ((uint64_t)100 << 10)
+
+struct pair {
+    struct ox_buf noise;
+    struct ox_buf other;
+};
+
+static void copy_turned(const struct ox_buf *noise, uint64_t offset, uint8_t *out, size_t len)
+{
+    while (len > 0) {
+        uint64_t block = offset / NOISE_BYTES;
+        size_t in_block = (size_t)(offset % NOISE_BYTES);
+        size_t from = (size_t)((in_block + block * 4099) % NOISE_BYTES);
+        size_t take = NOISE_BYTES - (from > in_block ? from : in_block);
+
+        take = take < len ? take : len;
+        memcpy(out, noise->data + from, take);
+        out += take;
+        offset += take;
+        len -= take;
+    }
+}
+
+static enum ox_code base_read(void *ctx, uint64_t offset, void *out, size_t len, struct ox_err *err)
+{
+    const struct pair *pair = ctx;
+
+    (void)err;
+    copy_turned(&pair->noise, offset, out, len);
+    return OX_OK;
+}
+
+/* One piece of the target: up to where its kind changes. */
+static size_t target_piece(const struct pair *pair, uint64_t offset, uint8_t *out, size_t len)
+{
+    static const uint64_t changed_at[] = {PAIR_BYTES / 8, PAIR_BYTES / 2, PAIR_BYTES / 8 * 7};
+    const struct ox_buf *from = &pair->noise;
+    uint64_t base_offset = offset > INSERTED_AT ? offset - INSERTED_BYTES : offset;
+    uint64_t end = UINT64_MAX;
+
+    if (offset < INSERTED_AT) {
+        end = INSERTED_AT;
+    } else if (offset < INSERTED_AT + INSERTED_BYTES) {
+        from = &pair->other;
+        end = INSERTED_AT + INSERTED_BYTES;
+    }
+    for (size_t i = 0; i < sizeof(changed_at) / sizeof(changed_at[0]); i++) {
+        if (offset < changed_at[i]) {
+            end = end < changed_at[i] ? end : changed_at[i];
+        } else if (offset < changed_at[i] + CHANGED_BYTES) {
+            from = &pair->other;
+            end = changed_at[i] + CHANGED_BYTES;
+        }
+    }
+    len = end - offset < len ? (size_t)(end - offset) : len;
+    copy_turned(from, base_offset, out, len);
+    return len;
+}
+
+static enum ox_code target_read(void *ctx, uint64_t offset, void *out, size_t len,
+                                struct ox_err *err)
+{
+    uint8_t *to = out;
+
+    (void)err;
+    while (len > 0) {
+        size_t took = target_piece(ctx, offset, to, len);
+
+        to += took;
+        offset += took;
+        len -= took;
+    }
+    return OX_OK;
+}
+
+/* --- measuring ---*/
+
+struct job {
+    struct pair *pair;
+    struct ox_delta_side base;
+    struct ox_delta_side target;
+    int patch_fd;
+};
+
+static void create(const struct job *job)
+{
+    struct ox_delta_options options = {.threads = 2};
+    struct ox_fd_io io = {job->patch_fd, "patch"};
+    struct ox_output output = ox_fd_output(&io);
+    struct ox_err err = OX_ERR_INIT;
+
+    if (ox_delta_create(&job->base, &job->target, &options, &output, NULL, &err) != OX_OK) {
+        fprintf(stderr, "create: %s\n", err.msg);
+        _exit(1);
+    }
+}
+
+/* The promised digest is made up: to hash the target once more would tell nothing about memory. */
+static void apply(const struct job *job)
+{
+    off_t size = lseek(job->patch_fd, 0, SEEK_END);
+    struct ox_fd_io io = {job->patch_fd, "patch"};
+    struct ox_source patch = ox_fd_source(&io, (uint64_t)size);
+    struct ox_apply_spec spec = {.base = &job->base, .check = &job->target.files[0]};
+    struct ox_err err = OX_ERR_INIT;
+
+    if (ox_apply_source(&spec, &patch, &err) != OX_EDIGEST ||
+        strstr(err.msg, "was rebuilt with SHA-256") == NULL) {
+        fprintf(stderr, "apply: %s\n", err.msg);
+        _exit(1);
+    }
+}
+
+static long max_rss_kib(void)
+{
+    struct rusage usage;
+
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+}
+
+/* KiB by which the peak grows while a child process does the job; -1 if it fails. */
+static long growth_kib(void (*run)(const struct job *job), const struct job *job)
+{
+    long growth = -1;
+    int ends[2];
+    int status = 0;
+    pid_t pid;
+
+    assert_int_equal(pipe(ends), 0);
+    pid = fork();
+    if (pid == 0) {
+        long before = max_rss_kib();
+
+        run(job);
+        growth = max_rss_kib() - before;
+        _exit(write(ends[1], &growth, sizeof(growth)) == sizeof(growth) ? 0 : 1);
+    }
+    (void)close(ends[1]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 ||
+        read(ends[0], &growth, sizeof(growth)) != sizeof(growth)) {
+        growth = -1;
+    }
+    (void)close(ends[0]);
+    return growth;
+}
+
+static void memory__stays_bounded_for_any_size(void **state)
+{
+    struct pair pair = {OX_BUF_INIT, OX_BUF_INIT};
+    struct ox_source base_file = {&pair, PAIR_BYTES, base_read};
+    struct ox_source target_file = {&pair, PAIR_BYTES + INSERTED_BYTES, target_read};
+    struct ox_manifest_file base_entry = {(char *)"model.bin", PAIR_BYTES, {{1}}, false};
+    struct ox_manifest_file target_entry = base_entry;
+    struct ox_manifest base_manifest = {&base_entry, 1};
+    struct ox_manifest target_manifest = {&target_entry, 1};
+    FILE *patch;
+    struct job job = {
+        &pair, {&base_manifest, &base_file, {{1}}}, {&target_manifest, &target_file, {{2}}}, -1};
+    long grown;
+
+    (void)state;
+    if (SANITIZED) {
+        print_message("skipped: a sanitizer's own memory would be measured\n");
+        skip();
+    }
+    pair.noise = noise(1, NOISE_BYTES);
+    pair.other = noise(2, NOISE_BYTES);
+    patch = tmpfile();
+    target_entry.size_bytes += INSERTED_BYTES;
+    assert_non_null(patch);
+    job.patch_fd = fileno(patch);
+    grown = growth_kib(create, &job);
+    print_message("create: %ld KiB for a pair of %llu MiB\n", grown,
+                  (unsigned long long)(PAIR_BYTES >> 20));
+    assert_in_range(grown, 0, CREATE_MAX_KIB);
+    assert_in_range(lseek(job.patch_fd, 0, SEEK_END), 3 * CHANGED_BYTES, 4 * CHANGED_BYTES);
+    grown = growth_kib(apply, &job);
+    print_message("apply: %ld KiB\n", grown);
+    assert_in_range(grown, 0, APPLY_MAX_KIB);
+    (void)fclose(patch);
+    ox_buf_clear(&pair.noise);
+    ox_buf_clear(&pair.other);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(memory__stays_bounded_for_any_size),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
