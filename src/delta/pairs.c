@@ -2,6 +2,7 @@
 
 #include "oxide/crypto/xxh64.h"
 #include "oxide/tensor/layout.h"
+#include "oxide/tensor/limits.h"
 #include "planes.h"
 
 #include <stdlib.h>
@@ -9,60 +10,87 @@
 
 #define NONE SIZE_MAX
 
-/* A tensor in the flat space of its side. */
+/* Tensors of all files of a side together; what is over is simply bytes. As many as one file may
+ * have: published models have some 100,000 over all shards. */
+#define SIDE_TENSORS_MAX OX_TENSOR_COUNT_MAX
+
+/* A tensor in the flat space of its side. No layout outlives its file's turn: those of thousands of
+ * files would fill memory. */
 struct flat {
-    const struct ox_tensor *tensor; /* lent by a layout */
     uint64_t offset;
-    uint64_t key;     /* what it is looked up by; its meaning changes from pass to pass */
+    uint64_t length;
+    uint64_t name;    /* sum of name and dtype */
+    uint64_t shape;   /* sum of dtype, shape and length */
     uint64_t content; /* sum of its bytes, once hashed */
-    size_t like;      /* index of its partner in the other side, or NONE */
+    enum ox_dtype dtype;
+    size_t like; /* index of its partner in the other side, or NONE */
+};
+
+enum file_kind {
+    KIND_BYTES,  /* no model; another file may tell where tensors lie in it */
+    KIND_MODEL,  /* has its tensors inside */
+    KIND_REFERS, /* ... and others in external data files */
 };
 
 /* All tensors of one side. */
 struct flat_side {
     const struct ox_delta_side *side;
-    struct ox_layout *layouts; /* per file; an external data file has what its ONNX file tells */
-    struct flat *tensors;      /* sorted by offset */
+    uint64_t *starts;      /* of each file, in the flat space */
+    enum file_kind *kinds; /* of each file */
+    struct flat *tensors;  /* sorted by offset */
     size_t count;
+    size_t max;
 };
 
 static void flat_clear(struct flat_side *self)
 {
-    for (size_t i = 0; self->layouts != NULL && i < self->side->manifest->count; i++) {
-        ox_layout_clear(&self->layouts[i]);
-    }
-    free(self->layouts);
+    free(self->starts);
+    free(self->kinds);
     free(self->tensors);
 }
 
-static uint64_t file_start(const struct ox_delta_side *side, size_t index)
+static uint64_t name_sum(const struct ox_tensor *tensor)
 {
-    uint64_t start = 0;
-
-    for (size_t i = 0; i < index; i++) {
-        start += side->files[i].size_bytes;
-    }
-    return start;
+    return ox_xxh64(tensor->name, strlen(tensor->name), tensor->dtype);
 }
 
-static enum ox_code add_tensors(struct flat_side *self, const struct ox_layout *layout,
-                                uint64_t start, struct ox_err *err)
+static uint64_t shape_sum(const struct ox_tensor *tensor)
 {
-    size_t internal = layout->count - layout->external_count;
-    struct flat *grown = realloc(self->tensors, (self->count + internal + 1) * sizeof(*grown));
+    uint64_t sum = (uint64_t)tensor->dtype + 1;
 
-    if (grown == NULL) {
-        return ox_err_nomem(err, "a list of tensors");
+    for (uint32_t i = 0; i < tensor->rank; i++) {
+        sum = (sum ^ tensor->shape[i]) * 0x9e3779b97f4a7c15u + 1;
     }
-    self->tensors = grown;
-    for (size_t i = 0; i < internal; i++) {
-        const struct ox_tensor *tensor = &layout->tensors[i];
+    return sum ^ tensor->length_bytes;
+}
 
-        if (tensor->length_bytes > 0) {
-            self->tensors[self->count++] =
-                (struct flat){tensor, start + tensor->offset_bytes, 0, 0, NONE};
+/* Add a tensor that lies in file number `file`. */
+static enum ox_code add_tensor(struct flat_side *self, const struct ox_tensor *tensor, size_t file,
+                               struct ox_err *err)
+{
+    uint64_t size = self->side->files[file].size_bytes;
+
+    if (tensor->length_bytes == 0 || tensor->offset_bytes > size ||
+        tensor->length_bytes > size - tensor->offset_bytes || self->count == SIDE_TENSORS_MAX) {
+        return OX_OK;
+    }
+    if (self->count == self->max) {
+        size_t max = self->max == 0 ? 64 : self->max * 2;
+        struct flat *grown = realloc(self->tensors, max * sizeof(*grown));
+
+        if (grown == NULL) {
+            return ox_err_nomem(err, "a list of tensors");
         }
+        self->tensors = grown;
+        self->max = max;
     }
+    self->tensors[self->count++] =
+        (struct flat){.offset = self->starts[file] + tensor->offset_bytes,
+                      .length = tensor->length_bytes,
+                      .name = name_sum(tensor),
+                      .shape = shape_sum(tensor),
+                      .dtype = tensor->dtype,
+                      .like = NONE};
     return OX_OK;
 }
 
@@ -85,73 +113,93 @@ static size_t find_external(const struct ox_manifest *manifest, const char *onnx
     return index;
 }
 
-/* The data files that file number `at` refers to. */
-static enum ox_code add_externals(struct flat_side *self, size_t at, struct ox_err *err)
+/* The tensors that file number `at` holds, or (with `external`) has in its data files. */
+static enum ox_code add_file(struct flat_side *self, size_t at, bool external, struct ox_err *err)
 {
-    enum ox_code code = OX_OK;
-    size_t first = self->layouts[at].count - self->layouts[at].external_count;
+    const struct ox_manifest *manifest = self->side->manifest;
+    struct ox_layout layout = OX_LAYOUT_INIT;
+    const char *path = NULL; /* the data file that `index` was found for: they come sorted */
+    size_t index = NONE;
+    size_t internal;
+    enum ox_code code = ox_layout_read(&layout, &self->side->files[at], err);
 
-    for (size_t i = first; code == OX_OK && i < self->layouts[at].count; i++) {
-        const struct ox_layout *onnx = &self->layouts[at];
-        const char *path = onnx->tensors[i].external;
-        size_t index;
+    if (code == OX_EUNSUPPORTED || code == OX_ECORRUPT || code == OX_ETOOBIG) {
+        ox_err_clear(err); /* simply bytes */
+        return OX_OK;
+    }
+    internal = layout.count - layout.external_count;
+    if (code == OX_OK) {
+        self->kinds[at] = layout.external_count > 0 ? KIND_REFERS : KIND_MODEL;
+    }
+    for (size_t i = 0; code == OX_OK && !external && i < internal; i++) {
+        code = add_tensor(self, &layout.tensors[i], at, err);
+    }
+    for (size_t i = internal; code == OX_OK && external && i < layout.count; i++) {
+        const struct ox_tensor *tensor = &layout.tensors[i];
 
-        if (i > first && strcmp(path, onnx->tensors[i - 1].external) == 0) {
-            continue; /* they are sorted by path: this file is done */
+        if (path == NULL || strcmp(path, tensor->external) != 0) {
+            path = tensor->external;
+            index = find_external(manifest, manifest->files[at].path, path);
         }
-        index = find_external(self->side->manifest, self->side->manifest->files[at].path, path);
-        if (index == NONE || self->layouts[index].format != OX_FORMAT_UNKNOWN) {
-            continue;
-        }
-        code = ox_layout_of_external(&self->layouts[index], onnx, path,
-                                     self->side->files[index].size_bytes, err);
-        if (code == OX_OK) {
-            code = add_tensors(self, &self->layouts[index], file_start(self->side, index), err);
+        if (index != NONE && self->kinds[index] == KIND_BYTES) {
+            code = add_tensor(self, tensor, index, err);
         }
     }
+    ox_layout_clear(&layout);
     return code;
 }
 
+/* By offset; where two models tell different things of one data file, in an order that does not
+ * depend on how this machine sorts. */
 static int by_offset(const void *a, const void *b)
 {
     const struct flat *left = a;
     const struct flat *right = b;
 
-    return left->offset < right->offset ? -1 : left->offset > right->offset;
+    if (left->offset != right->offset) {
+        return left->offset < right->offset ? -1 : 1;
+    }
+    if (left->length != right->length) {
+        return left->length > right->length ? -1 : 1;
+    }
+    if (left->name != right->name) {
+        return left->name < right->name ? -1 : 1;
+    }
+    return left->shape < right->shape ? -1 : left->shape > right->shape;
 }
 
 static enum ox_code flat_read(struct flat_side *self, const struct ox_delta_side *side,
                               struct ox_err *err)
 {
     size_t files = side->manifest->count;
+    uint64_t start = 0;
     size_t kept = 0;
     enum ox_code code = OX_OK;
 
     *self = (struct flat_side){.side = side};
-    self->layouts = calloc(files, sizeof(*self->layouts));
-    if (self->layouts == NULL) {
-        return ox_err_nomem(err, "a list of layouts");
+    self->starts = calloc(files, sizeof(*self->starts));
+    self->kinds = calloc(files, sizeof(*self->kinds));
+    if (self->starts == NULL || self->kinds == NULL) {
+        return ox_err_nomem(err, "a list of files");
+    }
+    for (size_t i = 0; i < files; i++) {
+        self->starts[i] = start;
+        start += side->files[i].size_bytes;
     }
     for (size_t i = 0; code == OX_OK && i < files; i++) {
-        code = ox_layout_read(&self->layouts[i], &side->files[i], err);
-        if (code == OX_EUNSUPPORTED || code == OX_ECORRUPT || code == OX_ETOOBIG) {
-            ox_err_clear(err); /* simply bytes */
-            code = OX_OK;
-        } else if (code == OX_OK) {
-            code = add_tensors(self, &self->layouts[i], file_start(side, i), err);
-        }
+        code = add_file(self, i, false, err);
     }
     for (size_t i = 0; code == OX_OK && i < files; i++) {
-        code = add_externals(self, i, err);
+        code = self->kinds[i] == KIND_REFERS ? add_file(self, i, true, err) : OX_OK;
     }
     if (code != OX_OK || self->count == 0) {
         return code;
     }
     qsort(self->tensors, self->count, sizeof(self->tensors[0]), by_offset);
-    for (size_t i = 1; i < self->count; i++) { /* two files may claim one external file */
+    for (size_t i = 1; i < self->count; i++) { /* two models may claim the same bytes */
         const struct flat *before = &self->tensors[kept];
 
-        if (self->tensors[i].offset >= before->offset + before->tensor->length_bytes) {
+        if (self->tensors[i].offset >= before->offset + before->length) {
             self->tensors[++kept] = self->tensors[i];
         }
     }
@@ -161,26 +209,10 @@ static enum ox_code flat_read(struct flat_side *self, const struct ox_delta_side
 
 /* --- matching --- */
 
-static uint64_t shape_key(const struct flat *flat, uint64_t seed)
-{
-    const struct ox_tensor *tensor = flat->tensor;
-    uint64_t key = ox_xxh64(&tensor->dtype, sizeof(tensor->dtype), seed);
-
-    for (uint32_t i = 0; i < tensor->rank; i++) {
-        key = key * 0x9e3779b97f4a7c15u + tensor->shape[i] + 1;
-    }
-    return key ^ tensor->length_bytes;
-}
-
-static uint64_t name_key(const struct flat *flat)
-{
-    return ox_xxh64(flat->tensor->name, strlen(flat->tensor->name), flat->tensor->dtype);
-}
-
 /* The passes: who may be partners, and by which key they find each other. */
 static uint64_t key_name_shape(const struct flat *flat)
 {
-    return shape_key(flat, name_key(flat));
+    return flat->name * 0x9e3779b97f4a7c15u ^ flat->shape;
 }
 static uint64_t key_content(const struct flat *flat)
 {
@@ -188,11 +220,11 @@ static uint64_t key_content(const struct flat *flat)
 }
 static uint64_t key_name(const struct flat *flat)
 {
-    return name_key(flat);
+    return flat->name;
 }
 static uint64_t key_shape(const struct flat *flat)
 {
-    return shape_key(flat, 0);
+    return flat->shape;
 }
 
 struct entry {
@@ -257,9 +289,9 @@ static enum ox_code hash_tensor(const struct ox_source *space, struct flat *flat
 {
     struct ox_xxh64 sum;
 
-    ox_xxh64_init(&sum, flat->tensor->length_bytes);
-    for (uint64_t at = 0; at < flat->tensor->length_bytes;) {
-        uint64_t left = flat->tensor->length_bytes - at;
+    ox_xxh64_init(&sum, flat->length);
+    for (uint64_t at = 0; at < flat->length;) {
+        uint64_t left = flat->length - at;
         size_t take = left < block_bytes ? (size_t)left : block_bytes;
         enum ox_code code = ox_stop_requested(stop)
                                 ? ox_err_set(err, OX_ECANCELED, "stopped while comparing tensors")
@@ -379,16 +411,15 @@ enum ox_code tensor_pairs_find(struct tensor_pairs *out, const struct ox_delta_s
         const struct flat *flat = &to.tensors[i];
 
         pairs[i].target_offset = flat->offset;
-        pairs[i].target_bytes = flat->tensor->length_bytes;
-        set_numbers(&pairs[i], flat->tensor->dtype);
+        pairs[i].target_bytes = flat->length;
+        set_numbers(&pairs[i], flat->dtype);
         if (flat->like != NONE) {
             const struct flat *like = &from.tensors[flat->like];
-            uint64_t common = like->tensor->length_bytes;
+            uint64_t common = like->length;
 
             pairs[i].has_base = true;
             pairs[i].base_offset = like->offset;
-            pairs[i].common_bytes =
-                common < flat->tensor->length_bytes ? common : flat->tensor->length_bytes;
+            pairs[i].common_bytes = common < flat->length ? common : flat->length;
         }
     }
     *out = (struct tensor_pairs){pairs, to.count};

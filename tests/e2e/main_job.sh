@@ -71,6 +71,7 @@ sleep 2.5
 runs cam-01 defect v3-finetune.onnx || fail "a paused campaign goes on"
 exits 0 "" oxide campaign resume "$campaign"
 within 20 "resumed: v1" runs cam-01 defect v1.onnx
+within 20 "the campaign is complete" campaign_is "$campaign" complete
 exits 4 "oxide: " oxide campaign pause "$campaign"
 deploy defect v2 --fleet factory
 exits 0 "" oxide campaign abort "$campaign"

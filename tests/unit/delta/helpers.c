@@ -253,6 +253,58 @@ struct ox_buf fine_tuned(const struct ox_buf *from, uint64_t seed, const char *d
     return out;
 }
 
+/* Protobuf by hand: field headers of two kinds are all that an ONNX file needs. */
+static void put_field(struct ox_buf *out, unsigned number, const void *bytes, size_t len)
+{
+    assert_int_equal(ox_buf_put_varint(out, number << 3 | 2, NULL), OX_OK);
+    assert_int_equal(ox_buf_put_varint(out, len, NULL), OX_OK);
+    put(out, bytes, len);
+}
+
+static void put_message(struct ox_buf *out, unsigned number, struct ox_buf *take)
+{
+    put_field(out, number, take->data, take->len_bytes);
+    ox_buf_clear(take);
+}
+
+static void put_number(struct ox_buf *out, unsigned number, uint64_t value)
+{
+    assert_int_equal(ox_buf_put_varint(out, number << 3, NULL), OX_OK);
+    assert_int_equal(ox_buf_put_varint(out, value, NULL), OX_OK);
+}
+
+static void put_entry(struct ox_buf *tensor, const char *key, const char *value)
+{
+    struct ox_buf entry = OX_BUF_INIT;
+
+    put_field(&entry, 1, key, strlen(key));
+    put_field(&entry, 2, value, strlen(value));
+    put_message(tensor, 13, &entry);
+}
+
+struct ox_buf onnx_with_external(const char *name, size_t count, size_t offset)
+{
+    struct ox_buf model = OX_BUF_INIT;
+    struct ox_buf graph = OX_BUF_INIT;
+    struct ox_buf tensor = OX_BUF_INIT;
+    char text[32];
+
+    put_number(&tensor, 1, count);
+    put_number(&tensor, 2, 1);
+    put_field(&tensor, 8, name, strlen(name));
+    put_entry(&tensor, "location", "weights.bin");
+    (void)snprintf(text, sizeof(text), "%zu", offset);
+    put_entry(&tensor, "offset", text);
+    (void)snprintf(text, sizeof(text), "%zu", count * 4);
+    put_entry(&tensor, "length", text);
+    put_number(&tensor, 14, 1);
+    put_message(&graph, 5, &tensor);
+    put_field(&graph, 2, "g", 1);
+    put_number(&model, 1, 8);
+    put_message(&model, 7, &graph);
+    return model;
+}
+
 /* --- whole deltas ---*/
 
 static enum ox_code output_write(void *ctx, const void *bytes, size_t len, struct ox_err *err)

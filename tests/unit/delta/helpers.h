@@ -61,6 +61,9 @@ struct ox_buf weights(uint64_t seed, size_t count, const char *dtype);
 /** The same weights, most of them moved a little. */
 struct ox_buf fine_tuned(const struct ox_buf *from, uint64_t seed, const char *dtype);
 
+/** An ONNX model whose one tensor, of `count` floats, lies in the neighbour weights.bin. */
+struct ox_buf onnx_with_external(const char *name, size_t count, size_t offset);
+
 /* --- whole deltas ---*/
 struct memory_output {
     struct ox_buf bytes;

@@ -176,6 +176,42 @@ static void no_model__has_no_tensors(void **state)
     found_clear(&found);
 }
 
+/* Encoder and decoder of one network share a data file; a third model lies about it. */
+static void external_data__may_belong_to_several_models(void **state)
+{
+    struct artifact sides[2] = {{.manifest = OX_MANIFEST_INIT}, {.manifest = OX_MANIFEST_INIT}};
+    struct tensor_pairs pairs = {NULL, 0};
+    uint64_t start = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        artifact_add(&sides[i], "m/decoder.onnx", onnx_with_external("d", 100, 400), false);
+        artifact_add(&sides[i], "m/encoder.onnx", onnx_with_external("e", 100, 0), false);
+        artifact_add(&sides[i], "m/liar-1.onnx", onnx_with_external("l", 100, 404), false);
+        artifact_add(&sides[i], "m/liar-2.onnx", onnx_with_external("l", 51, 600), false);
+        artifact_add(&sides[i], "m/liar-3.onnx", onnx_with_external("l", 1, 100000), false);
+        artifact_add(&sides[i], "m/weights.bin", noise(i, 800), false);
+        artifact_add(&sides[i], "weights.bin", noise(i, 800), false); /* of nobody */
+        artifact_finish(&sides[i]);
+    }
+    for (size_t i = 0; i < 5; i++) {
+        start += sides[1].bytes[i].len_bytes;
+    }
+    assert_int_equal(tensor_pairs_find(&pairs, &sides[0].side, &sides[1].side, NULL, NULL), OX_OK);
+    assert_int_equal(pairs.count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(pairs.pairs[i].has_base);
+        assert_int_equal(pairs.pairs[i].target_offset, start + i * 400);
+        assert_int_equal(pairs.pairs[i].base_offset, start + i * 400);
+        assert_int_equal(pairs.pairs[i].common_bytes, 400);
+        assert_int_equal(pairs.pairs[i].width, 4);
+    }
+    tensor_pairs_clear(&pairs);
+    (void)assert_round_trip(&sides[0], &sides[1]);
+    artifact_clear(&sides[0]);
+    artifact_clear(&sides[1]);
+}
+
 static void stop__is_canceled(void **state)
 {
     struct artifact *base = artifact_single(model("a:1:100", "U8"));
@@ -204,6 +240,7 @@ int main(void)
         cmocka_unit_test(other_dtype__is_no_like),
         cmocka_unit_test(numbers__have_the_width_of_their_dtype),
         cmocka_unit_test(no_model__has_no_tensors),
+        cmocka_unit_test(external_data__may_belong_to_several_models),
         cmocka_unit_test(stop__is_canceled),
     };
 

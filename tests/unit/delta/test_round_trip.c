@@ -245,58 +245,6 @@ static void folders__against_single_files(void **state)
     artifact_clear(&empties);
 }
 
-/* Protobuf by hand: field headers of two kinds are all that an ONNX file needs. */
-static void put_field(struct ox_buf *out, unsigned number, const void *bytes, size_t len)
-{
-    assert_int_equal(ox_buf_put_varint(out, number << 3 | 2, NULL), OX_OK);
-    assert_int_equal(ox_buf_put_varint(out, len, NULL), OX_OK);
-    put(out, bytes, len);
-}
-
-static void put_message(struct ox_buf *out, unsigned number, struct ox_buf *take)
-{
-    put_field(out, number, take->data, take->len_bytes);
-    ox_buf_clear(take);
-}
-
-static void put_number(struct ox_buf *out, unsigned number, uint64_t value)
-{
-    assert_int_equal(ox_buf_put_varint(out, number << 3, NULL), OX_OK);
-    assert_int_equal(ox_buf_put_varint(out, value, NULL), OX_OK);
-}
-
-static void put_entry(struct ox_buf *tensor, const char *key, const char *value)
-{
-    struct ox_buf entry = OX_BUF_INIT;
-
-    put_field(&entry, 1, key, strlen(key));
-    put_field(&entry, 2, value, strlen(value));
-    put_message(tensor, 13, &entry);
-}
-
-/* An ONNX model whose one tensor of `count` floats lies in DIR/weights.bin at offset 64. */
-static struct ox_buf onnx_with_external(size_t count)
-{
-    struct ox_buf model = OX_BUF_INIT;
-    struct ox_buf graph = OX_BUF_INIT;
-    struct ox_buf tensor = OX_BUF_INIT;
-    char length[32];
-
-    (void)snprintf(length, sizeof(length), "%zu", count * 4);
-    put_number(&tensor, 1, count);
-    put_number(&tensor, 2, 1);
-    put_field(&tensor, 8, "w", 1);
-    put_entry(&tensor, "location", "weights.bin");
-    put_entry(&tensor, "offset", "64");
-    put_entry(&tensor, "length", length);
-    put_number(&tensor, 14, 1);
-    put_message(&graph, 5, &tensor);
-    put_field(&graph, 2, "g", 1);
-    put_number(&model, 1, 8);
-    put_message(&model, 7, &graph);
-    return model;
-}
-
 static void external_data__gains_from_its_numbers(void **state)
 {
     size_t count = 30000;
@@ -312,10 +260,10 @@ static void external_data__gains_from_its_numbers(void **state)
     (void)state;
     put_buf(&old_data, &numbers);
     put_buf(&new_data, &tuned);
-    artifact_add(&from, "sub/model.onnx", onnx_with_external(count), false);
+    artifact_add(&from, "sub/model.onnx", onnx_with_external("w", count, 64), false);
     artifact_add(&from, "sub/weights.bin", old_data, false);
     artifact_finish(&from);
-    artifact_add(&to, "sub/model.onnx", onnx_with_external(count), false);
+    artifact_add(&to, "sub/model.onnx", onnx_with_external("w", count, 64), false);
     artifact_add(&to, "sub/weights.bin", new_data, false);
     artifact_add(&to, "a.txt", bytes_of("shifts all", 10), false);
     artifact_finish(&to);
