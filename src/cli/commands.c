@@ -81,7 +81,8 @@ const struct ox_command ox_commands[] = {
          {"delta-workers", 0, "N", "processors less one", "Threads that make deltas"},
          {"delta-wait", 0, "TIME", "10m",
           "How long an assignment waits for its delta before the full file will do"},
-         {"poll-interval", 0, "SECONDS", "as devices say", "How often devices shall come back"}, LOG_FORMAT),
+         {"poll-interval", 0, "SECONDS", "as devices say", "How often devices shall come back"},
+         LOG_FORMAT),
      "oxide serve --data /var/lib/oxide\noxide serve --listen 127.0.0.1:0 --data ./data",
      OX_RUNS_ON,
      OX_EXIT_BIT(OX_EXIT_CONFLICT) | OX_EXIT_BIT(OX_EXIT_BAD_INPUT) |
@@ -195,7 +196,7 @@ const struct ox_command ox_commands[] = {
          {"output", 'o', "FILE", NULL, "Where to write the patch (required); - is standard output"},
          {"engine", 0, "auto|tensor|binary", "auto",
           "How: by tensors, by bytes alone, or whichever is smaller"},
-         {"threads", 0, "N", "processors", "Threads to use"}),
+         {"threads", 0, "N", "processors, at most 4", "Threads to use; each takes up to 60 MiB"}),
      "oxide delta create model-v1.onnx model-v2.onnx -o v1-v2.oxdl\n"
      "oxide delta create v1/ v2/ -o - | ssh device 'cat > v1-v2.oxdl'",
      OX_TAKES_JSON, OX_EXITS_FILES, ox_run_delta_create},

@@ -16,6 +16,10 @@
 
 #define THREADS_MAX 64
 
+/* Unless told, no more threads than this: each takes up to 60 MiB where zstd's best level is tried,
+ * and four stay under 256 MiB. */
+#define THREADS_DEFAULT_MAX 4
+
 /* What every reader knows: all else can be done with these. */
 #define OPS_NEEDED ((uint64_t)1 << OX_OXDL_END | (uint64_t)1 << OX_OXDL_RAW)
 
@@ -356,13 +360,20 @@ static enum ox_code run(struct pipeline *self, const struct tensor_pairs *pairs,
     return code;
 }
 
+static unsigned default_threads(void)
+{
+    unsigned cpus = ox_cpu_count();
+
+    return cpus < THREADS_DEFAULT_MAX ? cpus : THREADS_DEFAULT_MAX;
+}
+
 enum ox_code ox_delta_create(const struct ox_delta_side *base, const struct ox_delta_side *target,
                              const struct ox_delta_options *options, const struct ox_output *out,
                              struct ox_delta_stats *stats, struct ox_err *err)
 {
     const struct engine *engine = engine_row(options->engine);
     uint64_t ops = engine->ops & (options->ops == 0 ? OX_OXDL_OPS_KNOWN : options->ops);
-    unsigned threads = options->threads == 0 ? ox_cpu_count() : options->threads;
+    unsigned threads = options->threads == 0 ? default_threads() : options->threads;
     struct ox_concat base_space = {0};
     struct ox_concat target_space = {0};
     struct ox_source base_source;

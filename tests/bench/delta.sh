@@ -66,7 +66,7 @@ xdelta3_apply() { run xdelta3 -f -d -s "$1" "$2" "$3"; }
 bsdiff_create() { run bsdiff "$1" "$2" "$3"; }
 bsdiff_apply() { run bspatch "$1" "$3" "$2"; }
 
-rate() { awk -v n="$1" -v s="$2" 'BEGIN { printf "%.0f", s > 0 ? n / s / 1e6 : 0 }'; }
+rate() { awk -v n="$1" -v s="$2" 'BEGIN { printf "%.0f", (s > 0 ? n / s / 1e6 : 0) }'; }
 mib() { awk -v k="$1" 'BEGIN { printf "%.1f", k / 1024 }'; }
 
 sizes=$work/sizes.md
@@ -141,7 +141,7 @@ fi
     printf '\n|---|---|---|'; for p in $peers; do printf -- '---|---|'; done
     printf '\n'; cat "$times"
     if [ -s "$ratios" ]; then
-        awk '{ s += log($1 / $2); n++; if ($1 > $2 + 192) { over++; names = names "\n  " $3 " " $4 " " $5 " " $6 ": " $1 " against " $2 } }
+        awk '{ s += log($1 / $2); n++; if ($1 > $2 + 192) { over++; name = $0; sub(/^[0-9]+ [0-9]+ /, "", name); names = names "\n  " name ": " $1 " against " $2 } }
              END { printf "\npatch bytes over the best peer: geometric mean %.3f over %d pairs; %d pairs larger by more than 192 bytes%s\n", exp(s / n), n, over, names }' "$ratios"
     fi
     if [ "$large" -gt 0 ]; then
@@ -156,6 +156,7 @@ fi
         done
         oxide_create "$base" "$target" "$work/patch"
         printf '\n%s GiB, changed in places: patch %s bytes; create %s s, %s MiB' "$large" "$(stat -c %s "$work/patch")" "$took" "$(mib "$peak")"
+        rm -f "$work/rebuilt"
         oxide_apply "$base" "$work/patch" "$work/rebuilt"
         printf '; apply %s s, %s MiB\n' "$took" "$(mib "$peak")"
         cmp -s "$work/rebuilt" "$target" || die "oxide rebuilt other bytes for the large pair"

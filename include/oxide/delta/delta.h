@@ -18,9 +18,9 @@ OX_MUST_USE enum ox_code ox_delta_engine_parse(const char *word, enum ox_delta_e
 
 struct ox_delta_options {
     enum ox_delta_engine engine;
-    unsigned threads;     /* 0: as many as the machine has; the bytes do not depend on it */
-    uint64_t ops;         /* OXDL 2 operations that the reader knows; 0: all of this release */
-    struct ox_stop *stop; /* may be NULL */
+    unsigned threads; /* 0: as many as the machine has, at most 4; the bytes do not depend on it */
+    uint64_t ops;     /* OXDL 2 operations that the reader knows; 0: all of this release */
+    struct ox_stop *stop;               /* may be NULL */
     const struct ox_progress *progress; /* bytes of target done; may be NULL */
 };
 
