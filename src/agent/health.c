@@ -39,7 +39,7 @@ static enum ox_code open_plain(const char *path, uint64_t *size_bytes, int *out_
 static enum ox_code verify_file(const char *path, const struct ox_manifest_file *file,
                                 struct ox_stop *stop, struct ox_err *err)
 {
-    struct ox_digest digest;
+    struct ox_digest digest = {{0}};
     struct ox_fd_io io = {-1, path};
     struct ox_source source;
     uint64_t size = 0;

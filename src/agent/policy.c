@@ -24,7 +24,8 @@ enum ox_decision ox_policy_decide(const struct ox_assignment *assignment,
                                   const char *current_version,
                                   const struct ox_digest *current_digest, uint64_t failures)
 {
-    if (current_version != NULL && strcmp(current_version, assignment->version) == 0 &&
+    if (current_version != NULL && current_digest != NULL &&
+        strcmp(current_version, assignment->version) == 0 &&
         ox_digest_equal(current_digest, &assignment->digest)) {
         return OX_DECIDE_NOTHING;
     }
