@@ -367,11 +367,11 @@ static unsigned default_threads(void)
     return cpus < THREADS_DEFAULT_MAX ? cpus : THREADS_DEFAULT_MAX;
 }
 
-enum ox_code ox_delta_create(const struct ox_delta_side *base, const struct ox_delta_side *target,
-                             const struct ox_delta_options *options, const struct ox_output *out,
-                             struct ox_delta_stats *stats, struct ox_err *err)
+static enum ox_code create_by(const struct engine *engine, const struct ox_delta_side *base,
+                              const struct ox_delta_side *target,
+                              const struct ox_delta_options *options, const struct ox_output *out,
+                              struct ox_delta_stats *stats, struct ox_err *err)
 {
-    const struct engine *engine = engine_row(options->engine);
     uint64_t ops = engine->ops & (options->ops == 0 ? OX_OXDL_OPS_KNOWN : options->ops);
     unsigned threads = options->threads == 0 ? default_threads() : options->threads;
     struct ox_concat base_space = {0};
@@ -433,4 +433,55 @@ out:
         }
     }
     return code;
+}
+
+static enum ox_code append(void *ctx, const void *bytes, size_t len_bytes, struct ox_err *err)
+{
+    return ox_buf_append(ctx, bytes, len_bytes, err);
+}
+
+/* A small target: where its patch is not mostly differences of numbers, the binary engine may beat
+ * the choice stretch by stretch, so it has a try of its own, and the smaller patch wins. */
+static enum ox_code create_small(const struct ox_delta_side *base,
+                                 const struct ox_delta_side *target,
+                                 const struct ox_delta_options *options,
+                                 const struct ox_output *out, struct ox_delta_stats *stats,
+                                 struct ox_err *err)
+{
+    struct ox_delta_options silent = *options;
+    struct ox_delta_stats counts[2] = {{.frames = 0}, {.frames = 0}};
+    struct ox_buf patches[2] = {OX_BUF_INIT, OX_BUF_INIT};
+    struct ox_output first = {&patches[0], append};
+    struct ox_output second = {&patches[1], append};
+    size_t best = 0;
+    enum ox_code code =
+        create_by(engine_row(OX_ENGINE_AUTO), base, target, options, &first, &counts[0], err);
+
+    silent.progress = NULL;
+    if (code == OX_OK && (patches[0].len_bytes < WHOLE_TRY_ALWAYS ||
+                          counts[0].patch_bytes[OX_OXDL_XOR] + counts[0].patch_bytes[OX_OXDL_SUB] <
+                              patches[0].len_bytes / 2)) {
+        code = create_by(engine_row(OX_ENGINE_BINARY), base, target, &silent, &second, &counts[1],
+                         err);
+        best = patches[1].len_bytes < patches[0].len_bytes ? 1 : 0;
+    }
+    if (code == OX_OK) {
+        code = out->write(out->ctx, patches[best].data, patches[best].len_bytes, err);
+    }
+    if (code == OX_OK && stats != NULL) {
+        *stats = counts[best];
+    }
+    ox_buf_clear(&patches[0]);
+    ox_buf_clear(&patches[1]);
+    return code;
+}
+
+enum ox_code ox_delta_create(const struct ox_delta_side *base, const struct ox_delta_side *target,
+                             const struct ox_delta_options *options, const struct ox_output *out,
+                             struct ox_delta_stats *stats, struct ox_err *err)
+{
+    if (options->engine == OX_ENGINE_AUTO && ox_manifest_size(target->manifest) <= WHOLE_MAX) {
+        return create_small(base, target, options, out, stats, err);
+    }
+    return create_by(engine_row(options->engine), base, target, options, out, stats, err);
 }

@@ -11,6 +11,7 @@ round_trip() { # BASE TARGET [OPTIONS]
     diff -r rebuilt "$target" > /dev/null || fail "$base to $target $*: not the same bytes"
 }
 
+declare -A patch_bytes
 step "models of each format and update, each engine, one thread and three"
 for format in onnx safetensors bf16 gguf; do
     for variant in v1 v2-head v3-finetune v4-retrain v5-prune; do
@@ -23,7 +24,11 @@ for format in onnx safetensors bf16 gguf; do
             oxide delta create $format-v1 $format-$variant -o p.oxdl --engine $engine --threads 3 \
                 > /dev/null || fail "create with 3 threads"
             cmp -s one.oxdl p.oxdl || fail "$format $variant $engine: the threads change the patch"
+            patch_bytes[$engine]=$(size p.oxdl)
         done
+        [ "${patch_bytes[auto]}" -le "${patch_bytes[tensor]}" ] &&
+            [ "${patch_bytes[auto]}" -le "${patch_bytes[binary]}" ] ||
+            fail "$format $variant: auto is not the smallest: ${patch_bytes[*]}"
         [ "$(size one.oxdl)" -le $(($(size $format-$variant) + 4096)) ] ||
             fail "$format $variant: the patch is larger than the file"
     done
