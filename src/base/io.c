@@ -16,6 +16,27 @@ enum ox_code ox_source_read(const struct ox_source *source, uint64_t offset, voi
     return len_bytes == 0 ? OX_OK : source->read_at(source->ctx, offset, out, len_bytes, err);
 }
 
+enum ox_code ox_source_copy(const struct ox_source *source, const struct ox_output *output,
+                            struct ox_err *err)
+{
+    enum { BLOCK_BYTES = 64 * 1024 };
+    uint8_t *block = malloc(BLOCK_BYTES);
+    enum ox_code code = block == NULL ? ox_err_nomem(err, "a copy") : OX_OK;
+
+    for (uint64_t at = 0; code == OX_OK && at < source->size_bytes;) {
+        uint64_t left = source->size_bytes - at;
+        size_t take = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
+
+        code = ox_source_read(source, at, block, take, err);
+        if (code == OX_OK) {
+            code = output->write(output->ctx, block, take, err);
+        }
+        at += take;
+    }
+    free(block);
+    return code;
+}
+
 static enum ox_code memory_read_at(void *ctx, uint64_t offset, void *out, size_t len_bytes,
                                    struct ox_err *err)
 {

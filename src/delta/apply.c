@@ -308,29 +308,25 @@ const struct ox_oxdl_header *ox_apply_header(const struct ox_apply *apply)
     return apply->have_header ? &apply->header : NULL;
 }
 
+static enum ox_code feed_apply(void *ctx, const void *bytes, size_t len_bytes, struct ox_err *err)
+{
+    return ox_apply_feed(ctx, bytes, len_bytes, err);
+}
+
 enum ox_code ox_apply_source(const struct ox_apply_spec *spec, const struct ox_source *patch,
                              struct ox_err *err)
 {
-    enum { BLOCK_BYTES = 64 * 1024 };
     struct ox_apply *apply = NULL;
-    uint8_t *block = malloc(BLOCK_BYTES);
-    enum ox_code code =
-        block == NULL ? ox_err_nomem(err, "reading a patch") : ox_apply_new(&apply, spec, err);
+    enum ox_code code = ox_apply_new(&apply, spec, err);
 
-    for (uint64_t at = 0; code == OX_OK && at < patch->size_bytes;) {
-        uint64_t left = patch->size_bytes - at;
-        size_t take = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
+    if (code == OX_OK) {
+        const struct ox_output feed = {apply, feed_apply};
 
-        code = ox_source_read(patch, at, block, take, err);
-        if (code == OX_OK) {
-            code = ox_apply_feed(apply, block, take, err);
-        }
-        at += take;
+        code = ox_source_copy(patch, &feed, err);
     }
     if (code == OX_OK) {
         code = ox_apply_finish(apply, err);
     }
     ox_apply_free(apply);
-    free(block);
     return code;
 }

@@ -89,15 +89,6 @@ static enum ox_code write_out(struct pipeline *self, const struct ox_buf *bytes,
                       : self->out->write(self->out->ctx, bytes->data, bytes->len_bytes, err);
 }
 
-static void add_stats(struct ox_delta_stats *to, const struct ox_delta_stats *from)
-{
-    for (size_t i = 0; i < OX_OXDL_OP_COUNT; i++) {
-        to->target_bytes[i] += from->target_bytes[i];
-        to->patch_bytes[i] += from->patch_bytes[i];
-    }
-    to->frames += from->frames;
-}
-
 /* Wait for the oldest job and write what it made. */
 static enum ox_code take_oldest(struct pipeline *self, struct ox_err *err)
 {
@@ -118,7 +109,7 @@ static enum ox_code take_oldest(struct pipeline *self, struct ox_err *err)
         }
         return code;
     }
-    add_stats(&self->stats, &job->stats);
+    stats_add(&self->stats, &job->stats);
     code = write_out(self, &job->out, err);
     ox_progress_update(self->options->progress, job->stretch.target + job->stretch.len,
                        self->target->size_bytes);
@@ -277,20 +268,24 @@ static enum ox_code put_end(struct pipeline *self, struct ox_err *err)
     return code;
 }
 
+/* May bytes without meaning still beat this patch? Not where it is mostly differences of numbers.
+ */
+static bool may_be_beaten(const struct ox_delta_stats *stats, size_t patch_bytes)
+{
+    return patch_bytes < WHOLE_TRY_ALWAYS || stats_number_bytes(stats) < patch_bytes / 2;
+}
+
 /* The frames were held back: is one frame for all of the target smaller? Write the better. */
 static enum ox_code release(struct pipeline *self, struct ox_err *err)
 {
     struct ox_delta_stats stats = {.frames = 0};
-    uint64_t number_bytes =
-        self->stats.patch_bytes[OX_OXDL_XOR] + self->stats.patch_bytes[OX_OXDL_SUB];
     struct ox_buf whole = OX_BUF_INIT;
     const struct ox_buf *best = &self->held;
     bool done = false;
     enum ox_code code = OX_OK;
 
     if (self->held.len_bytes < WHOLE_TRY_BYTES(self->target->size_bytes) &&
-        self->stats.frames > 1 &&
-        (number_bytes < self->held.len_bytes / 2 || self->held.len_bytes < WHOLE_TRY_ALWAYS)) {
+        self->stats.frames > 1 && may_be_beaten(&self->stats, self->held.len_bytes)) {
         code = encoder_run_whole(self->idle[0], &whole, &stats, &done, err);
     }
     if (code == OX_OK && done && whole.len_bytes < self->held.len_bytes) {
@@ -425,12 +420,7 @@ out:
     ox_concat_clear(&base_space);
     if (code == OX_OK && stats != NULL) {
         *stats = self.stats;
-        stats->engine = OX_ENGINE_BINARY;
-        for (unsigned op = 0; op < OX_OXDL_OP_COUNT; op++) {
-            if (engine_op_is_tensor((enum ox_oxdl_op)op) && stats->target_bytes[op] > 0) {
-                stats->engine = OX_ENGINE_TENSOR;
-            }
-        }
+        stats->engine = stats_engine(stats);
     }
     return code;
 }
@@ -458,9 +448,7 @@ static enum ox_code create_small(const struct ox_delta_side *base,
         create_by(engine_row(OX_ENGINE_AUTO), base, target, options, &first, &counts[0], err);
 
     silent.progress = NULL;
-    if (code == OX_OK && (patches[0].len_bytes < WHOLE_TRY_ALWAYS ||
-                          counts[0].patch_bytes[OX_OXDL_XOR] + counts[0].patch_bytes[OX_OXDL_SUB] <
-                              patches[0].len_bytes / 2)) {
+    if (code == OX_OK && may_be_beaten(&counts[0], patches[0].len_bytes)) {
         code = create_by(engine_row(OX_ENGINE_BINARY), base, target, &silent, &second, &counts[1],
                          err);
         best = patches[1].len_bytes < patches[0].len_bytes ? 1 : 0;

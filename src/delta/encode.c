@@ -1,6 +1,7 @@
 #include "encode.h"
 
 #include "decode.h"
+#include "engines.h"
 #include "oxide/crypto/xxh64.h"
 #include "planes.h"
 
@@ -432,15 +433,6 @@ static enum ox_code put_by_pieces(struct encoder *self, const struct stretch *st
         at += n;
     }
     return code;
-}
-
-static void stats_add(struct ox_delta_stats *to, const struct ox_delta_stats *from)
-{
-    for (size_t i = 0; i < OX_OXDL_OP_COUNT; i++) {
-        to->target_bytes[i] += from->target_bytes[i];
-        to->patch_bytes[i] += from->patch_bytes[i];
-    }
-    to->frames += from->frames;
 }
 
 static enum ox_code put_copy(struct encoder *self, const struct stretch *stretch,

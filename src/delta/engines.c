@@ -41,3 +41,27 @@ enum ox_code ox_delta_engine_parse(const char *word, enum ox_delta_engine *out, 
     }
     return ox_err_set(err, OX_EINVAL, "\"%s\" is no engine: auto, tensor or binary can be", word);
 }
+
+enum ox_delta_engine stats_engine(const struct ox_delta_stats *stats)
+{
+    return stats_number_bytes(stats) > 0 ? OX_ENGINE_TENSOR : OX_ENGINE_BINARY;
+}
+
+void stats_add(struct ox_delta_stats *to, const struct ox_delta_stats *from)
+{
+    for (size_t i = 0; i < OX_OXDL_OP_COUNT; i++) {
+        to->target_bytes[i] += from->target_bytes[i];
+        to->patch_bytes[i] += from->patch_bytes[i];
+    }
+    to->frames += from->frames;
+}
+
+uint64_t stats_number_bytes(const struct ox_delta_stats *stats)
+{
+    uint64_t bytes = 0;
+
+    for (unsigned op = 0; op < OX_OXDL_OP_COUNT; op++) {
+        bytes += engine_op_is_tensor((enum ox_oxdl_op)op) ? stats->patch_bytes[op] : 0;
+    }
+    return bytes;
+}

@@ -1,7 +1,5 @@
 #include "engines.h"
 
-#include <stdlib.h>
-
 struct inspection {
     struct ox_delta_stats stats;
     struct ox_oxdl_header *header;
@@ -34,26 +32,23 @@ static enum ox_code on_frame(void *ctx, const struct ox_oxdl_frame *frame, struc
     return code;
 }
 
+static enum ox_code feed_reader(void *ctx, const void *bytes, size_t len_bytes, struct ox_err *err)
+{
+    return ox_oxdl_reader_feed(ctx, bytes, len_bytes, err);
+}
+
 static enum ox_code inspect_v2(const struct ox_source *patch, struct inspection *self,
                                struct ox_err *err)
 {
-    enum { BLOCK_BYTES = 64 * 1024 };
     struct ox_oxdl_handler handler = {self, on_header, on_frame};
     struct ox_oxdl_reader *reader = NULL;
-    uint8_t *block = malloc(BLOCK_BYTES);
     uint64_t framed = 0;
-    enum ox_code code = block == NULL ? ox_err_nomem(err, "reading a patch")
-                                      : ox_oxdl_reader_new(&reader, &handler, err);
+    enum ox_code code = ox_oxdl_reader_new(&reader, &handler, err);
 
-    for (uint64_t at = 0; code == OX_OK && at < patch->size_bytes;) {
-        uint64_t left = patch->size_bytes - at;
-        size_t take = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
+    if (code == OX_OK) {
+        const struct ox_output feed = {reader, feed_reader};
 
-        code = ox_source_read(patch, at, block, take, err);
-        if (code == OX_OK) {
-            code = ox_oxdl_reader_feed(reader, block, take, err);
-        }
-        at += take;
+        code = ox_source_copy(patch, &feed, err);
     }
     if (code == OX_OK) {
         code = ox_oxdl_reader_finish(reader, err);
@@ -63,7 +58,6 @@ static enum ox_code inspect_v2(const struct ox_source *patch, struct inspection 
     }
     self->stats.patch_bytes[OX_OXDL_END] = patch->size_bytes - framed;
     ox_oxdl_reader_free(reader);
-    free(block);
     return code;
 }
 
@@ -83,12 +77,7 @@ enum ox_code ox_delta_inspect(const struct ox_source *patch, struct ox_oxdl_head
         return code;
     }
     self.stats.patch_total_bytes = patch->size_bytes;
-    self.stats.engine = OX_ENGINE_BINARY;
-    for (unsigned op = 0; op < OX_OXDL_OP_COUNT; op++) {
-        if (engine_op_is_tensor((enum ox_oxdl_op)op) && self.stats.target_bytes[op] > 0) {
-            self.stats.engine = OX_ENGINE_TENSOR;
-        }
-    }
+    self.stats.engine = stats_engine(&self.stats);
     *header = found;
     *stats = self.stats;
     return OX_OK;

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+/* To add a state: a value in its enum (wire/state.h), a word here, and its word in docs/rest.md;
+ * the registry checks campaign and rollout words in its migrations. */
 #define COUNT(words) (sizeof(words) / sizeof((words)[0]))
 
 static const char *const device_words[] = {

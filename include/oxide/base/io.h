@@ -39,6 +39,10 @@ struct ox_output {
 OX_MUST_USE enum ox_code ox_source_read(const struct ox_source *source, uint64_t offset, void *out,
                                         size_t len_bytes, struct ox_err *err);
 
+/** Hand all of a source to an output, in blocks of at most 64 KiB. Errors: OX_ENOMEM, theirs. */
+OX_MUST_USE enum ox_code ox_source_copy(const struct ox_source *source,
+                                        const struct ox_output *output, struct ox_err *err);
+
 /** A source over borrowed memory. */
 struct ox_memory {
     const uint8_t *data;
