@@ -1,0 +1,66 @@
+/** What the files that encode frames share: the encoder's working memory, and writing one frame. */
+#ifndef OXIDE_DELTA_ENCODER_H
+#define OXIDE_DELTA_ENCODER_H
+
+#include "encode.h"
+
+#include <zstd.h>
+
+struct encoder {
+    const struct ox_source *base;
+    const struct ox_source *target;
+    uint64_t ops;
+    ZSTD_CCtx *zstd;
+    struct ox_buf bytes;  /* the stretch's target bytes */
+    struct ox_buf prefix; /* gathered base bytes */
+    struct ox_buf diff;
+    struct ox_buf planes;
+    struct ox_buf packed;    /* one zstd output */
+    struct ox_buf body[2];   /* candidates for a frame's body */
+    struct ox_buf frames[2]; /* candidates for the stretch */
+    struct ox_oxdl_range ranges[STRETCH_PIECES_MAX + 1];
+    size_t range_count;
+};
+
+/** May frames of this operation be written? */
+static inline bool may(const struct encoder *self, enum ox_oxdl_op op)
+{
+    return (self->ops >> op & 1) != 0;
+}
+
+/** Fill `out` with len bytes of the source. */
+enum ox_code read_bytes(const struct ox_source *source, uint64_t offset, size_t len,
+                        struct ox_buf *out, struct ox_err *err);
+
+/** Append one frame and count it. body may be NULL. */
+enum ox_code put_frame(struct ox_buf *out, enum ox_oxdl_op op, uint64_t target,
+                       const uint8_t *bytes, uint32_t n, const struct ox_oxdl_range *ranges,
+                       size_t range_count, const struct ox_buf *body, struct ox_delta_stats *stats,
+                       struct ox_err *err);
+
+/* --- encode_bytes.c: bytes without meaning --- */
+
+/**
+ * Compress into self->packed, into less than `limit` bytes. *fits is false where that cannot be
+ * done: then packed holds nothing of use.
+ */
+enum ox_code zstd_pack(struct encoder *self, const uint8_t *bytes, size_t n,
+                       const struct ox_buf *prefix, int level, size_t limit, bool *fits,
+                       struct ox_err *err);
+
+/**
+ * One ZSTD frame, or a RAW one where that is smaller, for n bytes of the stretch. `beat` is what it
+ * must cost less than to be of use: where a fast try is far from it, no better one is made.
+ */
+enum ox_code put_zstd_frame(struct encoder *self, const struct piece *pieces, size_t count,
+                            uint64_t target, const uint8_t *bytes, uint32_t n, size_t beat,
+                            struct ox_buf *out, struct ox_delta_stats *stats, struct ox_err *err);
+
+/* --- encode_planes.c: numbers that have no model --- */
+
+/** The better of an XOR and a SUB frame for a piece of numbers. */
+enum ox_code put_planes_frame(struct encoder *self, const struct piece *piece, uint64_t target,
+                              const uint8_t *bytes, struct ox_buf *out,
+                              struct ox_delta_stats *stats, struct ox_err *err);
+
+#endif
