@@ -64,6 +64,7 @@ static enum ox_code open_control(struct serve *serve, const struct ox_serve_opti
         .registry = serve->registry,
         .log = log,
         .delta_workers = options->delta_workers,
+        .delta_effort = options->delta_effort,
         .delta_wait_s = options->delta_wait_s,
         .poll_interval_s = options->poll_interval_s,
         .blob_urls = options->blob_urls,

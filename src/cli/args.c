@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define PATH_WORDS_MAX 2 /* no command has more words: commands.c */
 
@@ -419,6 +420,50 @@ enum ox_code ox_args_number(const struct ox_args *args, const char *option, uint
     }
     *out = value;
     return OX_OK;
+}
+
+/* "64M", in the largest unit that divides it. */
+static const char *size_text(uint64_t bytes, char out[32])
+{
+    static const char units[] = {0, 'K', 'M', 'G', 'T'};
+    size_t unit = 0;
+
+    while (unit + 1 < sizeof(units) && bytes > 0 && bytes % 1024 == 0) {
+        bytes /= 1024;
+        unit++;
+    }
+    (void)snprintf(out, 32, "%llu%.1s", (unsigned long long)bytes, &units[unit]);
+    return out;
+}
+
+enum ox_code ox_args_size(const struct ox_args *args, const char *option, uint64_t min,
+                          uint64_t max, uint64_t *out, struct ox_err *err)
+{
+    static const struct {
+        const char *unit;
+        unsigned shift;
+    } units[] = {{"", 0}, {"K", 10}, {"M", 20}, {"G", 30}, {"T", 40}};
+    const char *text = ox_args_value(args, option, NULL);
+    const char *end = NULL;
+    uint64_t value = 0;
+    char least[32];
+    char most[32];
+
+    if (text == NULL) {
+        return OX_OK;
+    }
+    if (parse_digits(text, &end, &value)) {
+        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+            if (strcasecmp(end, units[i].unit) == 0 && value <= max >> units[i].shift &&
+                value << units[i].shift >= min) {
+                *out = value << units[i].shift;
+                return OX_OK;
+            }
+        }
+    }
+    return ox_err_set(err, OX_EINVAL,
+                      "--%s cannot be '%s': it is a size such as 64M or 1G, %s to %s", option, text,
+                      size_text(min, least), size_text(max, most));
 }
 
 enum ox_code ox_args_seconds(const struct ox_args *args, const char *option, uint64_t max_ms,

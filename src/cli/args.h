@@ -56,6 +56,11 @@ OX_MUST_USE enum ox_code ox_args_number(const struct ox_args *args, const char *
                                         uint64_t min, uint64_t max, uint64_t *out,
                                         struct ox_err *err);
 
+/** Bytes, given as "65536", "64K", "256M" or "1G" (powers of 1024), within [min, max]; *out keeps
+ *  its value if the option is not given. Errors: OX_EINVAL, naming option and bounds. */
+OX_MUST_USE enum ox_code ox_args_size(const struct ox_args *args, const char *option, uint64_t min,
+                                      uint64_t max, uint64_t *out, struct ox_err *err);
+
 /** Seconds, given as "30", "90s", "15m", "1h" or "500ms", in milliseconds. Errors: OX_EINVAL. */
 OX_MUST_USE enum ox_code ox_args_seconds(const struct ox_args *args, const char *option,
                                          uint64_t max_ms, uint64_t *out_ms, struct ox_err *err);

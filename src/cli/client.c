@@ -2,6 +2,7 @@
 
 #include "version.h"
 
+#include "oxide/base/text.h"
 #include "oxide/wire/header.h"
 
 #include <stdlib.h>
@@ -199,6 +200,19 @@ enum ox_code ox_client_once(const struct ox_cli *cli, const char *method, const 
     ox_client_close(&client);
     free(path);
     return code;
+}
+
+json_t *ox_cli_json_clean(const char *text)
+{
+    char *clean = strdup(text);
+    json_t *json = NULL;
+
+    if (clean != NULL) {
+        ox_text_clean(clean);
+        json = json_string(clean);
+    }
+    free(clean);
+    return json;
 }
 
 enum ox_code ox_cli_print_json(const struct ox_cli *cli, const json_t *json, struct ox_err *err)

@@ -46,6 +46,9 @@ OX_MUST_USE enum ox_code ox_client_once(const struct ox_cli *cli, const char *me
                                         const json_t *body, json_t **answer, struct ox_err *err,
                                         const char *path_fmt, ...) OX_PRINTF(6, 7);
 
+/** Text from a file as a JSON string, cleaned: see ox_text_clean. NULL where memory is short. */
+json_t *ox_cli_json_clean(const char *text);
+
 /** Print JSON as --json does: indented, with a line feed. */
 OX_MUST_USE enum ox_code ox_cli_print_json(const struct ox_cli *cli, const json_t *json,
                                            struct ox_err *err);

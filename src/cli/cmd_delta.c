@@ -1,22 +1,24 @@
+#include "cmd_delta.h"
+
 #include "args.h"
 #include "client.h"
 #include "human.h"
 #include "output.h"
+#include "patch_file.h"
 #include "progress.h"
-#include "table.h"
 
 #include "oxide/base/clock.h"
 #include "oxide/base/file.h"
 #include "oxide/delta/delta.h"
+#include "oxide/patch/pool.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static enum ox_code open_hashed(struct ox_cli *cli, const char *label, const char *path,
+enum ox_code ox_cli_open_hashed(struct ox_cli *cli, const char *label, const char *path,
                                 struct ox_artifact_files **out, struct ox_err *err)
 {
     struct ox_bar bar;
@@ -28,7 +30,7 @@ static enum ox_code open_hashed(struct ox_cli *cli, const char *label, const cha
     return code;
 }
 
-static json_t *side_json(const struct ox_digest *digest, uint64_t size_bytes, size_t files)
+json_t *ox_cli_side_json(const struct ox_digest *digest, uint64_t size_bytes, size_t files)
 {
     char hex[OX_DIGEST_HEX_MAX];
 
@@ -40,8 +42,9 @@ static json_t *side_json(const struct ox_digest *digest, uint64_t size_bytes, si
 
 static enum ox_code print_created(struct ox_cli *cli, const struct ox_delta_side *base,
                                   const struct ox_delta_side *target,
-                                  const struct ox_delta_stats *stats, const char *path,
-                                  uint64_t took_ms, struct ox_err *err)
+                                  const struct ox_delta_stats *stats,
+                                  const struct ox_explanation *explanation, const char *format,
+                                  const char *path, uint64_t took_ms, struct ox_err *err)
 {
     FILE *to = strcmp(path, "-") == 0 ? cli->notes : cli->out; /* the patch itself is there */
     uint64_t full = ox_manifest_size(target->manifest);
@@ -52,16 +55,23 @@ static enum ox_code print_created(struct ox_cli *cli, const struct ox_delta_side
 
     if (cli->json) {
         struct ox_cli json_cli = *cli;
-        json_t *json = json_pack(
-            "{s:s, s:I, s:s, s:I, s:I, s:o, s:o}", "patch", path, "patch_bytes",
-            (json_int_t)stats->patch_total_bytes, "engine", ox_delta_engine_word(stats->engine),
-            "frames", (json_int_t)stats->frames, "duration_ms", (json_int_t)took_ms, "base",
-            side_json(&base->digest, ox_manifest_size(base->manifest), base->manifest->count),
-            "target", side_json(&target->digest, full, target->manifest->count));
-        enum ox_code code;
+        json_t *json =
+            json_pack("{s:s, s:s, s:I, s:s, s:I, s:I, s:o, s:o}", "patch", path, "format", format,
+                      "patch_bytes", (json_int_t)stats->patch_total_bytes, "engine",
+                      ox_delta_engine_word(stats->engine), "frames", (json_int_t)stats->frames,
+                      "duration_ms", (json_int_t)took_ms, "base",
+                      ox_cli_side_json(&base->digest, ox_manifest_size(base->manifest),
+                                       base->manifest->count),
+                      "target", ox_cli_side_json(&target->digest, full, target->manifest->count));
+        enum ox_code code = json == NULL ? ox_err_nomem(err, "JSON") : OX_OK;
 
         json_cli.out = to;
-        code = json == NULL ? ox_err_nomem(err, "JSON") : ox_cli_print_json(&json_cli, json, err);
+        if (code == OX_OK && explanation != NULL) {
+            code = ox_cli_add_explanation(json, explanation, target->manifest->count > 1, err);
+        }
+        if (code == OX_OK) {
+            code = ox_cli_print_json(&json_cli, json, err);
+        }
         json_decref(json);
         return code;
     }
@@ -70,13 +80,87 @@ static enum ox_code print_created(struct ox_cli *cli, const struct ox_delta_side
                   ox_human_bytes(stats->patch_total_bytes, patch), ox_human_bytes(full, whole),
                   ox_human_saved(stats->patch_total_bytes, full, saved),
                   ox_delta_engine_word(stats->engine), ox_human_duration(took_ms, time));
+    if (cli->notes_is_terminal && strcmp(path, "-") != 0 && strcmp(format, "oxdl") == 0) {
+        (void)fprintf(cli->notes,
+                      "oxide delta info %s --base BASE --target TARGET "
+                      "shows where its bytes go\n",
+                      path);
+    }
     return OX_OK;
+}
+
+struct counted_output {
+    const struct ox_output *to;
+    uint64_t len_bytes;
+};
+
+static enum ox_code counted_write(void *ctx, const void *bytes, size_t len_bytes,
+                                  struct ox_err *err)
+{
+    struct counted_output *self = ctx;
+
+    self->len_bytes += len_bytes;
+    return self->to->write(self->to->ctx, bytes, len_bytes, err);
+}
+
+/* A patch of the first generation is one chunk, made by bytes alone. */
+static enum ox_code create_oxdl1(const struct ox_delta_side *base,
+                                 const struct ox_delta_side *target, const struct ox_output *out,
+                                 struct ox_delta_stats *stats, struct ox_err *err)
+{
+    struct counted_output counted = {out, 0};
+    struct ox_output output = {&counted, counted_write};
+    enum ox_code code = ox_delta_create_v1(base, target, &output, err);
+
+    *stats = (struct ox_delta_stats){
+        .frames = 1, .patch_total_bytes = counted.len_bytes, .engine = OX_ENGINE_BINARY};
+    return code;
+}
+
+/* What is written is explained as it goes by. */
+struct explained_output {
+    const struct ox_output *to;
+    struct ox_explain *explain;
+};
+
+static enum ox_code explained_write(void *ctx, const void *bytes, size_t len_bytes,
+                                    struct ox_err *err)
+{
+    struct explained_output *self = ctx;
+    enum ox_code code = self->to->write(self->to->ctx, bytes, len_bytes, err);
+
+    return code == OX_OK ? ox_explain_feed(self->explain, bytes, len_bytes, err) : code;
+}
+
+/* For --json, *out says where the bytes went; it belongs to *explain, which the caller frees. */
+static enum ox_code create_oxdl(const struct ox_cli *cli, const struct ox_delta_side *base,
+                                const struct ox_delta_side *target,
+                                const struct ox_delta_options *options, const struct ox_output *to,
+                                struct ox_delta_stats *stats, struct ox_explain **explain,
+                                const struct ox_explanation **out, struct ox_err *err)
+{
+    const struct ox_explain_spec spec = {base, target, cli->stop};
+    struct explained_output explained = {to, NULL};
+    const struct ox_output output = {&explained, explained_write};
+    enum ox_code code;
+
+    if (!cli->json) {
+        return ox_delta_create(base, target, options, to, stats, err);
+    }
+    code = ox_explain_new(explain, &spec, err);
+    if (code == OX_OK) {
+        explained.explain = *explain;
+        code = ox_delta_create(base, target, options, &output, stats, err);
+    }
+    return code == OX_OK ? ox_explain_finish(*explain, out, err) : code;
 }
 
 static enum ox_code create(struct ox_cli *cli, const struct ox_artifact_files *base,
                            const struct ox_artifact_files *target, struct ox_delta_options *options,
-                           const char *path, struct ox_err *err)
+                           const char *format, const char *path, struct ox_err *err)
 {
+    const struct ox_explanation *explanation = NULL;
+    struct ox_explain *explain = NULL;
     const struct ox_clock *clock = ox_clock_system();
     struct ox_output_file file;
     struct ox_delta_stats stats = {0};
@@ -88,18 +172,24 @@ static enum ox_code create(struct ox_cli *cli, const struct ox_artifact_files *b
         ox_bar_start(&bar, "delta", cli->notes, cli->notes_is_terminal, clock);
         options->stop = cli->stop;
         options->progress = &bar.progress;
-        code = ox_delta_create(ox_artifact_side(base), ox_artifact_side(target), options,
-                               &file.output, &stats, err);
-        if (code == OX_OK) {
+        code = strcmp(format, "oxdl1") == 0
+                   ? create_oxdl1(ox_artifact_side(base), ox_artifact_side(target), &file.output,
+                                  &stats, err)
+                   : create_oxdl(cli, ox_artifact_side(base), ox_artifact_side(target), options,
+                                 &file.output, &stats, &explain, &explanation, err);
+        if (code == OX_OK && (code = ox_artifact_check_unchanged(base, err)) == OX_OK &&
+            (code = ox_artifact_check_unchanged(target, err)) == OX_OK) {
             code = ox_output_commit(&file, err);
         }
         ox_bar_end(&bar, code == OX_OK);
         options->progress = NULL;
     }
     if (code == OX_OK) {
-        code = print_created(cli, ox_artifact_side(base), ox_artifact_side(target), &stats, path,
+        code = print_created(cli, ox_artifact_side(base), ox_artifact_side(target), &stats,
+                             explanation, format, path,
                              (uint64_t)(clock->mono_ms(clock->ctx) - start_mono_ms), err);
     }
+    ox_explain_free(explain);
     ox_output_clear(&file);
     return code;
 }
@@ -107,10 +197,12 @@ static enum ox_code create(struct ox_cli *cli, const struct ox_artifact_files *b
 enum ox_code ox_run_delta_create(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)
 {
     const char *path = ox_args_value(args, "output", NULL);
+    const char *format = ox_args_value(args, "format", "oxdl");
     struct ox_delta_options options = {0};
     struct ox_artifact_files *base = NULL;
     struct ox_artifact_files *target = NULL;
     uint64_t threads = 0;
+    uint64_t effort = 0;
     enum ox_code code;
 
     if (path == NULL) {
@@ -120,109 +212,39 @@ enum ox_code ox_run_delta_create(struct ox_cli *cli, const struct ox_args *args,
         return ox_err_set(err, OX_EINVAL,
                           "a patch is no text for a terminal: send it to a pipe, or use -o FILE");
     }
+    if (strcmp(format, "oxdl") != 0 &&
+        (ox_args_has(args, "engine") || ox_args_has(args, "effort"))) {
+        return ox_err_set(err, OX_EINVAL, "--engine and --effort go with --format oxdl alone");
+    }
     code = ox_delta_engine_parse(ox_args_value(args, "engine", "auto"), &options.engine, err);
     if (code == OX_OK) {
         code = ox_args_number(args, "threads", 1, 1024, &threads, err);
         options.threads = (unsigned)threads;
     }
     if (code == OX_OK) {
-        code = open_hashed(cli, "hashing base", ox_args_word(args, 0), &base, err);
+        code = ox_args_number(args, "effort", 1, OX_DELTA_EFFORT_MAX, &effort, err);
+        options.effort = (unsigned)effort;
     }
     if (code == OX_OK) {
-        code = open_hashed(cli, "hashing target", ox_args_word(args, 1), &target, err);
+        code = ox_args_size(args, "memory", OX_DELTA_MEMORY_MIN, OX_DELTA_MEMORY_MAX,
+                            &options.memory_bytes, err);
+    }
+    if (code == OX_OK && strcmp(format, "pool") == 0) {
+        return ox_cli_pool_create(cli, ox_args_word(args, 0), ox_args_word(args, 1), path, err);
     }
     if (code == OX_OK) {
-        code = create(cli, base, target, &options, path, err);
+        code = ox_cli_open_hashed(cli, "hashing base", ox_args_word(args, 0), &base, err);
+    }
+    if (code == OX_OK) {
+        code = ox_cli_open_hashed(cli, "hashing target", ox_args_word(args, 1), &target, err);
+    }
+    if (code == OX_OK) {
+        code = create(cli, base, target, &options, format, path, err);
     }
     ox_artifact_close(target);
     ox_artifact_close(base);
     return code;
 }
-
-/* --- reading a patch --- */
-
-/* A patch to read at will: a file, or what came through a pipe, set down in a nameless file. */
-struct patch_file {
-    struct ox_fd_io io;
-    struct ox_source source;
-    FILE *spool; /* owns io.fd if set */
-};
-
-static enum ox_code spool_pipe(const struct ox_cli *cli, int from, const char *name,
-                               struct patch_file *patch, struct ox_err *err)
-{
-    uint8_t block[65536];
-    uint64_t size = 0;
-    ssize_t got;
-
-    patch->spool = tmpfile();
-    if (patch->spool == NULL) {
-        return ox_err_sys(err, errno, "making a temporary file for %s", name);
-    }
-    while ((got = read(from, block, sizeof(block))) != 0) {
-        enum ox_code code;
-
-        if (ox_stop_requested(cli->stop)) {
-            return ox_err_set(err, OX_ECANCELED, "interrupted while reading %s", name);
-        }
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return ox_err_sys(err, errno, "reading %s", name);
-        }
-        code = ox_pwrite_full(fileno(patch->spool), size, block, (size_t)got, name, err);
-        if (code != OX_OK) {
-            return code;
-        }
-        size += (uint64_t)got;
-    }
-    patch->io = (struct ox_fd_io){fileno(patch->spool), name};
-    patch->source = ox_fd_source(&patch->io, size);
-    return OX_OK;
-}
-
-static enum ox_code patch_open(const struct ox_cli *cli, struct patch_file *patch, const char *path,
-                               struct ox_err *err)
-{
-    bool is_stdin = strcmp(path, "-") == 0;
-    struct stat st;
-    enum ox_code code;
-
-    patch->io.name = path;
-    if (is_stdin) {
-        return spool_pipe(cli, STDIN_FILENO, "standard input", patch, err);
-    }
-    if (stat(path, &st) == 0 && S_ISFIFO(st.st_mode)) { /* <(oxide delta create ... -o -) */
-        int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-        if (fd < 0) {
-            return ox_err_sys(err, errno, "opening %s", path);
-        }
-        code = spool_pipe(cli, fd, path, patch, err);
-        (void)close(fd);
-        return code;
-    }
-    code = ox_file_open_read(path, &patch->io.fd, &patch->source.size_bytes, err);
-    if (code == OX_OK) {
-        patch->source = ox_fd_source(&patch->io, patch->source.size_bytes);
-    }
-    return code;
-}
-
-static void patch_close(struct patch_file *patch)
-{
-    if (patch->spool != NULL) {
-        (void)fclose(patch->spool);
-    } else if (patch->io.fd >= 0) {
-        (void)close(patch->io.fd);
-    }
-}
-
-#define PATCH_FILE_INIT                                                                            \
-    {                                                                                              \
-        {-1, NULL}, {NULL, 0, NULL}, NULL                                                          \
-    }
 
 /* --- apply --- */
 
@@ -259,8 +281,7 @@ static enum ox_code rebuild(struct ox_cli *cli, const struct ox_delta_side *base
     return code;
 }
 
-/* Give the rebuilt file or folder its name; with `force`, what stands there goes first. */
-static enum ox_code put_in_place(const char *temp, const char *path, bool force, bool folder,
+enum ox_code ox_cli_put_in_place(const char *temp, const char *path, bool force, bool folder,
                                  struct ox_err *err)
 {
     struct stat st;
@@ -291,8 +312,8 @@ static enum ox_code print_applied(struct ox_cli *cli, const char *path,
     if (cli->json) {
         json_t *json = json_pack("{s:s, s:I, s:o}", "output", path, "patch_bytes",
                                  (json_int_t)patch_bytes, "target",
-                                 side_json(&header->target.digest, header->target.size_bytes,
-                                           header->target.files.count));
+                                 ox_cli_side_json(&header->target.digest, header->target.size_bytes,
+                                                  header->target.files.count));
         enum ox_code code =
             json == NULL ? ox_err_nomem(err, "JSON") : ox_cli_print_json(cli, json, err);
 
@@ -309,7 +330,7 @@ static enum ox_code apply(struct ox_cli *cli, const struct ox_args *args, const 
                           struct ox_err *err)
 {
     const char *patch_path = ox_args_word(args, 1);
-    struct patch_file patch = PATCH_FILE_INIT;
+    struct ox_patch_file patch = OX_PATCH_FILE_INIT;
     struct ox_artifact_files *base = NULL;
     struct ox_oxdl_header header;
     char *temp = NULL;
@@ -317,14 +338,19 @@ static enum ox_code apply(struct ox_cli *cli, const struct ox_args *args, const 
     enum ox_code code;
 
     memset(&header, 0, sizeof(header));
-    code = patch_open(cli, &patch, patch_path, err);
+    code = ox_patch_open(cli, &patch, patch_path, err);
+    if (code == OX_OK && ox_pool1_recognise(&patch.source)) {
+        code = ox_cli_pool_apply(cli, ox_args_word(args, 0), patch_path, &patch.source, out_path,
+                                 force, err);
+        goto out;
+    }
     if (code == OX_OK) {
         code = ox_oxdl_read_header(&patch.source, &header, err);
         if (code != OX_OK) {
             (void)ox_err_context(err, "%s", patch_path);
             goto out;
         }
-        code = open_hashed(cli, "hashing base", ox_args_word(args, 0), &base, err);
+        code = ox_cli_open_hashed(cli, "hashing base", ox_args_word(args, 0), &base, err);
     }
     if (code == OX_OK && !ox_digest_equal(&ox_artifact_side(base)->digest, &header.base.digest)) {
         char hex[OX_DIGEST_HEX_MAX];
@@ -341,7 +367,7 @@ static enum ox_code apply(struct ox_cli *cli, const struct ox_args *args, const 
     if (code == OX_OK) {
         code = rebuild(cli, ox_artifact_side(base), &header, &patch.source, temp, err);
         if (code == OX_OK) {
-            code = put_in_place(temp, out_path, force, target_is_folder(&header), err);
+            code = ox_cli_put_in_place(temp, out_path, force, target_is_folder(&header), err);
         } else {
             (void)ox_err_context(err, "%s", patch_path);
         }
@@ -358,7 +384,7 @@ out:
     free(temp);
     ox_oxdl_header_clear(&header);
     ox_artifact_close(base);
-    patch_close(&patch);
+    ox_patch_close(&patch);
     return code;
 }
 
@@ -373,118 +399,4 @@ enum ox_code ox_run_delta_apply(struct ox_cli *cli, const struct ox_args *args, 
         return ox_err_set(err, OX_ECONFLICT, "%s exists: --force replaces it", path);
     }
     return apply(cli, args, path, err);
-}
-
-/* --- info --- */
-
-static enum ox_code print_info(struct ox_cli *cli, const char *path,
-                               const struct ox_oxdl_header *header,
-                               const struct ox_delta_stats *stats, struct ox_err *err)
-{
-    static const struct ox_column facts[] = {{NULL, OX_LEFT}, {NULL, OX_LEFT}};
-    static const struct ox_column columns[] = {
-        {"OPERATION", OX_LEFT}, {"TARGET BYTES", OX_RIGHT}, {"PATCH BYTES", OX_RIGHT}};
-    const struct ox_oxdl_side *sides[] = {&header->base, &header->target};
-    struct ox_table table;
-    char text[OX_HUMAN_MAX];
-    char hex[OX_DIGEST_HEX_MAX];
-    enum ox_code code;
-
-    ox_table_init(&table, facts, 2);
-    ox_table_cell(&table, "patch");
-    ox_table_cell(&table, path);
-    ox_table_cell(&table, "format");
-    ox_table_cellf(&table, "OXDL %u", header->version);
-    ox_table_cell(&table, "engine");
-    ox_table_cell(&table, ox_delta_engine_word(stats->engine));
-    ox_table_cell(&table, "size");
-    ox_table_cell(&table, ox_human_bytes(stats->patch_total_bytes, text));
-    ox_table_cell(&table, "saved");
-    ox_table_cell(&table,
-                  ox_human_saved(stats->patch_total_bytes, header->target.size_bytes, text));
-    ox_table_cell(&table, "frames");
-    ox_table_cell(&table, ox_human_count(stats->frames, text));
-    for (size_t i = 0; i < 2; i++) {
-        const char *name = i == 0 ? "base" : "target";
-        size_t files = sides[i]->files.count == 0 ? 1 : sides[i]->files.count;
-
-        ox_table_cell(&table, name);
-        if (header->version == 1 && i == 0) { /* its header does not hold the size of the base */
-            ox_table_cell(&table, "1 file");
-        } else {
-            ox_table_cellf(&table, "%s in %zu file%s", ox_human_bytes(sides[i]->size_bytes, text),
-                           files, files == 1 ? "" : "s");
-        }
-        ox_table_cell(&table, "");
-        ox_table_cellf(&table, "SHA-256 %s", ox_digest_hex(&sides[i]->digest, hex));
-    }
-    code = ox_table_print(&table, cli->out, false, err);
-    ox_table_clear(&table);
-    if (code != OX_OK || header->version == 1) {
-        return code;
-    }
-    (void)fputc('\n', cli->out);
-    ox_table_init(&table, columns, 3);
-    for (int op = 0; op < OX_OXDL_OP_COUNT; op++) {
-        if (stats->target_bytes[op] > 0 || stats->patch_bytes[op] > 0) {
-            ox_table_cell(&table, ox_oxdl_op_word((enum ox_oxdl_op)op));
-            ox_table_cell(&table, ox_human_count(stats->target_bytes[op], text));
-            ox_table_cell(&table, ox_human_count(stats->patch_bytes[op], text));
-        }
-    }
-    code = ox_table_print(&table, cli->out, cli->colour, err);
-    ox_table_clear(&table);
-    return code;
-}
-
-static enum ox_code print_info_json(struct ox_cli *cli, const struct ox_oxdl_header *header,
-                                    const struct ox_delta_stats *stats, struct ox_err *err)
-{
-    json_t *ops = json_object();
-    json_t *json;
-    enum ox_code code = OX_OK;
-
-    for (int op = 0; op < OX_OXDL_OP_COUNT && code == OX_OK; op++) {
-        code =
-            ox_json_set(ops, ox_oxdl_op_word((enum ox_oxdl_op)op),
-                        json_pack("{s:I, s:I}", "target_bytes", (json_int_t)stats->target_bytes[op],
-                                  "patch_bytes", (json_int_t)stats->patch_bytes[op]),
-                        err);
-    }
-    json = json_pack(
-        "{s:i, s:s, s:I, s:I, s:o, s:o, s:O}", "version", (int)header->version, "engine",
-        ox_delta_engine_word(stats->engine), "patch_bytes", (json_int_t)stats->patch_total_bytes,
-        "frames", (json_int_t)stats->frames, "base",
-        side_json(&header->base.digest, header->base.size_bytes, header->base.files.count),
-        "target",
-        side_json(&header->target.digest, header->target.size_bytes, header->target.files.count),
-        "operations", ops);
-    if (code == OX_OK) {
-        code = json == NULL ? ox_err_nomem(err, "JSON") : ox_cli_print_json(cli, json, err);
-    }
-    json_decref(json);
-    json_decref(ops);
-    return code;
-}
-
-enum ox_code ox_run_delta_info(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)
-{
-    const char *path = ox_args_word(args, 0);
-    struct patch_file patch = PATCH_FILE_INIT;
-    struct ox_oxdl_header header;
-    struct ox_delta_stats stats = {0};
-    enum ox_code code;
-
-    memset(&header, 0, sizeof(header));
-    code = patch_open(cli, &patch, path, err);
-    if (code == OX_OK && ox_delta_inspect(&patch.source, &header, &stats, err) != OX_OK) {
-        code = ox_err_context(err, "%s", path);
-    }
-    if (code == OX_OK) {
-        code = cli->json ? print_info_json(cli, &header, &stats, err)
-                         : print_info(cli, path, &header, &stats, err);
-    }
-    ox_oxdl_header_clear(&header);
-    patch_close(&patch);
-    return code;
 }

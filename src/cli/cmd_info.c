@@ -142,13 +142,8 @@ static const char *format_word(const struct file_info *file)
 static void shape_cell(struct ox_table *table, const struct ox_tensor *tensor)
 {
     char text[512];
-    size_t at = 0;
 
-    for (uint32_t d = 0; d < tensor->rank && at + 24 < sizeof(text); d++) {
-        at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%llu", d == 0 ? "" : " x ",
-                               (unsigned long long)tensor->shape[d]);
-    }
-    ox_table_cell(table, tensor->rank == 0 ? "scalar" : text);
+    ox_table_cell(table, ox_human_shape(tensor->shape, tensor->rank, text, sizeof(text)));
 }
 
 static enum ox_code print_tensors(struct ox_cli *cli, const struct file_info *file,
@@ -252,19 +247,6 @@ static enum ox_code print_people(struct ox_cli *cli, const struct folder_info *i
 
 /* --- for scripts --- */
 
-static json_t *clean_string(const char *text)
-{
-    char *clean = strdup(text);
-    json_t *json = NULL;
-
-    if (clean != NULL) {
-        ox_text_clean(clean);
-        json = json_string(clean);
-    }
-    free(clean);
-    return json;
-}
-
 static json_t *tensor_json(const struct ox_tensor *tensor)
 {
     json_t *shape = json_array();
@@ -272,11 +254,11 @@ static json_t *tensor_json(const struct ox_tensor *tensor)
     for (uint32_t d = 0; d < tensor->rank; d++) {
         (void)json_array_append_new(shape, json_integer((json_int_t)tensor->shape[d]));
     }
-    return json_pack("{s:o, s:s, s:o, s:I, s:I, s:o}", "name", clean_string(tensor->name), "dtype",
-                     ox_dtype_info(tensor->dtype)->word, "shape", shape, "size",
+    return json_pack("{s:o, s:s, s:o, s:I, s:I, s:o}", "name", ox_cli_json_clean(tensor->name),
+                     "dtype", ox_dtype_info(tensor->dtype)->word, "shape", shape, "size",
                      (json_int_t)tensor->length_bytes, "offset", (json_int_t)tensor->offset_bytes,
                      "external",
-                     tensor->external != NULL ? clean_string(tensor->external) : json_null());
+                     tensor->external != NULL ? ox_cli_json_clean(tensor->external) : json_null());
 }
 
 static enum ox_code print_json(struct ox_cli *cli, const struct folder_info *info,
@@ -296,13 +278,14 @@ static enum ox_code print_json(struct ox_cli *cli, const struct folder_info *inf
         }
         code = ox_json_append(
             files,
-            json_pack("{s:o, s:s, s:I, s:s, s:I, s:I, s:o, s:o}", "path", clean_string(file->shown),
-                      "format", format_word(file), "size", (json_int_t)file->file->size_bytes,
-                      "sha256", ox_digest_hex(&file->file->sha256, hex), "tensor_bytes",
+            json_pack("{s:o, s:s, s:I, s:s, s:I, s:I, s:o, s:o}", "path",
+                      ox_cli_json_clean(file->shown), "format", format_word(file), "size",
+                      (json_int_t)file->file->size_bytes, "sha256",
+                      ox_digest_hex(&file->file->sha256, hex), "tensor_bytes",
                       (json_int_t)file->tensor_bytes, "gap_bytes",
                       (json_int_t)(file->file->size_bytes - file->tensor_bytes), "damage",
-                      file->damage != NULL ? clean_string(file->damage) : json_null(), "tensors",
-                      tensors),
+                      file->damage != NULL ? ox_cli_json_clean(file->damage) : json_null(),
+                      "tensors", tensors),
             err);
     }
     all = json_pack("{s:s, s:I, s:O}", "digest", ox_digest_hex(&info->side->digest, hex), "size",

@@ -4,6 +4,7 @@
 #include "version.h"
 
 #include "oxide/app/serve.h"
+#include "oxide/delta/delta.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,7 @@ enum ox_code ox_run_serve(struct ox_cli *cli, const struct ox_args *args, struct
     struct ox_log log = ox_daemon_log(cli, args);
     const char **urls = calloc(args->given_count + 1, sizeof(*urls));
     uint64_t workers = 0;
+    uint64_t effort = 0;
     uint64_t wait_ms = OX_SERVE_DELTA_WAIT_S_DEFAULT * 1000ull;
     enum ox_code code = urls == NULL ? ox_err_nomem(err, "options") : OX_OK;
 
@@ -66,6 +68,10 @@ enum ox_code ox_run_serve(struct ox_cli *cli, const struct ox_args *args, struct
     if (code == OX_OK) {
         code = ox_args_number(args, "delta-workers", 1, 256, &workers, err);
         options.delta_workers = (unsigned)workers;
+    }
+    if (code == OX_OK) {
+        code = ox_args_number(args, "delta-effort", 1, OX_DELTA_EFFORT_MAX, &effort, err);
+        options.delta_effort = (unsigned)effort;
     }
     if (code == OX_OK) {
         code = ox_args_seconds(args, "delta-wait", 7 * 24 * 3600000ull, &wait_ms, err);

@@ -79,6 +79,8 @@ const struct ox_command ox_commands[] = {
          {"blob-url", 0, "URL", NULL,
           "Where devices may fetch blobs first (a CDN, nginx); may be repeated"},
          {"delta-workers", 0, "N", "processors less one", "Threads that make deltas"},
+         {"delta-effort", 0, "1..9", "3",
+          "How hard to try for small deltas: 1 is fast, 9 makes the smallest"},
          {"delta-wait", 0, "TIME", "10m",
           "How long an assignment waits for its delta before the full file will do"},
          {"poll-interval", 0, "SECONDS", "as devices say", "How often devices shall come back"},
@@ -188,28 +190,45 @@ const struct ox_command ox_commands[] = {
      ox_run_info},
     {"delta create", "Make the patch that turns one version into another",
      "BASE and TARGET are files or folders. The patch appears whole or not at all, and its bytes "
-     "do "
-     "not depend on the machine or on --threads.",
+     "do not depend on the machine or on --threads: the same --effort and --memory give the same "
+     "patch. 'oxide delta info' shows where its bytes go.",
      WORDS({"BASE", OX_WORD_ONE, "What devices have"},
            {"TARGET", OX_WORD_ONE, "What they shall get"}),
      OPTIONS(
          {"output", 'o', "FILE", NULL, "Where to write the patch (required); - is standard output"},
          {"engine", 0, "auto|tensor|binary", "auto",
           "How: by tensors, by bytes alone, or whichever is smaller"},
-         {"threads", 0, "N", "processors, at most 4", "Threads to use; each takes up to 60 MiB"}),
+         {"format", 0, "oxdl|oxdl1|pool", "oxdl",
+          "Our own; what agents of the first generation read; POOL version 1 (single files)"},
+         {"effort", 0, "1..9", "3", "How hard to try: 1 is fast, 9 makes the smallest patch"},
+         {"memory", 0, "SIZE", "256M",
+          "Memory to take at most, such as 64M or 1G; less means fewer threads, then larger "
+          "patches"},
+         {"threads", 0, "N", "processors, at most 4",
+          "Threads to use, as many as --memory allows"}),
      "oxide delta create model-v1.onnx model-v2.onnx -o v1-v2.oxdl\n"
      "oxide delta create v1/ v2/ -o - | ssh device 'cat > v1-v2.oxdl'",
      OX_TAKES_JSON, OX_EXITS_FILES, ox_run_delta_create},
     {"delta apply", "Rebuild a version from its base and a patch",
      "Every byte is verified before OUT appears. Needs the very base that the patch was made for. "
-     "Where the target is a folder, OUT is one.",
+     "Where the target is a folder, OUT is one. The patch tells its own format.",
      WORDS({"BASE", OX_WORD_ONE, "The file or folder that the patch was made for"},
            {"PATCH", OX_WORD_ONE, "The patch; - is standard input"}),
      OPTIONS({"output", 'o', "PATH", NULL, "What to write (required)"}, FORCE),
      "oxide delta apply model-v1.onnx v1-v2.oxdl -o model-v2.onnx", OX_TAKES_JSON,
      OX_EXITS_FILES | OX_EXIT_BIT(OX_EXIT_CONFLICT), ox_run_delta_apply},
-    {"delta info", "Show what is in a patch", NULL, WORDS({"PATCH", OX_WORD_ONE, "The patch"}),
-     NULL, "oxide delta info v1-v2.oxdl", OX_TAKES_JSON, OX_EXITS_FILES, ox_run_delta_info},
+    {"delta info", "Show what is in a patch, and where its bytes go",
+     "With TARGET a table tells, for each tensor, its size, its bytes of the patch and how they are "
+     "predicted, the costliest first; without it, the same for each way of prediction. Where a "
+     "frame of the patch rebuilds several tensors, its bytes are shared out: with BASE, too, by "
+     "what changed in each, else by their sizes.",
+     WORDS({"PATCH", OX_WORD_ONE, "The patch; - is standard input"}),
+     OPTIONS({"base", 0, "PATH", NULL, "The file or folder that the patch was made for"},
+             {"target", 0, "PATH", NULL, "The file or folder that it rebuilds"},
+             {"all", 0, NULL, NULL, "All rows of the table, not only the costliest 20"}),
+     "oxide delta info v1-v2.oxdl\n"
+     "oxide delta info v1-v2.oxdl --base model-v1.onnx --target model-v2.onnx",
+     OX_TAKES_JSON, OX_EXITS_FILES, ox_run_delta_info},
     {"help", "Show help for a command", NULL,
      WORDS({"COMMAND", OX_WORD_OPTIONAL, "The command"},
            {"SUBCOMMAND", OX_WORD_OPTIONAL, "Its second word"}),

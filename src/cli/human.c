@@ -1,6 +1,7 @@
 #include "human.h"
 
 #include <stdio.h>
+#include <string.h>
 
 const char *ox_human_count(uint64_t value, char out[OX_HUMAN_MAX])
 {
@@ -74,6 +75,45 @@ const char *ox_human_saved(uint64_t part, uint64_t whole, char out[OX_HUMAN_MAX]
 
     (void)snprintf(out, OX_HUMAN_MAX, "%u.%u %%", (unsigned)tenths / 10, (unsigned)tenths % 10);
     return out;
+}
+
+const char *ox_human_shape(const uint64_t *shape, uint32_t rank, char *out, size_t out_bytes)
+{
+    size_t at = 0;
+
+    (void)snprintf(out, out_bytes, "scalar");
+    for (uint32_t d = 0; d < rank && at + 24 < out_bytes; d++) {
+        at += (size_t)snprintf(out + at, out_bytes - at, "%s%llu", d == 0 ? "" : " x ",
+                               (unsigned long long)shape[d]);
+    }
+    return out;
+}
+
+/* The place behind `columns` code points. */
+static char *skip_columns(char *text, size_t columns)
+{
+    for (; *text != '\0'; text++) {
+        if (((unsigned char)*text & 0xc0) != 0x80 && columns-- == 0) {
+            break;
+        }
+    }
+    return text;
+}
+
+void ox_human_cut(char *text, size_t columns)
+{
+    size_t used = ox_human_columns(text);
+    size_t keep = columns - 3;
+    char *from;
+    char *to;
+
+    if (used <= columns) {
+        return;
+    }
+    to = skip_columns(text, keep / 2); /* names tell more at their ends than in front */
+    from = skip_columns(to, used - keep);
+    memcpy(to, "...", 3); /* four or more code points go */
+    memmove(to + 3, from, strlen(from) + 1);
 }
 
 size_t ox_human_columns(const char *text)

@@ -23,6 +23,14 @@ const char *ox_human_duration(uint64_t ms, char out[OX_HUMAN_MAX]);
  *  part is no smaller, or whole is 0. Returns `out`. */
 const char *ox_human_saved(uint64_t part, uint64_t whole, char out[OX_HUMAN_MAX]);
 
+/** The shape of a tensor, "64 x 128", or "scalar"; cut at its end where it is too long for
+ * out_bytes. Returns `out`. */
+const char *ox_human_shape(const uint64_t *shape, uint32_t rank, char *out, size_t out_bytes);
+
+/** Cut clean UTF-8 text in the middle, in place, so that it takes `columns` (at least 5) at most:
+ *  "model...weight". */
+void ox_human_cut(char *text, size_t columns);
+
 /** Columns that clean UTF-8 text takes on a terminal, one per code point. */
 size_t ox_human_columns(const char *text);
 

@@ -50,6 +50,7 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
     control->registry = options->registry;
     control->clock = options->clock == NULL ? ox_clock_system() : options->clock;
     control->log = options->log;
+    control->delta_effort = options->delta_effort;
     control->delta_wait_s = options->delta_wait_s;
     control->told_interval_s = options->poll_interval_s;
     control->poll_interval_s =

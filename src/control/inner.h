@@ -37,6 +37,7 @@ struct ox_control {
     pthread_cond_t wake; /* a job was queued, or the end */
     unsigned wakes;
     unsigned delta_threads; /* of one job */
+    unsigned delta_effort;
     unsigned workers;
     unsigned started;
     pthread_t threads[OX_CONTROL_WORKERS + 1]; /* the last one is the clockwork */

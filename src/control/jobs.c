@@ -228,8 +228,8 @@ static enum ox_code create_patch(struct ox_control *control, const struct side *
                                  const struct side *target, struct bounded *bounded,
                                  struct ox_job_row *job, struct ox_err *err)
 {
-    struct ox_delta_options options = {OX_ENGINE_AUTO, control->delta_threads, 0, &control->stop,
-                                       NULL};
+    struct ox_delta_options options = {
+        .effort = control->delta_effort, .threads = control->delta_threads, .stop = &control->stop};
     struct ox_output output = {bounded, bounded_write};
     struct ox_delta_stats stats = {{0}, {0}, 0, 0, OX_ENGINE_BINARY};
     enum ox_code code;

@@ -267,13 +267,14 @@ enum ox_code ox_apply_feed(struct ox_apply *apply, const void *bytes, size_t len
     const uint8_t *from = bytes;
     enum ox_code code = OX_OK;
 
+    if (len_bytes == 0) {
+        return OX_OK; /* bytes may be NULL */
+    }
     if (apply->front_len < sizeof(apply->front)) {
         size_t room = sizeof(apply->front) - apply->front_len;
         size_t take = len_bytes < room ? len_bytes : room;
 
-        if (take > 0) {
-            memcpy(apply->front + apply->front_len, from, take);
-        }
+        memcpy(apply->front + apply->front_len, from, take);
         apply->front_len += take;
         from += take;
         len_bytes -= take;

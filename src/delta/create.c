@@ -2,6 +2,7 @@
  * Making a patch: the plan's segments are grouped into stretches, stretches are encoded by a pool
  * of threads, and their frames are written in the order of the target.
  */
+#include "choose.h"
 #include "encode.h"
 #include "engines.h"
 #include "oxide/base/pool.h"
@@ -16,8 +17,7 @@
 
 #define THREADS_MAX 64
 
-/* Unless told, no more threads than this: each takes up to 60 MiB where zstd's best level is tried,
- * and four stay under 256 MiB. */
+/* Unless told, no more threads than this: others use the machine, too. */
 #define THREADS_DEFAULT_MAX 4
 
 /* What every reader knows: all else can be done with these. */
@@ -43,6 +43,7 @@ struct job {
 
 struct pipeline {
     const struct ox_delta_options *options;
+    struct effort_fit fit;
     const struct ox_source *base;
     const struct ox_source *target;
     const struct ox_output *out;
@@ -146,21 +147,56 @@ static enum ox_code submit(struct pipeline *self, struct ox_err *err)
 
 /* --- grouping segments into stretches --- */
 
+/* What a segment, or what of it follows `skip`, is to the encoder. */
+static struct piece piece_of(const struct segment *segment, uint32_t len, uint64_t skip)
+{
+    const struct tensor_pair *pair = segment->pair;
+    struct piece piece = {.len = len,
+                          .has_base = segment->has_base,
+                          .base = segment->base + skip,
+                          .pair = pair};
+    uint64_t at;
+
+    if (pair == NULL) {
+        return piece;
+    }
+    at = segment->target + skip - pair->target_offset;
+    if (prediction_jumps(&pair->prediction) ||
+        (at + len <= tensor_pair_common(pair) && piece.base == pair->base_offset + at)) {
+        piece.kind = PIECE_TENSOR;
+        piece.how = pair->prediction;
+        piece.mixes = pair->mixes;
+    } else if (!segment->equal) {
+        piece.kind = PIECE_FRESH;
+    } else {
+        piece.pair = NULL;
+    }
+    return piece;
+}
+
+static bool joins(const struct piece *last, const struct piece *next)
+{
+    if (last->kind != next->kind || last->pair != next->pair) {
+        return false;
+    }
+    if (last->kind == PIECE_TENSOR) {
+        return prediction_equal(&last->how, &next->how) && last->mixes == next->mixes;
+    }
+    return last->kind == PIECE_FRESH ||
+           (last->has_base && next->has_base && last->base + last->len == next->base);
+}
+
 /* Put one piece at the end of the open stretch, which has room. */
 static void append_piece(struct stretch *stretch, const struct segment *segment, uint32_t len,
                          uint64_t skip)
 {
-    struct piece *last =
-        stretch->piece_count == 0 ? NULL : &stretch->pieces[stretch->piece_count - 1];
-    struct piece piece = {len, segment->has_base, segment->base + skip, segment->width,
-                          segment->stride};
+    struct piece piece = piece_of(segment, len, skip);
 
     if (stretch->len == 0) {
         stretch->target = segment->target + skip;
     }
-    if (last != NULL && last->has_base && piece.has_base && last->width == piece.width &&
-        last->stride == piece.stride && last->base + last->len == piece.base) {
-        last->len += len;
+    if (stretch->piece_count > 0 && joins(&stretch->pieces[stretch->piece_count - 1], &piece)) {
+        stretch->pieces[stretch->piece_count - 1].len += len;
     } else {
         stretch->pieces[stretch->piece_count++] = piece;
     }
@@ -210,7 +246,7 @@ static enum ox_code take_segment(void *ctx, const struct segment *segment, struc
 
     if (segment->equal && self->equal.len > 0 &&
         self->equal.base + self->equal.len == segment->base &&
-        (self->equal.width == segment->width || self->equal.len >= COPY_MIN)) {
+        (self->equal.pair == segment->pair || self->equal.len >= COPY_MIN)) {
         self->equal.len += segment->len;
         return OX_OK;
     }
@@ -318,13 +354,11 @@ static void pipeline_clear(struct pipeline *self)
     (void)pthread_mutex_destroy(&self->lock);
 }
 
-static enum ox_code pipeline_init(struct pipeline *self, unsigned threads, uint64_t ops,
-                                  struct ox_err *err)
+static enum ox_code pipeline_init(struct pipeline *self, uint64_t ops, struct ox_err *err)
 {
+    unsigned threads = self->fit.threads;
     enum ox_code code = OX_OK;
 
-    (void)pthread_mutex_init(&self->lock, NULL);
-    (void)pthread_cond_init(&self->finished, NULL);
     self->job_max = threads + 2;
     self->jobs = calloc(self->job_max, sizeof(*self->jobs));
     self->open = calloc(1, sizeof(*self->open));
@@ -332,16 +366,28 @@ static enum ox_code pipeline_init(struct pipeline *self, unsigned threads, uint6
         return ox_err_nomem(err, "making a patch");
     }
     while (code == OX_OK && self->idle_count < threads) {
-        code = encoder_new(&self->idle[self->idle_count], self->base, self->target, ops, err);
+        code = encoder_new(&self->idle[self->idle_count], self->base, self->target, ops,
+                           &self->fit.row, err);
         self->idle_count += code == OX_OK ? 1 : 0;
     }
     return code == OX_OK ? ox_pool_new(&self->pool, threads, self->job_max, err) : code;
 }
 
+static enum ox_code choose(void *ctx, struct tensor_pair *pair, struct ox_err *err)
+{
+    return choose_prediction(ctx, pair, err);
+}
+
 static enum ox_code run(struct pipeline *self, const struct tensor_pairs *pairs, struct ox_err *err)
 {
+    struct chooser trials = {
+        .base = self->base, .target = self->target, .mixing = self->fit.row.mixing};
+    struct tensor_chooser chooser = {&trials, choose};
     struct segment_sink sink = {self, take_segment};
-    enum ox_code code = plan_run(self->base, self->target, pairs, self->options->stop, &sink, err);
+    enum ox_code code =
+        plan_run(self->base, self->target, pairs, &chooser, self->options->stop, &sink, err);
+
+    chooser_clear(&trials);
 
     if (code == OX_OK) {
         code = flush_equal(self, err);
@@ -392,21 +438,23 @@ static enum ox_code create_by(const struct engine *engine, const struct ox_delta
     }
     base_source = ox_concat_source(&base_space);
     target_source = ox_concat_source(&target_space);
+    (void)pthread_mutex_init(&self.lock, NULL);
+    (void)pthread_cond_init(&self.finished, NULL);
     self.base = &base_source;
     self.target = &target_source;
     self.may_copy = (ops >> OX_OXDL_COPY & 1) != 0;
     self.hold = engine->tries_whole && target_source.size_bytes <= WHOLE_MAX;
-    if ((code = pipeline_init(&self, threads < THREADS_MAX ? threads : THREADS_MAX, ops, err)) !=
-            OX_OK ||
-        (code = put_header(&self, base, target, ops, err)) != OX_OK) {
-        goto out;
-    }
     if (engine->uses_layouts) {
         code = tensor_pairs_find(&pairs, base, target, options->stop, err);
     }
-    if (code == OX_OK) {
-        code = run(&self, &pairs, err);
+    self.fit = effort_fit(effort_row(options->effort), options->memory_bytes,
+                          pairs.count * sizeof(*pairs.pairs),
+                          threads < THREADS_MAX ? threads : THREADS_MAX);
+    if (code != OX_OK || (code = pipeline_init(&self, ops, err)) != OX_OK ||
+        (code = put_header(&self, base, target, ops, err)) != OX_OK) {
+        goto out;
     }
+    code = run(&self, &pairs, err);
     if (code == OX_OK && self.hold) {
         code = release(&self, err);
     }
@@ -420,7 +468,7 @@ out:
     ox_concat_clear(&base_space);
     if (code == OX_OK && stats != NULL) {
         *stats = self.stats;
-        stats->engine = stats_engine(stats);
+        stats->engine = engine->uses_layouts ? stats_engine(stats) : OX_ENGINE_BINARY;
     }
     return code;
 }

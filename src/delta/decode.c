@@ -14,8 +14,28 @@ void decoder_clear(struct decoder *decoder)
     ox_buf_clear(&decoder->out);
     ox_buf_clear(&decoder->gather);
     ox_buf_clear(&decoder->planes);
+    numbers_clear(&decoder->numbers);
     (void)ZSTD_freeDCtx(decoder->zstd);
     decoder->zstd = NULL;
+}
+
+/* A patch whose frames make each of the buffers large in turn must not have them all at a time. Ours
+ * hardly do: their frames have at most 1 MiB but for copies, and for small targets made whole. */
+#define LARGE_BYTES ((size_t)6 << 20)
+
+static void let_go(struct decoder *decoder, const struct ox_oxdl_frame *frame)
+{
+    if (frame->op == OX_OXDL_NUMBERS) {
+        if (decoder->out.len_bytes + decoder->gather.len_bytes + decoder->planes.len_bytes >
+            LARGE_BYTES) {
+            ox_buf_clear(&decoder->out);
+            ox_buf_clear(&decoder->gather);
+            ox_buf_clear(&decoder->planes);
+        }
+    } else if (frame->op != OX_OXDL_COPY &&
+               (size_t)frame->target_bytes + frame->ranges_bytes > LARGE_BYTES / 2) {
+        numbers_clear(&decoder->numbers);
+    }
 }
 
 enum ox_code buf_resize(struct ox_buf *buf, size_t len_bytes, struct ox_err *err)
@@ -181,8 +201,10 @@ enum ox_code decode_frame(struct decoder *decoder, const struct decode_input *in
                           const struct ox_oxdl_frame *frame, struct ox_err *err)
 {
     uint32_t n = frame->target_bytes;
+    struct ox_reader body;
     enum ox_code code;
 
+    let_go(decoder, frame);
     switch (frame->op) {
     case OX_OXDL_COPY:
         code = frame->ranges_bytes != n || frame->body_bytes != 0
@@ -213,6 +235,14 @@ enum ox_code decode_frame(struct decoder *decoder, const struct decode_input *in
         if ((code = gather(input, frame, &decoder->gather, err)) == OX_OK &&
             (code = buf_resize(&decoder->out, n, err)) == OX_OK) {
             code = decode_planes(decoder, frame, err);
+        }
+        break;
+    case OX_OXDL_NUMBERS:
+        ox_reader_init(&body, frame->body, frame->body_bytes, "frame body");
+        if ((code = gather(input, frame, &decoder->gather, err)) == OX_OK &&
+            (code = buf_resize(&decoder->out, n, err)) == OX_OK) {
+            code = numbers_decode(&decoder->numbers, &body, decoder->gather.data,
+                                  decoder->gather.len_bytes, decoder->out.data, n, err);
         }
         break;
     default:

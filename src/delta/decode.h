@@ -2,6 +2,7 @@
 #ifndef OXIDE_DELTA_DECODE_H
 #define OXIDE_DELTA_DECODE_H
 
+#include "numbers.h"
 #include "oxide/patch/oxdl.h"
 
 /** Working memory, kept from frame to frame. Zero-initialise; release with decoder_clear. */
@@ -9,6 +10,7 @@ struct decoder {
     struct ox_buf out;    /* the rebuilt bytes */
     struct ox_buf gather; /* the bytes of the ranges */
     struct ox_buf planes;
+    struct numbers numbers;
     void *zstd;
 };
 

@@ -1,14 +1,19 @@
+#include "choose.h"
 #include "decode.h"
 #include "encoder.h"
 #include "engines.h"
+#include "oxide/base/reader.h"
 #include "oxide/crypto/xxh64.h"
 
 #include <stdlib.h>
+#include <string.h>
 
-#define NUMBERS_MIN 256 /* fewer bytes of numbers are not worth a frame */
+#define NUMBERS_MIN 256  /* fewer bytes of numbers are not worth a frame of planes */
+#define LITERAL_MIN 1024 /* so many new bytes are worth a frame of zstd */
 
 enum ox_code encoder_new(struct encoder **out, const struct ox_source *base,
-                         const struct ox_source *target, uint64_t ops, struct ox_err *err)
+                         const struct ox_source *target, uint64_t ops,
+                         const struct effort_row *effort, struct ox_err *err)
 {
     struct encoder *self = calloc(1, sizeof(*self));
 
@@ -18,6 +23,7 @@ enum ox_code encoder_new(struct encoder **out, const struct ox_source *base,
     self->base = base;
     self->target = target;
     self->ops = ops;
+    self->effort = effort;
     self->zstd = ZSTD_createCCtx();
     if (self->zstd == NULL) {
         free(self);
@@ -31,6 +37,7 @@ void encoder_free(struct encoder *encoder)
 {
     if (encoder != NULL) {
         (void)ZSTD_freeCCtx(encoder->zstd);
+        numbers_clear(&encoder->numbers);
         ox_buf_clear(&encoder->bytes);
         ox_buf_clear(&encoder->prefix);
         ox_buf_clear(&encoder->diff);
@@ -77,41 +84,106 @@ enum ox_code put_frame(struct ox_buf *out, enum ox_oxdl_op op, uint64_t target,
     return code;
 }
 
-static bool is_numbers(const struct encoder *self, const struct piece *piece)
+static uint64_t hash16(const uint8_t *bytes)
 {
-    return (may(self, OX_OXDL_XOR) || may(self, OX_OXDL_SUB)) && piece->has_base &&
-           piece->len >= NUMBERS_MIN;
+    return (ox_load_u64le(bytes) * 0x9e3779b97f4a7c15u ^ ox_load_u64le(bytes + 8)) *
+           0xc2b2ae3d27d4eb4fu;
 }
 
-/* The stretch piece by piece: numbers by their difference, what lies between by zstd. */
+/* --- one stretch, several ways --- */
+
+/* Which frames a piece goes into, where the stretch is cut by what its pieces are. */
+enum way { WAY_ZSTD, WAY_NUMBERS, WAY_PLANES };
+
+static enum way way_of(const struct encoder *self, const struct piece *piece, unsigned *width)
+{
+    const struct ox_dtype_info *info =
+        ox_dtype_info(piece->pair == NULL ? OX_DTYPE_OTHER : piece->pair->dtype);
+    bool planes = (may(self, OX_OXDL_XOR) || may(self, OX_OXDL_SUB)) && piece->has_base &&
+                  piece->len >= NUMBERS_MIN;
+    enum number_kind kind;
+
+    *width = 1;
+    if (info->block_elements == 1 && info->block_bytes > 0) {
+        *width = info->block_bytes;
+    }
+    if (!may(self, OX_OXDL_NUMBERS) ||
+        (piece->pair != NULL && !number_kind_of(piece->pair->dtype, &kind))) {
+        return planes && piece->kind == PIECE_TENSOR ? WAY_PLANES : WAY_ZSTD;
+    }
+    if (piece->kind == PIECE_BYTES && !piece->has_base && piece->len >= LITERAL_MIN) {
+        return WAY_ZSTD; /* new bytes, maybe with repeats among them */
+    }
+    return WAY_NUMBERS;
+}
+
+/* The stretch cut by what its pieces are. *fits is false if some do not fit their way. */
 static enum ox_code put_by_pieces(struct encoder *self, const struct stretch *stretch,
-                                  struct ox_buf *out, struct ox_delta_stats *stats,
+                                  struct ox_buf *out, struct ox_delta_stats *stats, bool *fits,
                                   struct ox_err *err)
 {
-    uint32_t at = 0;
+    uint64_t target = stretch->target;
+    const uint8_t *bytes = self->bytes.data;
     enum ox_code code = OX_OK;
 
-    for (size_t i = 0; code == OX_OK && i < stretch->piece_count;) {
+    *fits = true;
+    for (size_t i = 0; code == OX_OK && *fits && i < stretch->piece_count;) {
         const struct piece *piece = &stretch->pieces[i];
-        const uint8_t *bytes = self->bytes.data + at;
-        size_t end = i;
-        uint32_t n = 0;
+        unsigned width = 1;
+        unsigned other = 1;
+        enum way way = way_of(self, piece, &width);
+        uint32_t n = piece->len;
+        size_t end = i + 1;
 
-        while (end < stretch->piece_count && !is_numbers(self, &stretch->pieces[end])) {
+        while (way != WAY_PLANES && end < stretch->piece_count &&
+               way_of(self, &stretch->pieces[end], &other) == way) {
             n += stretch->pieces[end++].len;
         }
-        if (end > i) {
-            code = put_zstd_frame(self, piece, end - i, stretch->target + at, bytes, n, SIZE_MAX,
-                                  out, stats, err);
-            i = end;
+        if (way == WAY_NUMBERS) {
+            code = put_numbers_frames(self, piece, end - i, target, bytes, out, stats, fits, err);
+        } else if (way == WAY_PLANES) {
+            code = put_planes_frame(self, piece, width, target, bytes, out, stats, err);
         } else {
-            n = piece->len;
-            code = put_planes_frame(self, piece, stretch->target + at, bytes, out, stats, err);
-            i++;
+            code = put_zstd_frame(self, piece, end - i, target, bytes, n, SIZE_MAX, out, stats,
+                                  err);
         }
-        at += n;
+        target += n;
+        bytes += n;
+        i = end;
     }
     return code;
+}
+
+/*
+ * Do 16 bytes in a row, here and there in the stretch, stand in the base near by at another place
+ * than the one that predicts them, or earlier in the stretch? Only then can zstd win over numbers.
+ */
+static bool repeats(struct encoder *self)
+{
+    enum { BITS = 13, STEP = 64, WINDOWS = 16, WINDOW = 1024, RUN = 16 };
+    uint32_t places[1 << BITS] = {0};
+    const uint8_t *bytes = self->bytes.data;
+    size_t n = self->bytes.len_bytes;
+    unsigned hits = 0;
+
+    if (n < 4 * WINDOW) {
+        return true;
+    }
+    for (size_t i = 0; i + RUN <= n; i += STEP) {
+        places[hash16(bytes + i) >> (64 - BITS)] = (uint32_t)i + 1;
+    }
+    for (size_t w = 0; w < WINDOWS; w++) {
+        size_t start = w * ((n - WINDOW) / WINDOWS);
+
+        for (size_t i = start; i + RUN <= start + WINDOW; i++) {
+            uint32_t place = places[hash16(bytes + i) >> (64 - BITS)];
+
+            if (place != 0 && place - 1 != i && memcmp(bytes + place - 1, bytes + i, RUN) == 0) {
+                hits++;
+            }
+        }
+    }
+    return hits >= 4;
 }
 
 static enum ox_code put_copy(struct encoder *self, const struct stretch *stretch,
@@ -131,8 +203,9 @@ enum ox_code encoder_run(struct encoder *encoder, const struct stretch *stretch,
     struct encoder *self = encoder;
     struct ox_delta_stats counts[2] = {{.frames = 0}, {.frames = 0}};
     size_t beat = SIZE_MAX;
-    bool numbers = false;
-    size_t best = 1;
+    bool meaning = false; /* are there tensors? */
+    bool pieces = false;  /* is there another way than zstd? */
+    size_t best;
     enum ox_code code = read_bytes(self->target, stretch->target, stretch->len, &self->bytes, err);
 
     if (code != OX_OK) {
@@ -142,15 +215,18 @@ enum ox_code encoder_run(struct encoder *encoder, const struct stretch *stretch,
         return put_copy(self, stretch, out, stats, err);
     }
     for (size_t i = 0; i < stretch->piece_count; i++) {
-        numbers = numbers || is_numbers(self, &stretch->pieces[i]);
+        unsigned width;
+
+        meaning = meaning || stretch->pieces[i].kind != PIECE_BYTES;
+        pieces = pieces || way_of(self, &stretch->pieces[i], &width) != WAY_ZSTD;
     }
     self->frames[0].len_bytes = 0;
     self->frames[1].len_bytes = 0;
-    if (numbers) {
-        code = put_by_pieces(self, stretch, &self->frames[0], &counts[0], err);
-        beat = self->frames[0].len_bytes;
+    if (pieces) {
+        code = put_by_pieces(self, stretch, &self->frames[0], &counts[0], &pieces, err);
+        beat = pieces ? self->frames[0].len_bytes : SIZE_MAX;
     }
-    if (code == OX_OK) {
+    if (code == OX_OK && (!pieces || !meaning || self->effort->tries_all || repeats(self))) {
         code =
             put_zstd_frame(self, stretch->pieces, stretch->piece_count, stretch->target,
                            self->bytes.data, stretch->len, beat, &self->frames[1], &counts[1], err);
@@ -158,9 +234,7 @@ enum ox_code encoder_run(struct encoder *encoder, const struct stretch *stretch,
     if (code != OX_OK) {
         return code;
     }
-    if (numbers && self->frames[0].len_bytes <= self->frames[1].len_bytes) {
-        best = 0;
-    }
+    best = self->frames[1].len_bytes > 0 && self->frames[1].len_bytes < beat ? 1 : 0;
     stats_add(stats, &counts[best]);
     return ox_buf_append(out, self->frames[best].data, self->frames[best].len_bytes, err);
 }

@@ -1,22 +1,32 @@
 /**
- * Encoding one stretch of the target, at most 1 MiB, into frames: every way that fits is tried, and
- * the one with the fewest bytes is kept. Pure but for its sources: the same stretch gives the same
- * bytes on whichever thread.
+ * Encoding one stretch of the target into frames: every way that fits is tried, and the one with
+ * the fewest bytes is kept. Pure but for its sources: the same stretch gives the same bytes on
+ * whichever thread.
  */
 #ifndef OXIDE_DELTA_ENCODE_H
 #define OXIDE_DELTA_ENCODE_H
 
+#include "effort.h"
 #include "oxide/delta/delta.h"
+#include "pairs.h"
 
 #define STRETCH_MAX ((uint32_t)1 << 20) /* bytes of target; a body then always fits its frame */
 #define STRETCH_PIECES_MAX 1024
 
+enum piece_kind {
+    PIECE_BYTES,  /* of no known meaning; or equal to a place of the base, wherever that is */
+    PIECE_TENSOR, /* whole or part of a tensor, in its place: predicted as `how` says */
+    PIECE_FRESH,  /* of a tensor, but nothing in the base tells of it */
+};
+
 struct piece {
     uint32_t len;
-    bool has_base;
+    enum piece_kind kind;
+    bool has_base; /* PIECE_BYTES: base[base, base + len) is its likely origin */
     uint64_t base;
-    uint8_t width; /* 0: not known */
-    uint16_t stride;
+    const struct tensor_pair *pair; /* NULL: bytes. Its prediction belongs to another thread */
+    struct prediction how;          /* PIECE_TENSOR */
+    bool mixes;                     /* PIECE_TENSOR: the slow coder pays */
 };
 
 struct stretch {
@@ -31,7 +41,8 @@ struct encoder;
 
 /** ops: the operations that may be used. */
 enum ox_code encoder_new(struct encoder **out, const struct ox_source *base,
-                         const struct ox_source *target, uint64_t ops, struct ox_err *err);
+                         const struct ox_source *target, uint64_t ops,
+                         const struct effort_row *effort, struct ox_err *err);
 void encoder_free(struct encoder *encoder);
 
 /** Append the frames of a stretch to `out` and count them in `stats`. */

@@ -4,11 +4,6 @@
 
 #include <stdlib.h>
 
-/* Levels of zstd: a stretch is tried fast first, and well only where that may win. */
-#define LEVEL_TRY 3
-#define LEVEL_GOOD 19
-#define LEVEL_WHOLE 15
-
 #define PREFIX_MAX ((uint64_t)2 << 20) /* bytes of base gathered for one stretch */
 #define PREFIX_RANGES_MAX 64
 #define SMALL_BASE ((uint64_t)1 << 20) /* a base so small serves as prefix whole */
@@ -33,6 +28,10 @@ enum ox_code zstd_pack(struct encoder *self, const uint8_t *bytes, size_t n,
     (void)ZSTD_CCtx_reset(self->zstd, ZSTD_reset_session_and_parameters);
     (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_compressionLevel, level);
     (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_windowLog, window_log);
+    if (effort_caps_zstd(self->effort, level)) { /* zstd takes less where the input is smaller */
+        (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_chainLog, (int)self->effort->zstd_log);
+        (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_hashLog, (int)self->effort->zstd_log - 1);
+    }
     (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_contentSizeFlag, 0);
     (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_checksumFlag, 0);
     (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_dictIDFlag, 0);
@@ -146,7 +145,8 @@ enum ox_code put_zstd_frame(struct encoder *self, const struct piece *pieces, si
         goto raw;
     }
     if ((code = gather_prefix(self, pieces, count, target, n, err)) != OX_OK ||
-        (code = zstd_pack(self, bytes, n, &self->prefix, LEVEL_TRY, n, &fits, err)) != OX_OK) {
+        (code = zstd_pack(self, bytes, n, &self->prefix, self->effort->level_try, n, &fits, err)) !=
+            OX_OK) {
         return code;
     }
     if (fits) {
@@ -155,7 +155,8 @@ enum ox_code put_zstd_frame(struct encoder *self, const struct piece *pieces, si
         self->body[0].len_bytes = 0;
         code = ox_buf_append(&self->body[0], self->packed.data, tried, err);
         if (code == OX_OK && tried < n - n / 4 && tried - tried / 8 < beat) {
-            code = zstd_pack(self, bytes, n, &self->prefix, LEVEL_GOOD, tried, &better, err);
+            code = zstd_pack(self, bytes, n, &self->prefix, self->effort->level_good, tried,
+                             &better, err);
         }
         if (code != OX_OK) {
             return code;
@@ -188,8 +189,9 @@ enum ox_code encoder_run_whole(struct encoder *encoder, struct ox_buf *out,
     if ((code = read_bytes(self->base, 0, (size_t)all.len_bytes, &self->prefix, err)) != OX_OK ||
         (code = read_bytes(self->target, 0, (size_t)self->target->size_bytes, &self->bytes, err)) !=
             OX_OK ||
-        (code = zstd_pack(self, self->bytes.data, self->bytes.len_bytes, &self->prefix, LEVEL_WHOLE,
-                          OX_OXDL_FRAME_BODY_MAX, &fits, err)) != OX_OK ||
+        (code = zstd_pack(self, self->bytes.data, self->bytes.len_bytes, &self->prefix,
+                          self->effort->level_whole, OX_OXDL_FRAME_BODY_MAX, &fits, err)) !=
+            OX_OK ||
         !fits) {
         return code;
     }

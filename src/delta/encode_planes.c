@@ -6,7 +6,6 @@
 #include <string.h>
 
 #define LEVEL_PLANES 9 /* measured on real fine-tunes: planes hardly gain past 9 */
-#define GUESS_SAMPLE ((size_t)32 * 1024) /* of a stretch whose numbers' width is not known */
 
 static enum ox_code put_plane(struct encoder *self, const uint8_t *plane, size_t n,
                               struct ox_buf *body, struct ox_err *err)
@@ -66,51 +65,22 @@ static enum ox_code put_planes(struct encoder *self, enum ox_oxdl_op op, unsigne
     return code;
 }
 
-/* Files without a layout may hold numbers too: which width gives the least on a sample? */
-static enum ox_code guess_width(struct encoder *self, const uint8_t *target, const uint8_t *base,
-                                size_t n, unsigned *width, struct ox_err *err)
-{
-    static const unsigned widths[] = {4, 2, 1};
-    size_t best = SIZE_MAX;
-
-    n = n < GUESS_SAMPLE ? n : GUESS_SAMPLE;
-    for (size_t i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
-        enum ox_code code = put_planes(self, OX_OXDL_SUB, widths[i], widths[i], target, base, n,
-                                       &self->body[1], err);
-
-        if (code != OX_OK) {
-            return code;
-        }
-        if (self->body[1].len_bytes < best) {
-            best = self->body[1].len_bytes;
-            *width = widths[i];
-        }
-    }
-    return OX_OK;
-}
-
-enum ox_code put_planes_frame(struct encoder *self, const struct piece *piece, uint64_t target,
+enum ox_code put_planes_frame(struct encoder *self, const struct piece *piece, unsigned width, uint64_t target,
                               const uint8_t *bytes, struct ox_buf *out,
                               struct ox_delta_stats *stats, struct ox_err *err)
 {
     struct ox_oxdl_range range = {false, piece->base, piece->len};
-    unsigned width = piece->width;
-    unsigned stride = piece->stride;
     size_t sub_bytes = SIZE_MAX;
     enum ox_oxdl_op op;
     enum ox_code code = read_bytes(self->base, piece->base, piece->len, &self->prefix, err);
 
-    if (code == OX_OK && width == 0) {
-        code = guess_width(self, bytes, self->prefix.data, piece->len, &width, err);
-        stride = width;
-    }
     if (code == OX_OK && may(self, OX_OXDL_SUB)) {
-        code = put_planes(self, OX_OXDL_SUB, width, stride, bytes, self->prefix.data, piece->len,
+        code = put_planes(self, OX_OXDL_SUB, width, width, bytes, self->prefix.data, piece->len,
                           &self->body[0], err);
         sub_bytes = self->body[0].len_bytes;
     }
     if (code == OX_OK && may(self, OX_OXDL_XOR)) {
-        code = put_planes(self, OX_OXDL_XOR, 1, stride, bytes, self->prefix.data, piece->len,
+        code = put_planes(self, OX_OXDL_XOR, 1, width, bytes, self->prefix.data, piece->len,
                           &self->body[1], err);
     }
     if (code != OX_OK) {

@@ -3,6 +3,7 @@
 #define OXIDE_DELTA_ENCODER_H
 
 #include "encode.h"
+#include "numbers.h"
 
 #include <zstd.h>
 
@@ -10,7 +11,9 @@ struct encoder {
     const struct ox_source *base;
     const struct ox_source *target;
     uint64_t ops;
+    const struct effort_row *effort;
     ZSTD_CCtx *zstd;
+    struct numbers numbers;
     struct ox_buf bytes;  /* the stretch's target bytes */
     struct ox_buf prefix; /* gathered base bytes */
     struct ox_buf diff;
@@ -20,6 +23,9 @@ struct encoder {
     struct ox_buf frames[2]; /* candidates for the stretch */
     struct ox_oxdl_range ranges[STRETCH_PIECES_MAX + 1];
     size_t range_count;
+    struct part parts[3 * STRETCH_PIECES_MAX]; /* of the NUMBERS frame that is being made */
+    uint64_t part_bases[3 * STRETCH_PIECES_MAX];
+    size_t part_count;
 };
 
 /** May frames of this operation be written? */
@@ -56,11 +62,19 @@ enum ox_code put_zstd_frame(struct encoder *self, const struct piece *pieces, si
                             uint64_t target, const uint8_t *bytes, uint32_t n, size_t beat,
                             struct ox_buf *out, struct ox_delta_stats *stats, struct ox_err *err);
 
+/* --- encode_numbers.c: numbers, and the bytes between them --- */
+
+/** NUMBERS frames for pieces that follow each other, n bytes in all. *fits is false if they do not
+ *  fit: then `out` and `stats` hold nothing of use. */
+enum ox_code put_numbers_frames(struct encoder *self, const struct piece *pieces, size_t count,
+                                uint64_t target, const uint8_t *bytes, struct ox_buf *out,
+                                struct ox_delta_stats *stats, bool *fits, struct ox_err *err);
+
 /* --- encode_planes.c: numbers that have no model --- */
 
-/** The better of an XOR and a SUB frame for a piece of numbers. */
-enum ox_code put_planes_frame(struct encoder *self, const struct piece *piece, uint64_t target,
-                              const uint8_t *bytes, struct ox_buf *out,
+/** The better of an XOR and a SUB frame for a piece of numbers of `width` bytes. */
+enum ox_code put_planes_frame(struct encoder *self, const struct piece *piece, unsigned width,
+                              uint64_t target, const uint8_t *bytes, struct ox_buf *out,
                               struct ox_delta_stats *stats, struct ox_err *err);
 
 #endif

@@ -1,79 +1,72 @@
 #include "pairs.h"
 
+#include "choose.h"
 #include "oxide/crypto/xxh64.h"
-#include "oxide/tensor/layout.h"
-#include "oxide/tensor/limits.h"
-#include "planes.h"
+#include "side_tensors.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define NONE SIZE_MAX
 
-/* Tensors of all files of a side together; what is over is simply bytes. As many as one file may
- * have: published models have some 100,000 over all shards. */
-#define SIDE_TENSORS_MAX OX_TENSOR_COUNT_MAX
+#define COLUMNS_FEW 32
 
-/* A tensor in the flat space of its side. No layout outlives its file's turn: those of thousands of
- * files would fill memory. */
+/* A tensor in the flat space of its side. */
 struct flat {
     uint64_t offset;
     uint64_t length;
-    uint64_t name;    /* sum of name and dtype */
-    uint64_t shape;   /* sum of dtype, shape and length */
+    uint64_t name;    /* sum of the name */
+    uint64_t shape;   /* sum of the shape */
     uint64_t content; /* sum of its bytes, once hashed */
     enum ox_dtype dtype;
+    uint32_t columns;
     size_t like; /* index of its partner in the other side, or NONE */
-};
-
-enum file_kind {
-    KIND_BYTES,  /* no model; another file may tell where tensors lie in it */
-    KIND_MODEL,  /* has its tensors inside */
-    KIND_REFERS, /* ... and others in external data files */
 };
 
 /* All tensors of one side. */
 struct flat_side {
     const struct ox_delta_side *side;
-    uint64_t *starts;      /* of each file, in the flat space */
-    enum file_kind *kinds; /* of each file */
-    struct flat *tensors;  /* sorted by offset */
+    struct flat *tensors; /* sorted by offset */
     size_t count;
     size_t max;
 };
 
 static void flat_clear(struct flat_side *self)
 {
-    free(self->starts);
-    free(self->kinds);
     free(self->tensors);
-}
-
-static uint64_t name_sum(const struct ox_tensor *tensor)
-{
-    return ox_xxh64(tensor->name, strlen(tensor->name), tensor->dtype);
 }
 
 static uint64_t shape_sum(const struct ox_tensor *tensor)
 {
-    uint64_t sum = (uint64_t)tensor->dtype + 1;
+    uint64_t sum = 1;
 
     for (uint32_t i = 0; i < tensor->rank; i++) {
         sum = (sum ^ tensor->shape[i]) * 0x9e3779b97f4a7c15u + 1;
     }
-    return sum ^ tensor->length_bytes;
+    return sum;
 }
 
-/* Add a tensor that lies in file number `file`. */
-static enum ox_code add_tensor(struct flat_side *self, const struct ox_tensor *tensor, size_t file,
-                               struct ox_err *err)
+/* Numbers of a row: of the innermost dimension, and, where that is short (the kernel of a
+ * convolution), of those around it; the outermost counts the rows. */
+static uint32_t columns_of(const struct ox_tensor *tensor)
 {
-    uint64_t size = self->side->files[file].size_bytes;
+    uint64_t columns = tensor->rank == 0 ? 0 : tensor->shape[tensor->rank - 1];
 
-    if (tensor->length_bytes == 0 || tensor->offset_bytes > size ||
-        tensor->length_bytes > size - tensor->offset_bytes || self->count == SIDE_TENSORS_MAX) {
-        return OX_OK;
+    for (uint32_t i = tensor->rank; i-- > 2 && columns > 0 && columns < COLUMNS_FEW;) {
+        if (tensor->shape[i - 1] > UINT32_MAX) {
+            return 0;
+        }
+        columns *= tensor->shape[i - 1];
     }
+    return columns > UINT32_MAX ? 0 : (uint32_t)columns;
+}
+
+static enum ox_code add_tensor(void *ctx, const struct ox_tensor *tensor, size_t file,
+                               uint64_t offset, struct ox_err *err)
+{
+    struct flat_side *self = ctx;
+
+    (void)file;
     if (self->count == self->max) {
         size_t max = self->max == 0 ? 64 : self->max * 2;
         struct flat *grown = realloc(self->tensors, max * sizeof(*grown));
@@ -85,68 +78,14 @@ static enum ox_code add_tensor(struct flat_side *self, const struct ox_tensor *t
         self->max = max;
     }
     self->tensors[self->count++] =
-        (struct flat){.offset = self->starts[file] + tensor->offset_bytes,
+        (struct flat){.offset = offset,
                       .length = tensor->length_bytes,
-                      .name = name_sum(tensor),
+                      .name = ox_xxh64(tensor->name, strlen(tensor->name), 0),
                       .shape = shape_sum(tensor),
                       .dtype = tensor->dtype,
+                      .columns = columns_of(tensor),
                       .like = NONE};
     return OX_OK;
-}
-
-/* An external path is relative to the folder of the file that names it. */
-static size_t find_external(const struct ox_manifest *manifest, const char *onnx_path,
-                            const char *external)
-{
-    const char *slash = strrchr(onnx_path, '/');
-    char *path = NULL;
-    size_t index = NONE;
-
-    if (slash == NULL) {
-        return ox_manifest_find(manifest, external);
-    }
-    if (ox_strf(&path, NULL, "%.*s%s", (int)(slash - onnx_path + 1), onnx_path, external) ==
-        OX_OK) {
-        index = ox_manifest_find(manifest, path);
-        free(path);
-    }
-    return index;
-}
-
-/* The tensors that file number `at` holds, or (with `external`) has in its data files. */
-static enum ox_code add_file(struct flat_side *self, size_t at, bool external, struct ox_err *err)
-{
-    const struct ox_manifest *manifest = self->side->manifest;
-    struct ox_layout layout = OX_LAYOUT_INIT;
-    const char *path = NULL; /* the data file that `index` was found for: they come sorted */
-    size_t index = NONE;
-    size_t internal;
-    enum ox_code code = ox_layout_read(&layout, &self->side->files[at], err);
-
-    if (code == OX_EUNSUPPORTED || code == OX_ECORRUPT || code == OX_ETOOBIG) {
-        ox_err_clear(err); /* simply bytes */
-        return OX_OK;
-    }
-    internal = layout.count - layout.external_count;
-    if (code == OX_OK) {
-        self->kinds[at] = layout.external_count > 0 ? KIND_REFERS : KIND_MODEL;
-    }
-    for (size_t i = 0; code == OX_OK && !external && i < internal; i++) {
-        code = add_tensor(self, &layout.tensors[i], at, err);
-    }
-    for (size_t i = internal; code == OX_OK && external && i < layout.count; i++) {
-        const struct ox_tensor *tensor = &layout.tensors[i];
-
-        if (path == NULL || strcmp(path, tensor->external) != 0) {
-            path = tensor->external;
-            index = find_external(manifest, manifest->files[at].path, path);
-        }
-        if (index != NONE && self->kinds[index] == KIND_BYTES) {
-            code = add_tensor(self, tensor, index, err);
-        }
-    }
-    ox_layout_clear(&layout);
-    return code;
 }
 
 /* By offset; where two models tell different things of one data file, in an order that does not
@@ -171,27 +110,12 @@ static int by_offset(const void *a, const void *b)
 static enum ox_code flat_read(struct flat_side *self, const struct ox_delta_side *side,
                               struct ox_err *err)
 {
-    size_t files = side->manifest->count;
-    uint64_t start = 0;
+    struct side_tensors_sink sink = {self, add_tensor};
     size_t kept = 0;
-    enum ox_code code = OX_OK;
+    enum ox_code code;
 
     *self = (struct flat_side){.side = side};
-    self->starts = calloc(files, sizeof(*self->starts));
-    self->kinds = calloc(files, sizeof(*self->kinds));
-    if (self->starts == NULL || self->kinds == NULL) {
-        return ox_err_nomem(err, "a list of files");
-    }
-    for (size_t i = 0; i < files; i++) {
-        self->starts[i] = start;
-        start += side->files[i].size_bytes;
-    }
-    for (size_t i = 0; code == OX_OK && i < files; i++) {
-        code = add_file(self, i, false, err);
-    }
-    for (size_t i = 0; code == OX_OK && i < files; i++) {
-        code = self->kinds[i] == KIND_REFERS ? add_file(self, i, true, err) : OX_OK;
-    }
+    code = side_tensors_walk(side, &sink, err);
     if (code != OX_OK || self->count == 0) {
         return code;
     }
@@ -210,21 +134,27 @@ static enum ox_code flat_read(struct flat_side *self, const struct ox_delta_side
 /* --- matching --- */
 
 /* The passes: who may be partners, and by which key they find each other. */
-static uint64_t key_name_shape(const struct flat *flat)
+#define MIX(a, b) (((a) ^ (uint64_t)(b)) * 0x9e3779b97f4a7c15u)
+
+static uint64_t key_all(const struct flat *flat)
 {
-    return flat->name * 0x9e3779b97f4a7c15u ^ flat->shape;
+    return MIX(MIX(MIX(flat->name, flat->shape), flat->dtype), flat->length);
 }
 static uint64_t key_content(const struct flat *flat)
 {
     return flat->content;
 }
-static uint64_t key_name(const struct flat *flat)
+static uint64_t key_name_shape(const struct flat *flat)
 {
-    return flat->name;
+    return MIX(flat->name, flat->shape);
 }
-static uint64_t key_shape(const struct flat *flat)
+static uint64_t key_name_dtype(const struct flat *flat)
 {
-    return flat->shape;
+    return MIX(flat->name, flat->dtype);
+}
+static uint64_t key_shape_dtype(const struct flat *flat)
+{
+    return MIX(MIX(flat->shape, flat->dtype), flat->length);
 }
 
 struct entry {
@@ -354,15 +284,16 @@ static enum ox_code pair_all(struct flat_side *base, struct flat_side *target, s
         code = ox_err_nomem(err, "pairing tensors");
         goto out;
     }
-    pair_by(base, target, key_name_shape, false, left, right);
+    pair_by(base, target, key_all, false, left, right);
     if (count_free(target) > 0 && count_free(base) > 0) {
         if ((code = hash_free(base, stop, err)) != OX_OK ||
             (code = hash_free(target, stop, err)) != OX_OK) {
             goto out;
         }
         pair_by(base, target, key_content, true, left, right);
-        pair_by(base, target, key_name, false, left, right);
-        pair_by(base, target, key_shape, false, left, right);
+        pair_by(base, target, key_name_shape, false, left, right);
+        pair_by(base, target, key_name_dtype, false, left, right);
+        pair_by(base, target, key_shape_dtype, false, left, right);
     }
 out:
     free(left);
@@ -372,20 +303,12 @@ out:
 
 /* --- the result --- */
 
-static void set_numbers(struct tensor_pair *pair, enum ox_dtype dtype)
+uint64_t tensor_pair_common(const struct tensor_pair *pair)
 {
-    const struct ox_dtype_info *info = ox_dtype_info(dtype);
-
-    if (info->block_elements == 1 && planes_shape_ok(info->block_bytes, info->block_bytes)) {
-        pair->width = (uint8_t)info->block_bytes;
-        pair->stride = (uint16_t)info->block_bytes;
-    } else if (info->block_elements > 2 && planes_shape_ok(1, info->block_bytes)) {
-        pair->width = 1;
-        pair->stride = (uint16_t)info->block_bytes;
-    } else {
-        pair->width = 1;
-        pair->stride = 1;
+    if (!pair->has_base || pair->dtype != pair->base_dtype) {
+        return 0;
     }
+    return pair->base_bytes < pair->target_bytes ? pair->base_bytes : pair->target_bytes;
 }
 
 enum ox_code tensor_pairs_find(struct tensor_pairs *out, const struct ox_delta_side *base,
@@ -412,15 +335,18 @@ enum ox_code tensor_pairs_find(struct tensor_pairs *out, const struct ox_delta_s
 
         pairs[i].target_offset = flat->offset;
         pairs[i].target_bytes = flat->length;
-        set_numbers(&pairs[i], flat->dtype);
+        pairs[i].dtype = flat->dtype;
+        pairs[i].columns = flat->columns;
         if (flat->like != NONE) {
             const struct flat *like = &from.tensors[flat->like];
-            uint64_t common = like->length;
 
             pairs[i].has_base = true;
             pairs[i].base_offset = like->offset;
-            pairs[i].common_bytes = common < flat->length ? common : flat->length;
+            pairs[i].base_bytes = like->length;
+            pairs[i].base_dtype = like->dtype;
+            pairs[i].base_columns = like->columns;
         }
+        pairs[i].prediction = prediction_default(&pairs[i]);
     }
     *out = (struct tensor_pairs){pairs, to.count};
 out:

@@ -4,17 +4,27 @@
 
 #include "oxide/base/stop.h"
 #include "oxide/delta/side.h"
+#include "oxide/tensor/layout.h"
+#include "predict.h"
 
 /** One tensor of the target, in the flat space, and its like in the base. */
 struct tensor_pair {
     uint64_t target_offset;
     uint64_t target_bytes;
-    bool has_base;
+    enum ox_dtype dtype;
+    uint32_t columns; /* elements of a row; 0: a scalar, or too many */
+    bool has_base;    /* then all that follows */
     uint64_t base_offset;
-    uint64_t common_bytes; /* how far the two go side by side */
-    uint8_t width;         /* of its numbers: 1, 2, 4, 8 */
-    uint16_t stride;       /* of its records: width, or a quantised block's size */
+    uint64_t base_bytes;
+    enum ox_dtype base_dtype;
+    uint32_t base_columns;
+    bool chosen; /* is `prediction` known? It is found when the first difference turns up */
+    struct prediction prediction;
+    bool mixes; /* does the slow coder win much? Found with the prediction */
 };
+
+/** How far the two go side by side, byte for byte; 0 where they are of different nature. */
+uint64_t tensor_pair_common(const struct tensor_pair *pair);
 
 struct tensor_pairs {
     struct tensor_pair *pairs; /* owned; sorted by target_offset, not overlapping, none empty */
@@ -23,7 +33,8 @@ struct tensor_pairs {
 
 /**
  * Read the layouts of both sides and pair their tensors: by name, dtype and shape; by content; by
- * name and dtype where the shape grew; by dtype and shape in order. Files that are no models, or
+ * name and shape where the dtype is another; by name and dtype where the shape grew; by dtype and
+ * shape in order. Files that are no models, or
  * damaged ones, have no tensors. Errors: OX_ENOMEM, OX_ECANCELED, the sides' own.
  */
 enum ox_code tensor_pairs_find(struct tensor_pairs *out, const struct ox_delta_side *base,

@@ -23,8 +23,10 @@
 struct planner {
     const struct ox_source *base;
     const struct ox_source *target;
+    const struct tensor_chooser *chooser;
     struct ox_stop *stop;
     const struct segment_sink *sink;
+    const struct tensor_pair *pair; /* the tensor whose bytes are being looked for; or NULL */
     struct cursor from; /* in the base */
     struct cursor to;   /* in the target */
     struct anchor_index *index;
@@ -164,7 +166,7 @@ static enum ox_code scan_bytes(struct planner *self, uint64_t at, uint64_t end, 
     enum ox_code code = OX_OK;
 
     while (code == OX_OK && at < end) {
-        struct segment segment = {.target = at, .base = base_at};
+        struct segment segment = {.target = at, .base = base_at, .pair = self->pair};
         uint64_t same = 0;
         uint64_t sync_base = 0;
         uint64_t sync = 0;
@@ -199,18 +201,18 @@ static enum ox_code scan_bytes(struct planner *self, uint64_t at, uint64_t end, 
 /* --- tensors --- */
 
 /* Segment the part of a tensor that goes side by side with its like in the base. */
-static enum ox_code scan_tensor(struct planner *self, const struct tensor_pair *pair,
+static enum ox_code scan_common(struct planner *self, struct tensor_pair *pair, uint64_t common,
                                 struct ox_err *err)
 {
-    uint64_t unit = TENSOR_UNIT / pair->stride * pair->stride;
+    uint64_t block = ox_dtype_info(pair->dtype)->block_bytes;
+    uint64_t unit = block == 0 ? TENSOR_UNIT : TENSOR_UNIT / block * block;
     enum ox_code code = OX_OK;
 
-    for (uint64_t at = 0; code == OX_OK && at < pair->common_bytes;) {
-        uint64_t left = pair->common_bytes - at;
+    for (uint64_t at = 0; code == OX_OK && at < common;) {
+        uint64_t left = common - at;
         struct segment segment = {.target = pair->target_offset + at,
                                   .base = pair->base_offset + at,
-                                  .width = pair->width,
-                                  .stride = pair->stride};
+                                  .pair = pair};
         uint64_t same = 0;
 
         code = cursor_match_forward(&self->to, segment.target, &self->from, segment.base, left,
@@ -223,18 +225,71 @@ static enum ox_code scan_tensor(struct planner *self, const struct tensor_pair *
             segment.len = same == left ? left : same / unit * unit;
         } else {
             segment.len = left < unit ? left : unit;
+            code = self->chooser->choose(self->chooser->ctx, pair, err);
         }
+        if (code == OX_OK) {
+            code = emit(self, segment, err);
+        }
+        at += segment.len;
+    }
+    return code;
+}
+
+/* Segment a tensor whose numbers are predicted in some other way than side by side. */
+static enum ox_code scan_predicted(struct planner *self, const struct tensor_pair *pair,
+                                   struct ox_err *err)
+{
+    uint64_t unit = prediction_unit(&pair->prediction);
+    enum ox_code code = OX_OK;
+
+    unit = SEGMENT_MAX / unit * unit;
+    for (uint64_t at = 0; code == OX_OK && at < pair->target_bytes;) {
+        uint64_t left = pair->target_bytes - at;
+        struct segment segment = {.target = pair->target_offset + at,
+                                  .len = left < unit ? left : unit,
+                                  .base = pair->base_offset +
+                                          part_base_offset(&pair->prediction, at),
+                                  .pair = pair};
+
         code = emit(self, segment, err);
         at += segment.len;
     }
     return code;
 }
 
-enum ox_code plan_run(const struct ox_source *base, const struct ox_source *target,
-                      const struct tensor_pairs *pairs, struct ox_stop *stop,
-                      const struct segment_sink *sink, struct ox_err *err)
+/* Segment one tensor. What of it has no like in the base is looked for among all bytes. */
+static enum ox_code scan_tensor(struct planner *self, struct tensor_pair *pair, struct ox_err *err)
 {
-    struct planner self = {.base = base, .target = target, .stop = stop, .sink = sink};
+    uint64_t common = tensor_pair_common(pair);
+    enum ox_code code = OX_OK;
+
+    if (pair->has_base && (common == 0 || pair->columns != pair->base_columns)) {
+        code = self->chooser->choose(self->chooser->ctx, pair, err);
+    }
+    if (code == OX_OK && prediction_jumps(&pair->prediction)) {
+        code = scan_predicted(self, pair, err);
+        common = pair->target_bytes;
+    } else if (code == OX_OK && common > 0) {
+        code = scan_common(self, pair, common, err);
+    }
+    if (code == OX_OK && common < pair->target_bytes) {
+        self->pair = pair;
+        code = scan_bytes(self, pair->target_offset + common,
+                          pair->target_offset + pair->target_bytes, err);
+        self->pair = NULL;
+    }
+    if (pair->has_base) {
+        self->next_base = pair->base_offset + pair->base_bytes;
+    }
+    return code;
+}
+
+enum ox_code plan_run(const struct ox_source *base, const struct ox_source *target,
+                      const struct tensor_pairs *pairs, const struct tensor_chooser *chooser,
+                      struct ox_stop *stop, const struct segment_sink *sink, struct ox_err *err)
+{
+    struct planner self = {
+        .base = base, .target = target, .chooser = chooser, .stop = stop, .sink = sink};
     uint64_t at = 0;
     enum ox_code code;
 
@@ -243,16 +298,13 @@ enum ox_code plan_run(const struct ox_source *base, const struct ox_source *targ
         goto out;
     }
     for (size_t i = 0; code == OX_OK && i < pairs->count; i++) {
-        const struct tensor_pair *pair = &pairs->pairs[i];
+        struct tensor_pair *pair = &pairs->pairs[i];
 
-        if (!pair->has_base) {
-            continue; /* bytes like any others */
-        }
         code = scan_bytes(&self, at, pair->target_offset, err);
         if (code == OX_OK) {
             code = scan_tensor(&self, pair, err);
         }
-        at = pair->target_offset + pair->common_bytes;
+        at = pair->target_offset + pair->target_bytes;
     }
     if (code == OX_OK) {
         code = scan_bytes(&self, at, target->size_bytes, err);

@@ -17,8 +17,13 @@ struct segment {
     bool equal;    /* byte for byte the same as base[base, base + len) */
     bool has_base; /* base[base, base + len) lies in the base and is its likely origin */
     uint64_t base;
-    uint8_t width; /* of the numbers in it; 0: not known */
-    uint16_t stride;
+    const struct tensor_pair *pair; /* the tensor that it is part of; NULL: bytes */
+};
+
+/** Who chooses how a tensor is predicted: asked once it is known to differ. Sets pair->prediction. */
+struct tensor_chooser {
+    void *ctx;
+    enum ox_code (*choose)(void *ctx, struct tensor_pair *pair, struct ox_err *err);
 };
 
 struct segment_sink {
@@ -28,7 +33,7 @@ struct segment_sink {
 
 /** Segment the whole target. `pairs` may be empty: then all is bytes. */
 enum ox_code plan_run(const struct ox_source *base, const struct ox_source *target,
-                      const struct tensor_pairs *pairs, struct ox_stop *stop,
-                      const struct segment_sink *sink, struct ox_err *err);
+                      const struct tensor_pairs *pairs, const struct tensor_chooser *chooser,
+                      struct ox_stop *stop, const struct segment_sink *sink, struct ox_err *err);
 
 #endif

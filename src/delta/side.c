@@ -22,6 +22,7 @@ struct ox_artifact_files {
     bool is_dir;
     struct ox_fd_io *ios; /* one per file; names are owned */
     struct ox_source *sources;
+    struct timespec *written; /* when each was last, as it was opened */
 };
 
 static void close_ios(struct ox_artifact_files *files)
@@ -34,6 +35,7 @@ static void close_ios(struct ox_artifact_files *files)
     }
     free(files->ios);
     free(files->sources);
+    free(files->written);
 }
 
 void ox_artifact_close(struct ox_artifact_files *files)
@@ -58,6 +60,25 @@ bool ox_artifact_is_dir(const struct ox_artifact_files *files)
 const char *ox_artifact_disk_path(const struct ox_artifact_files *files, size_t index)
 {
     return files->ios[index].name;
+}
+
+enum ox_code ox_artifact_check_unchanged(const struct ox_artifact_files *files, struct ox_err *err)
+{
+    for (size_t i = 0; i < files->manifest.count; i++) {
+        struct stat st;
+
+        if (fstat(files->ios[i].fd, &st) != 0) {
+            return ox_err_sys(err, errno, "looking at %s", files->ios[i].name);
+        }
+        if (st.st_mtim.tv_sec != files->written[i].tv_sec ||
+            st.st_mtim.tv_nsec != files->written[i].tv_nsec ||
+            (uint64_t)st.st_size != files->manifest.files[i].size_bytes) {
+            return ox_err_set(err, OX_EIO,
+                              "%s changed while it was read: try again once it is at rest",
+                              files->ios[i].name);
+        }
+    }
+    return OX_OK;
 }
 
 /* --- listing a folder --- */
@@ -204,8 +225,10 @@ static enum ox_code allocate(struct ox_artifact_files *files, struct ox_err *err
 {
     files->ios = calloc(files->manifest.count, sizeof(*files->ios));
     files->sources = calloc(files->manifest.count, sizeof(*files->sources));
-    return files->ios == NULL || files->sources == NULL ? ox_err_nomem(err, "a list of files")
-                                                        : OX_OK;
+    files->written = calloc(files->manifest.count, sizeof(*files->written));
+    return files->ios == NULL || files->sources == NULL || files->written == NULL
+               ? ox_err_nomem(err, "a list of files")
+               : OX_OK;
 }
 
 /* Open file `index` at disk path `path` (taken over). *size_bytes is what it really has. */
@@ -213,6 +236,7 @@ static enum ox_code open_one(struct ox_artifact_files *files, size_t index, char
                              uint64_t *size_bytes, struct ox_err *err)
 {
     int fd = -1;
+    struct stat st;
     enum ox_code code = ox_file_open_read(take_path, &fd, size_bytes, err);
 
     if (code != OX_OK) {
@@ -221,6 +245,10 @@ static enum ox_code open_one(struct ox_artifact_files *files, size_t index, char
     }
     files->ios[index] = (struct ox_fd_io){fd, take_path};
     files->sources[index] = ox_fd_source(&files->ios[index], *size_bytes);
+    if (fstat(fd, &st) != 0) {
+        return ox_err_sys(err, errno, "looking at %s", take_path);
+    }
+    files->written[index] = st.st_mtim;
     return OX_OK;
 }
 

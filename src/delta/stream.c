@@ -11,6 +11,20 @@ const struct number_kind_row number_kinds[NUMBER_KIND_COUNT] = {
     [NUMBER_F16] = {2, true, 10}, [NUMBER_BF16] = {2, true, 7},   [NUMBER_F32] = {4, true, 23},
 };
 
+uint32_t number_magnitude(enum number_kind kind, const uint8_t *number)
+{
+    const struct number_kind_row *row = &number_kinds[kind];
+    uint32_t bits = row->width == 4   ? ox_load_u32le(number)
+                    : row->width == 2 ? ox_load_u16le(number)
+                                      : number[0];
+    uint32_t sign = 1u << (8 * row->width - 1);
+
+    if (row->sign_magnitude) {
+        return bits & ~sign;
+    }
+    return kind != NUMBER_U8 && (bits & sign) != 0 ? (0 - bits) & (2 * sign - 1) : bits;
+}
+
 /* Which coder a stream's body is of: its first byte. */
 enum coder_id { CODER_STATIC = 0, CODER_MIXING = 1 };
 
@@ -53,7 +67,7 @@ static enum ox_code want_mixing(struct stream_coder *self, struct ox_err *err)
 }
 
 enum ox_code stream_encode(struct stream_coder *coder, const struct stream *stream,
-                           const uint8_t *numbers, const struct stream_effort *effort,
+                           const uint8_t *numbers, bool mixes,
                            struct ox_buf *body, struct ox_err *err)
 {
     size_t start = body->len_bytes;
@@ -61,7 +75,7 @@ enum ox_code stream_encode(struct stream_coder *coder, const struct stream *stre
 
     if ((code = ox_buf_put_u8(body, CODER_STATIC, err)) != OX_OK ||
         (code = static_encode(coder->fast, stream, numbers, body, err)) != OX_OK ||
-        !effort->mixes) {
+        !mixes) {
         return code;
     }
     coder->body.len_bytes = 0;

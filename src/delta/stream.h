@@ -43,6 +43,9 @@ struct number_kind_row {
 };
 extern const struct number_kind_row number_kinds[NUMBER_KIND_COUNT];
 
+/** The bits of a number without its sign; of integers, the absolute value. */
+uint32_t number_magnitude(enum number_kind kind, const uint8_t *number);
+
 /** Numbers of a stream that come from one tensor: where a coder learns by row and column. */
 struct stream_part {
     uint32_t count;
@@ -66,14 +69,16 @@ struct stream_coder;
 enum ox_code stream_coder_new(struct stream_coder **out, struct ox_err *err);
 void stream_coder_free(struct stream_coder *coder);
 
-/** How much the encoder may try: see effort.h. */
-struct stream_effort {
-    bool mixes; /* try the slow coder, too, that learns as it goes */
+/** May streams be coded by the slow coder, too, that learns as it goes? */
+enum stream_mixing {
+    MIX_NEVER,
+    MIX_WHERE_IT_PAYS, /* encode_numbers.c: in tensors that a trial found it to win much for */
+    MIX_ALWAYS,        /* wherever it is smaller */
 };
 
-/** Append the smallest coding of `numbers` (stream->count of them) that the effort finds. */
+/** Append the coding of `numbers` (stream->count of them): the smaller one, if `mixes`. */
 enum ox_code stream_encode(struct stream_coder *coder, const struct stream *stream,
-                           const uint8_t *numbers, const struct stream_effort *effort,
+                           const uint8_t *numbers, bool mixes,
                            struct ox_buf *body, struct ox_err *err);
 
 /** About how many bytes stream_encode would take, tables and all, in a fraction of its time. */

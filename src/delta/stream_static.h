@@ -9,6 +9,10 @@ struct static_coder;
 enum ox_code static_coder_new(struct static_coder **out, struct ox_err *err);
 void static_coder_free(struct static_coder *coder);
 
+/** Use the processor's vectors where it has them (as a new coder does), or never. Both give the
+ * same bytes; tests compare them. */
+void static_coder_use_vectors(struct static_coder *coder, bool vectors);
+
 /** As the functions of stream.h. */
 enum ox_code static_encode(struct static_coder *coder, const struct stream *stream,
                            const uint8_t *numbers, struct ox_buf *body, struct ox_err *err);

@@ -20,24 +20,30 @@ enum ox_code ox_bits_end(struct ox_bits_writer *writer, struct ox_err *err)
     return writer->count == 0 ? OX_OK : ox_bits_put(writer, 0, 8 - writer->count, err);
 }
 
+/* The 8 bytes from `at` on; zeros behind the end. */
+static uint64_t word_at(const struct ox_bits_reader *reader, size_t at)
+{
+    uint64_t word = 0;
+
+    if (reader->len_bytes - at >= 8) {
+        return ox_load_u64le(reader->data + at);
+    }
+    for (size_t i = at; i < reader->len_bytes; i++) {
+        word |= (uint64_t)reader->data[i] << (8 * (i - at));
+    }
+    return word;
+}
+
 enum ox_code ox_bits_get(struct ox_bits_reader *reader, unsigned count, uint32_t *out,
                          struct ox_err *err)
 {
-    uint64_t value = 0;
+    size_t at = (size_t)(reader->pos_bits >> 3);
 
     if (count > (uint64_t)reader->len_bytes * 8 - reader->pos_bits) {
         return ox_err_set(err, OX_ECORRUPT, "coded bits end early");
     }
-    for (unsigned got = 0; got < count;) {
-        unsigned skip = (unsigned)(reader->pos_bits & 7);
-        unsigned take = 8 - skip < count - got ? 8 - skip : count - got;
-        uint64_t byte = reader->data[reader->pos_bits >> 3];
-
-        value |= ((byte >> skip) & ((1u << take) - 1)) << got;
-        got += take;
-        reader->pos_bits += take;
-    }
-    *out = (uint32_t)value;
+    *out = (uint32_t)(word_at(reader, at) >> (reader->pos_bits & 7) & (((uint64_t)1 << count) - 1));
+    reader->pos_bits += count;
     return OX_OK;
 }
 
@@ -59,26 +65,27 @@ enum ox_code ox_bits_put_gamma(struct ox_bits_writer *writer, uint32_t value, st
 
 enum ox_code ox_bits_get_gamma(struct ox_bits_reader *reader, uint32_t *out, struct ox_err *err)
 {
+    uint64_t left = (uint64_t)reader->len_bytes * 8 - reader->pos_bits;
+    uint64_t word = word_at(reader, (size_t)(reader->pos_bits >> 3)) >> (reader->pos_bits & 7);
     unsigned below = 0;
-    uint32_t bit = 0;
     uint32_t rest = 0;
     enum ox_code code;
 
-    for (;;) {
-        code = ox_bits_get(reader, 1, &bit, err);
-        if (code != OX_OK) {
-            return code;
-        }
-        if (bit != 0) {
-            break;
-        }
-        if (++below > 31) {
-            return ox_err_set(err, OX_ECORRUPT, "a coded number is longer than 32 bits");
-        }
+    while (below < 32 && (word >> below & 1) == 0) {
+        below++;
     }
+    if (below >= left) {
+        return ox_err_set(err, OX_ECORRUPT, "coded bits end early");
+    }
+    if (below > 31) {
+        return ox_err_set(err, OX_ECORRUPT, "a coded number is longer than 32 bits");
+    }
+    reader->pos_bits += below + 1;
     code = ox_bits_get(reader, below, &rest, err);
     if (code == OX_OK) {
         *out = (uint32_t)((uint64_t)1 << below) | rest;
+    } else {
+        reader->pos_bits -= below + 1;
     }
     return code;
 }

@@ -27,6 +27,7 @@ exits 2 "needs PATH" oxide info
 exits 2 "--output needs a value" oxide delta create a b -o
 exits 2 "auto|tensor|binary" oxide delta create a b -o p --engine magic
 exits 2 "whole number" oxide serve --port 70000
+exits 2 "1 to 9" oxide serve --delta-effort 12
 exits 2 "HOST:PORT" oxide serve --listen 127.0.0.1:x
 exits 2 "--device-id" oxide agent
 exits 2 "--fleet" oxide deploy m v1

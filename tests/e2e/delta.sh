@@ -77,6 +77,71 @@ same "operations add up to the target" "$(size onnx-v2-head)" \
 same "operations add up to the patch" "$(size p.oxdl)" \
     "$(oxide delta info p.oxdl --json | field '[.operations[].patch_bytes] | add')"
 
+step "where the bytes go: rows add up to the patch, by tensor and by predictor"
+adds_up() { field '([.tensors // .predictors | .[].patch_bytes] | add) + .framing_bytes == .patch_bytes'; }
+same "create --json adds up" true "$(adds_up < create.json)"
+same "tensors of create --json" "fc1.bias fc1.weight fc2.bias fc2.weight fc3.bias fc3.weight" \
+    "$(field '[.tensors[] | select(.tensor) | .name] | sort | join(" ")' < create.json)"
+same "the costliest is what was trained" "fc3.weight f32 10x96 3840 true" \
+    "$(field '.tensors[0] | "\(.name) \(.dtype) \(.shape | join("x")) \(.target_bytes) \(.patch_bytes < 3840)"' \
+        < create.json)"
+same "sorted by cost" true "$(field '[.tensors[].patch_bytes] | . == (sort | reverse)' < create.json)"
+sides=(--base onnx-v1 --target onnx-v2-head)
+same "info tells the same as create" "$(field .tensors < create.json)" \
+    "$(oxide delta info p.oxdl "${sides[@]}" --json | field .tensors)"
+same "without sides, by predictor" "true true" "$(oxide delta info p.oxdl --json |
+    field '"\([.predictors[].predictor] | contains(["copy"])) \(has("tensors") | not)"')"
+same "that adds up, too" true "$(oxide delta info p.oxdl --json | adds_up)"
+oxide delta info p.oxdl "${sides[@]}" > info.txt || fail "info with both sides"
+holds "the table" "$(cat info.txt)" "PREDICTED BY"
+holds "the table" "$(grep '^fc3.weight ' info.txt)" "10 x 96"
+holds "a hint" "$(oxide delta info p.oxdl)" "--target TARGET"
+holds "a hint" "$(oxide delta info p.oxdl --target onnx-v2-head)" "--base BASE"
+COLUMNS=50 oxide delta info p.oxdl "${sides[@]}" | sed -n '/^TENSOR/,$p' > narrow.txt
+[ "$(awk '{ if (length > most) most = length } END { print most }' narrow.txt)" -le 50 ] ||
+    fail "not narrow: $(cat narrow.txt)"
+exits 6 "is not the base" oxide delta info p.oxdl --base onnx-v3-finetune
+exits 6 "is not the target" oxide delta info p.oxdl --target onnx-v1
+oxide delta create a b -o folder.oxdl --json > folder.json || fail "create of folders"
+same "folders add up" true "$(adds_up < folder.json)"
+holds "folders name files" "$(field '.tensors[].name' < folder.json)" "shard-1: fc1.weight"
+holds "a file without tensors" "$(field '.tensors[].name' < folder.json)" "sub/new.txt"
+oxide delta create onnx-v1 onnx-v2-head -o - --json 2> piped.json > piped.oxdl || fail "--json -o -"
+cmp -s piped.oxdl p.oxdl || fail "the patch in a pipe is another"
+same "--json beside a pipe" true "$(sed '/^[a-z ]*: .*\/s$/d' piped.json | adds_up)"
+
+step "many tensors: the costliest 20, the rest with --all"
+mkdir c d
+for i in 1 2 3 4 5; do cp safetensors-v1 c/$i && cp safetensors-v3-finetune d/$i; done
+oxide delta create c d -o many.oxdl > /dev/null || fail "create"
+rows() { oxide delta info many.oxdl --base c --target d "$@" | grep -c ': fc\|: ('; }
+same "rows" 20 "$(rows)"
+same "all rows" 35 "$(rows --all)"
+holds "the rest" "$(oxide delta info many.oxdl --base c --target d)" "15 more with"
+
+step "effort: 1 to 9, each rebuilds the target, and the most is no larger than the least"
+for effort in 1 9; do
+    round_trip onnx-v1 onnx-v3-finetune --effort $effort
+    patch_bytes[$effort]=$(size p.oxdl)
+    round_trip noise noise2 --effort $effort
+done
+[ "${patch_bytes[9]}" -le "${patch_bytes[1]}" ] || fail "effort 9 gives ${patch_bytes[*]}"
+for effort in 0 10 x; do
+    exits 2 "--effort cannot be '$effort': it is a whole number, 1 to 9" \
+        oxide delta create onnx-v1 onnx-v3-finetune -o e.oxdl --effort $effort
+done
+
+step "memory: the same amount gives the same patch, whatever the threads; too little is refused"
+make_model mutate noise noise3 --edits 2000 > /dev/null
+for memory in 48M 64M 1G; do
+    round_trip noise noise3 --memory $memory --threads 1
+    mv p.oxdl one.oxdl
+    round_trip noise noise3 --memory $memory --threads 4
+    cmp -s one.oxdl p.oxdl || fail "--memory $memory: the threads change the patch"
+done
+exits 2 "48M to" oxide delta create noise noise3 -o m.oxdl --memory 16M
+exits 2 "--memory" oxide delta create noise noise3 -o m.oxdl --memory lots
+
 step "larger than the window of the first generation: 1 % of 9 MB changed"
 make_model random 9000000 big > /dev/null
 cp big big2

@@ -90,7 +90,38 @@ else
     same "status after SIGTERM" 130 $got
     same "what is left" "" "$(find . -name 'big.oxdl*')"
 fi
-rm big big2
+
+step "a file that changes while it is read: refused, and nothing is left"
+# changes FILE STATUS PATTERN COMMAND...: FILE changes once the command, which writes out, has begun
+changes() {
+    local file=$1 wanted=$2 pattern=$3 got=0
+    shift 3
+    cp "$file" "$file.was"
+    rm -f out out.* change.log
+    start change.log "$@"
+    out_begun() { ls out.* || ! kill -0 "$started"; }
+    within 60 "it begins: $*" out_begun
+    kill -STOP "$started" 2> /dev/null
+    printf changed | dd of="$file" bs=1 seek=$(($(size "$file") - 1000)) conv=notrunc 2> /dev/null
+    kill -CONT "$started" 2> /dev/null
+    wait "$started" || got=$?
+    forget "$started"
+    if [ $got -eq 0 ]; then
+        skip "it was faster than the change: $*"
+    else
+        same "status of: $*" "$wanted" "$got"
+        holds "message of: $*" "$(cat change.log)" "$pattern"
+        same "what is left of: $*" "" "$(ls out out.* 2> /dev/null)"
+    fi
+    rm -f out
+    mv "$file.was" "$file"
+}
+changes big 1 "big changed while it was read" "$OXIDE_BIN" delta create big big2 -o out
+changes big2 1 "big2 changed while it was read" "$OXIDE_BIN" delta create big big2 -o out
+{ cat big; printf x; } > big3
+expect "create" oxide delta create big big3 -o big.oxdl > /dev/null
+changes big 6 "damaged" "$OXIDE_BIN" delta apply big big.oxdl -o out
+rm -f big.oxdl big3 big big2
 
 step "a full disk"
 if [ "$(id -u)" -eq 0 ] && mkdir full && mount -t tmpfs -o size=64k tmpfs full 2> /dev/null; then

@@ -67,7 +67,7 @@ holds "result" "$(device_field old-01 .last_update_result.failed.error)" "health
 step "an asker that reads version 2 gets version 2"
 reads() {
     http_status /api/v1/models/m/versions/v2/download -H 'X-Oxide-Base-Version: v1' \
-        -H 'X-Oxide-Reads: oxdl/2; ops=3f' > /dev/null
+        -H 'X-Oxide-Reads: oxdl/2; ops=ffff' > /dev/null
     [ "$(header content-type)" = application/x-oxide-delta ]
 }
 within 20 "a delta of version 2" reads

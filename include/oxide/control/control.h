@@ -31,6 +31,7 @@ struct ox_control_options {
     const struct ox_clock *clock; /* NULL: the system's */
     const struct ox_log *log;     /* may be NULL */
     unsigned delta_workers;       /* threads that make deltas; 0: processors less one */
+    unsigned delta_effort;        /* of each, as in ox_delta_options; 0: the default */
     uint64_t delta_wait_s;        /* an assignment waits so long for its delta */
     uint64_t poll_interval_s;     /* how often devices shall come back; 0: as they themselves say */
     const char *const *blob_urls; /* where devices fetch blobs first */

@@ -16,11 +16,19 @@ const char *ox_delta_engine_word(enum ox_delta_engine engine);
 OX_MUST_USE enum ox_code ox_delta_engine_parse(const char *word, enum ox_delta_engine *out,
                                                struct ox_err *err);
 
+#define OX_DELTA_EFFORT_DEFAULT 3 /* what a server uses on upload */
+#define OX_DELTA_EFFORT_MAX 9
+#define OX_DELTA_MEMORY_DEFAULT ((uint64_t)256 << 20)
+#define OX_DELTA_MEMORY_MIN ((uint64_t)48 << 20) /* what one thread needs with the least tables */
+#define OX_DELTA_MEMORY_MAX ((uint64_t)1 << 40)
+
 struct ox_delta_options {
     enum ox_delta_engine engine;
+    unsigned effort;  /* 1 (fast) to 9 (small); 0: OX_DELTA_EFFORT_DEFAULT */
     unsigned threads; /* 0: as many as the machine has, at most 4; the bytes do not depend on it */
-    uint64_t ops;     /* OXDL 2 operations that the reader knows; 0: all of this release */
-    struct ox_stop *stop;               /* may be NULL */
+    uint64_t memory_bytes; /* that creating may take in all; 0: OX_DELTA_MEMORY_DEFAULT */
+    uint64_t ops;          /* OXDL 2 operations that the reader knows; 0: all of this release */
+    struct ox_stop *stop;  /* may be NULL */
     const struct ox_progress *progress; /* bytes of target done; may be NULL */
 };
 

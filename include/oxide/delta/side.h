@@ -37,6 +37,15 @@ OX_MUST_USE enum ox_code ox_artifact_open_known(struct ox_artifact_files **out, 
                                                 const struct ox_manifest *manifest,
                                                 struct ox_err *err);
 
+/**
+ * Has no file been written to since it was opened? Who made a patch asks at the end: if one was,
+ * the digests may be of other bytes than the patch. A file whose place another took, by rename, has
+ * not changed: what was opened is what is read.
+ * Errors: OX_EIO, naming the file.
+ */
+OX_MUST_USE enum ox_code ox_artifact_check_unchanged(const struct ox_artifact_files *files,
+                                                     struct ox_err *err);
+
 /** As a side of a delta; lives as long as the files are open. */
 const struct ox_delta_side *ox_artifact_side(const struct ox_artifact_files *files);
 /** Is it a folder (be it of one file)? */

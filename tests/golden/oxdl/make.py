@@ -302,7 +302,7 @@ def make_bad_headers():
     bad_read("unsupported-version_3", header(BASE, BASE, version=3) + rest)
     bad_read("unsupported-version_0", header(BASE, BASE, version=0) + rest)
     bad_read("unsupported-unknown_flag", header(BASE, BASE, flags=2) + rest)
-    bad_read("unsupported-unknown_op_bit", header(BASE, BASE, ops=0x7F) + rest)
+    bad_read("unsupported-unknown_op_bit", header(BASE, BASE, ops=ALL | 1 << 40) + rest)
     bad_read("unsupported-op_bit_63", header(BASE, BASE, ops=ALL | 1 << 63) + rest)
     bad_read("corrupt-header_sum", whole[:-1] + bytes([whole[-1] ^ 1]) + rest)
     bad_read("too_large-header_of_17_MiB", b"OXDL\x02\x00" + varint(17 << 20) + whole[8:] + rest)
@@ -378,7 +378,7 @@ def make_bad_frames():
 
     whole = (300 << 1, 0)
     one("corrupt-op_not_announced", front(ranges=[whole]), ops=ALL & ~(1 << COPY))
-    one("unsupported-unknown_op", front(op=6, ranges=[whole]))
+    one("unsupported-unknown_op", front(op=60, ranges=[whole]))
     one("unsupported-op_255", front(op=255, ranges=[whole]))
     one("corrupt-frame_of_no_bytes", front(target=0))
     one("corrupt-frame_over_4_MiB", front(target=(4 << 20) + 1), size=8 << 20)

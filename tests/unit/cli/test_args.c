@@ -233,6 +233,40 @@ static void seconds__takes_units(void **state)
     ox_args_clear(&args);
 }
 
+static void size__takes_units_in_bounds(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t bytes;
+    } good[] = {{"65536", 65536}, {"64K", 65536}, {"100m", 100 << 20}, {"1G", 1 << 30}};
+    static const char *const bad[] = {
+        "63K", "1025M", "2G", "99999999999999999999", "18446744073709551615T", "64 K", "64KB",
+        "M",   "-1M",   ""};
+    struct ox_err err;
+    struct ox_args args;
+    uint64_t bytes = 7;
+
+    (void)state;
+    assert_int_equal(PARSE(&args, &err, "delta", "create", "a", "b"), OX_OK);
+    assert_int_equal(ox_args_size(&args, "memory", 65536, 1 << 30, &bytes, &err), OX_OK);
+    assert_int_equal(bytes, 7);
+    ox_args_clear(&args);
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        assert_int_equal(PARSE(&args, &err, "delta", "create", "a", "b", "--memory", good[i].text),
+                         OX_OK);
+        assert_int_equal(ox_args_size(&args, "memory", 65536, 1 << 30, &bytes, &err), OX_OK);
+        assert_int_equal(bytes, good[i].bytes);
+        ox_args_clear(&args);
+    }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(PARSE(&args, &err, "delta", "create", "a", "b", "--memory", bad[i]),
+                         OX_OK);
+        assert_int_equal(ox_args_size(&args, "memory", 65536, 1 << 30, &bytes, &err), OX_EINVAL);
+        assert_non_null(strstr(err.msg, "64K to 1G"));
+        ox_args_clear(&args);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +281,7 @@ int main(void)
         cmocka_unit_test(parse__asks_for_no_words_beside_help),
         cmocka_unit_test(number__takes_whole_numbers_in_bounds),
         cmocka_unit_test(seconds__takes_units),
+        cmocka_unit_test(size__takes_units_in_bounds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,44 @@ static void durations__change_unit(void **state)
     assert_string_equal(ox_human_duration(12000000, out), "3 h 20 min");
 }
 
+static void shapes__are_told_or_cut(void **state)
+{
+    static const uint64_t shape[] = {512, 3, 7, UINT64_MAX};
+    char out[64];
+
+    (void)state;
+    assert_string_equal(ox_human_shape(shape, 0, out, sizeof(out)), "scalar");
+    assert_string_equal(ox_human_shape(shape, 1, out, sizeof(out)), "512");
+    assert_string_equal(ox_human_shape(shape, 3, out, sizeof(out)), "512 x 3 x 7");
+    assert_string_equal(ox_human_shape(shape, 4, out, sizeof(out)),
+                        "512 x 3 x 7 x 18446744073709551615");
+    assert_string_equal(ox_human_shape(shape, 4, out, 32), "512 x 3 x 7");
+}
+
+static void cut__leaves_both_ends(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t columns;
+        const char *cut;
+    } rows[] = {
+        {"short", 5, "short"},
+        {"longer", 5, "l...r"},
+        {"model.layers.0.weight", 12, "mode...eight"},
+        {"\u00e4\u00f6\u00fc\u00e4\u00f6\u00fc", 5, "\u00e4...\u00fc"},
+        {"", 5, ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char text[64];
+
+        (void)snprintf(text, sizeof(text), "%s", rows[i].text);
+        ox_human_cut(text, rows[i].columns);
+        assert_string_equal(text, rows[i].cut);
+    }
+}
+
 static void saved__never_rounds_up(void **state)
 {
     char out[OX_HUMAN_MAX];
@@ -233,6 +271,8 @@ int main(void)
         cmocka_unit_test(numbers__have_commas),
         cmocka_unit_test(sizes__keep_one_digit),
         cmocka_unit_test(durations__change_unit),
+        cmocka_unit_test(shapes__are_told_or_cut),
+        cmocka_unit_test(cut__leaves_both_ends),
         cmocka_unit_test(saved__never_rounds_up),
         cmocka_unit_test(suggest__finds_the_nearest),
         cmocka_unit_test(edit_distance__counts_edits),

@@ -5,6 +5,8 @@
  */
 #include "helpers.h"
 
+#include "oxide/delta/explain.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -120,6 +122,7 @@ struct job {
     struct ox_delta_side base;
     struct ox_delta_side target;
     int patch_fd;
+    const struct capped *capped;
 };
 
 static void create(const struct job *job)
@@ -196,8 +199,11 @@ static void memory__stays_bounded_for_any_size(void **state)
     struct ox_manifest base_manifest = {&base_entry, 1};
     struct ox_manifest target_manifest = {&target_entry, 1};
     FILE *patch;
-    struct job job = {
-        &pair, {&base_manifest, &base_file, {{1}}}, {&target_manifest, &target_file, {{2}}}, -1};
+    struct job job = {&pair,
+                      {&base_manifest, &base_file, {{1}}},
+                      {&target_manifest, &target_file, {{2}}},
+                      -1,
+                      NULL};
     long grown;
 
     (void)state;
@@ -224,10 +230,124 @@ static void memory__stays_bounded_for_any_size(void **state)
     ox_buf_clear(&pair.other);
 }
 
+/* --- a cap, for pairs that take what they can get: bytes for zstd at its best, numbers for every
+ * coder; --json explains the patch meanwhile --- */
+
+#define PROCESS_KIB (8 * 1024) /* of the cap: what a process takes before it works */
+
+struct capped {
+    const struct artifact *base;
+    const struct artifact *target;
+    struct ox_delta_options options;
+};
+
+static enum ox_code feed_explain(void *ctx, const void *bytes, size_t len_bytes, struct ox_err *err)
+{
+    return ox_explain_feed(ctx, bytes, len_bytes, err);
+}
+
+static void create_capped(const struct job *job)
+{
+    const struct capped *capped = job->capped;
+    struct ox_explain_spec spec = {&capped->base->side, &capped->target->side, NULL};
+    const struct ox_explanation *told = NULL;
+    struct ox_explain *explain = NULL;
+    struct ox_output output = {NULL, feed_explain};
+    struct ox_err err = OX_ERR_INIT;
+    enum ox_code code = ox_explain_new(&explain, &spec, &err);
+
+    output.ctx = explain;
+    if (code == OX_OK) {
+        code = ox_delta_create(&capped->base->side, &capped->target->side, &capped->options,
+                               &output, NULL, &err);
+    }
+    if (code == OX_OK) {
+        code = ox_explain_finish(explain, &told, &err);
+    }
+    if (code != OX_OK) {
+        fprintf(stderr, "create: %s\n", err.msg);
+        _exit(1);
+    }
+    ox_explain_free(explain);
+}
+
+/* Every other run of 32 bytes is one of a thousand. */
+static struct ox_buf phrases(uint64_t seed, size_t len)
+{
+    struct ox_buf out = noise(seed, len);
+    struct ox_buf known = noise(99, 1000 * 32);
+    struct ox_rng rng;
+
+    ox_rng_init(&rng, seed);
+    for (size_t at = 0; at + 64 <= len; at += 64) {
+        memcpy(out.data + at, known.data + 32 * ox_rng_below(&rng, 1000), 32);
+    }
+    ox_buf_clear(&known);
+    return out;
+}
+
+static struct artifact *numbers_side(bool is_target, bool cast)
+{
+    struct tensors model = {OX_BUF_INIT, OX_BUF_INIT};
+    struct ox_buf w = weights(1, (size_t)1 << 20, "F32");
+
+    if (is_target && cast) { /* the upper halves: what a cast that truncates gives */
+        for (size_t i = 0; i < w.len_bytes / 4; i++) {
+            memcpy(w.data + 2 * i, w.data + 4 * i + 2, 2);
+        }
+        w.len_bytes /= 2;
+    }
+    tensors_add(&model, "w", is_target && cast ? "BF16" : "F32", 512, 2048,
+                is_target && !cast ? fine_tuned(&w, 2, "F32") : bytes_of(w.data, w.len_bytes));
+    tensors_add(&model, "text", "U8", (size_t)1 << 20, 0, phrases(is_target ? 3 : 4, 1 << 20));
+    ox_buf_clear(&w);
+    return artifact_single(tensors_file(&model));
+}
+
+/* Of the slow efforts, only the least and the most memory. */
+static void assert_below_cap(const char *what, unsigned effort, struct artifact *base,
+                             struct artifact *target)
+{
+    static const unsigned caps_mib[] = {48, 64, 128, 256};
+    struct capped capped = {base, target, {.effort = effort, .threads = 8}};
+    struct job job = {.capped = &capped, .patch_fd = -1};
+
+    for (size_t i = 0; i < sizeof(caps_mib) / sizeof(caps_mib[0]); i++) {
+        long cap_kib = (long)caps_mib[i] * 1024;
+        long grown;
+
+        if (effort > 3 && i > 0 && i < 3) {
+            continue;
+        }
+        capped.options.memory_bytes = (uint64_t)caps_mib[i] << 20;
+        grown = growth_kib(create_capped, &job);
+        print_message("%s, effort %u, %u MiB: %ld KiB\n", what, effort, caps_mib[i], grown);
+        assert_in_range(grown, 0, cap_kib - PROCESS_KIB);
+    }
+    artifact_free(base);
+    artifact_free(target);
+}
+
+static void memory__of_create_stays_below_its_cap(void **state)
+{
+    (void)state;
+    if (SANITIZED) {
+        print_message("skipped: a sanitizer's own memory would be measured\n");
+        skip();
+    }
+    assert_below_cap("bytes", 3, artifact_single(phrases(1, 9 << 19)),
+                     artifact_single(phrases(2, 9 << 19)));
+    assert_below_cap("few bytes", 3, artifact_single(phrases(3, 2 << 20)),
+                     artifact_single(phrases(4, 2 << 20)));
+    assert_below_cap("numbers", 9, numbers_side(false, false), numbers_side(true, false));
+    assert_below_cap("cast numbers", 3, numbers_side(false, true), numbers_side(true, true));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory__stays_bounded_for_any_size),
+        cmocka_unit_test(memory__of_create_stays_below_its_cap),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@ static struct ox_buf model(const char *text, const char *dtype)
     int used = 0;
 
     for (; sscanf(text, " %31[^:]:%u:%u%n", name, &seed, &len, &used) == 3; text += used) {
-        unsigned width = strcmp(dtype, "F32") == 0 ? 4 : 1;
+        unsigned width = strcmp(dtype, "F32") == 0 ? 4 : strcmp(dtype, "BF16") == 0 ? 2 : 1;
 
         tensors_add(&tensors, name, dtype, len / width, 0, noise(seed, len));
     }
@@ -38,13 +38,13 @@ static struct found find(struct ox_buf base, struct ox_buf target)
         const struct tensor_pair *pair = &found.pairs.pairs[i];
         uint64_t end = pair->target_offset + pair->target_bytes;
 
-        assert_true(pair->target_bytes > 0 && pair->common_bytes <= pair->target_bytes);
+        assert_true(pair->target_bytes > 0 && tensor_pair_common(pair) <= pair->target_bytes);
         assert_true(end <= found.target->bytes[0].len_bytes);
         assert_true(i == 0 || found.pairs.pairs[i - 1].target_offset +
                                       found.pairs.pairs[i - 1].target_bytes <=
                                   pair->target_offset);
         assert_true(!pair->has_base ||
-                    pair->base_offset + pair->common_bytes <= found.base->bytes[0].len_bytes);
+                    pair->base_offset + tensor_pair_common(pair) <= found.base->bytes[0].len_bytes);
     }
     return found;
 }
@@ -74,7 +74,7 @@ static void assert_pair(const struct found *found, size_t index, uint64_t base_i
 
     assert_true(pair->has_base);
     assert_int_equal(pair->base_offset, place(found->base, base_in_data));
-    assert_int_equal(pair->common_bytes, common);
+    assert_int_equal(tensor_pair_common(pair), common);
 }
 
 static void reorder__is_followed_by_name(void **state)
@@ -126,24 +126,27 @@ static void grown_rows__go_side_by_side_as_far_as_both_go(void **state)
     found_clear(&found);
 }
 
-static void other_dtype__is_no_like(void **state)
+static void other_dtype__is_a_like_but_not_side_by_side(void **state)
 {
-    struct found found = find(model("a:1:100", "F32"), model("a:2:100", "U8"));
+    struct found found = find(model("a:1:100", "F32"), model("a:2:50", "BF16"));
 
     (void)state;
     assert_int_equal(found.pairs.count, 1);
-    assert_false(found.pairs.pairs[0].has_base);
-    assert_int_equal(found.pairs.pairs[0].width, 1);
+    assert_true(found.pairs.pairs[0].has_base);
+    assert_int_equal(found.pairs.pairs[0].dtype, OX_DTYPE_BF16);
+    assert_int_equal(found.pairs.pairs[0].base_dtype, OX_DTYPE_F32);
+    assert_int_equal(tensor_pair_common(&found.pairs.pairs[0]), 0);
     found_clear(&found);
 }
 
-static void numbers__have_the_width_of_their_dtype(void **state)
+static void prediction__is_by_default_that_of_the_dtype(void **state)
 {
     static const struct {
         const char *dtype;
         unsigned width;
-    } rows[] = {{"F64", 8},  {"F32", 4}, {"I32", 4}, {"F16", 2},
-                {"BF16", 2}, {"I8", 1},  {"BOOL", 1}};
+        enum number_kind kind;
+    } rows[] = {{"F32", 4, NUMBER_F32}, {"I32", 4, NUMBER_I32},   {"F16", 2, NUMBER_F16},
+                {"BF16", 2, NUMBER_BF16}, {"I8", 1, NUMBER_I8}, {"BOOL", 1, NUMBER_U8}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -154,8 +157,9 @@ static void numbers__have_the_width_of_their_dtype(void **state)
             tensors_add(&sides[side], "w", rows[i].dtype, 16, 0, noise(side, 16 * rows[i].width));
         }
         found = find(tensors_file(&sides[0]), tensors_file(&sides[1]));
-        assert_int_equal(found.pairs.pairs[0].width, rows[i].width);
-        assert_int_equal(found.pairs.pairs[0].stride, rows[i].width);
+        assert_int_equal(found.pairs.pairs[0].prediction.predictor, PREDICT_SAME);
+        assert_int_equal(found.pairs.pairs[0].prediction.kind, rows[i].kind);
+        assert_int_equal(found.pairs.pairs[0].columns, 16);
         found_clear(&found);
     }
 }
@@ -203,8 +207,8 @@ static void external_data__may_belong_to_several_models(void **state)
         assert_true(pairs.pairs[i].has_base);
         assert_int_equal(pairs.pairs[i].target_offset, start + i * 400);
         assert_int_equal(pairs.pairs[i].base_offset, start + i * 400);
-        assert_int_equal(pairs.pairs[i].common_bytes, 400);
-        assert_int_equal(pairs.pairs[i].width, 4);
+        assert_int_equal(tensor_pair_common(&pairs.pairs[i]), 400);
+        assert_int_equal(pairs.pairs[i].dtype, OX_DTYPE_F32);
     }
     tensor_pairs_clear(&pairs);
     (void)assert_round_trip(&sides[0], &sides[1]);
@@ -237,8 +241,8 @@ int main(void)
         cmocka_unit_test(rename__is_followed_by_content),
         cmocka_unit_test(rename_and_tune__is_followed_by_shape_in_order),
         cmocka_unit_test(grown_rows__go_side_by_side_as_far_as_both_go),
-        cmocka_unit_test(other_dtype__is_no_like),
-        cmocka_unit_test(numbers__have_the_width_of_their_dtype),
+        cmocka_unit_test(other_dtype__is_a_like_but_not_side_by_side),
+        cmocka_unit_test(prediction__is_by_default_that_of_the_dtype),
         cmocka_unit_test(no_model__has_no_tensors),
         cmocka_unit_test(external_data__may_belong_to_several_models),
         cmocka_unit_test(stop__is_canceled),

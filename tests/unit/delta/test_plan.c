@@ -9,7 +9,7 @@ struct checked {
     const struct ox_buf *target;
     uint64_t at;
     uint64_t equal_bytes;
-    uint64_t with_numbers;
+    uint64_t in_tensors;
     size_t segments;
     struct ox_stop *stop_at_once;
 };
@@ -32,9 +32,12 @@ static enum ox_code check_segment(void *ctx, const struct segment *segment, stru
                             segment->len);
         self->equal_bytes += segment->len;
     }
-    assert_true(segment->width == 0 ||
-                (segment->stride > 0 && segment->stride % segment->width == 0));
-    self->with_numbers += segment->width > 0 ? segment->len : 0;
+    if (segment->pair != NULL) {
+        assert_true(segment->target >= segment->pair->target_offset);
+        assert_true(segment->target + segment->len <=
+                    segment->pair->target_offset + segment->pair->target_bytes);
+        self->in_tensors += segment->len;
+    }
     self->at += segment->len;
     self->segments++;
     if (self->stop_at_once != NULL) {
@@ -42,6 +45,16 @@ static enum ox_code check_segment(void *ctx, const struct segment *segment, stru
     }
     return OX_OK;
 }
+
+static enum ox_code choose_same(void *ctx, struct tensor_pair *pair, struct ox_err *err)
+{
+    (void)ctx;
+    (void)err;
+    pair->prediction = (struct prediction){.predictor = PREDICT_SAME, .kind = NUMBER_F32};
+    return OX_OK;
+}
+
+static const struct tensor_chooser chooser = {NULL, choose_same};
 
 /* Plans, checks, and tells what it found. */
 static struct checked plan(const struct ox_buf *base, const struct ox_buf *target,
@@ -55,7 +68,7 @@ static struct checked plan(const struct ox_buf *base, const struct ox_buf *targe
     struct ox_source to = ox_memory_source(&memories[1]);
     struct tensor_pairs none = {NULL, 0};
 
-    assert_int_equal(plan_run(&from, &to, pairs == NULL ? &none : pairs, NULL, &sink, NULL), OX_OK);
+    assert_int_equal(plan_run(&from, &to, pairs == NULL ? &none : pairs, &chooser, NULL, &sink, NULL), OX_OK);
     assert_int_equal(checked.at, target->len_bytes);
     return checked;
 }
@@ -141,26 +154,28 @@ static void pairs__of_any_shape_are_covered(void **state)
         struct tensor_pair pairs[8];
         struct tensor_pairs list = {pairs, 0};
         uint64_t at = 0;
-        uint64_t numbers = 0;
+        uint64_t tensors = 0;
 
         while (list.count < 8 && at < target.len_bytes) {
             struct tensor_pair *pair = &pairs[list.count++];
             uint64_t limit;
 
             at += ox_rng_below(&rng, target.len_bytes - at);
-            *pair = (struct tensor_pair){.target_offset = at, .width = 4, .stride = 4};
+            *pair = (struct tensor_pair){.target_offset = at,
+                                         .dtype = OX_DTYPE_F32,
+                                         .base_dtype = OX_DTYPE_F32};
             pair->target_bytes = 1 + ox_rng_below(&rng, target.len_bytes - at);
             pair->has_base = ox_rng_below(&rng, 4) != 0;
             pair->base_offset = ox_rng_below(&rng, base.len_bytes);
             limit = base.len_bytes - pair->base_offset;
-            pair->common_bytes = pair->target_bytes < limit ? pair->target_bytes : limit;
+            pair->base_bytes = pair->target_bytes < limit ? pair->target_bytes : limit;
             if (turn % 3 == 0) {
-                pair->stride = 256;
+                pair->dtype = pair->base_dtype = OX_DTYPE_Q8_0;
             }
-            numbers += pair->has_base ? pair->common_bytes : 0;
+            tensors += pair->target_bytes;
             at += pair->target_bytes;
         }
-        assert_true(plan(&base, &target, &list).with_numbers == numbers);
+        assert_true(plan(&base, &target, &list).in_tensors == tensors);
         ox_buf_clear(&base);
         ox_buf_clear(&target);
     }
@@ -180,7 +195,7 @@ static void stop__between_segments_is_canceled(void **state)
 
     (void)state;
     assert_int_equal(ox_stop_init(&stop, NULL), OX_OK);
-    assert_int_equal(plan_run(&from, &to, &none, &stop, &sink, NULL), OX_ECANCELED);
+    assert_int_equal(plan_run(&from, &to, &none, &chooser, &stop, &sink, NULL), OX_ECANCELED);
     assert_int_equal(checked.segments, 1);
     ox_stop_clear(&stop);
     ox_buf_clear(&base);

@@ -5,6 +5,8 @@
 #include "oxide/crypto/artifact.h"
 #include "oxide/crypto/sha256.h"
 
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -250,6 +252,73 @@ static void watch_update(void *ctx, uint64_t done, uint64_t total)
     *watch = (struct watch){done, total};
 }
 
+/* Times have a grain: as if it was last written to some time ago. */
+static void write_old_file(const char *path, const char *text)
+{
+    const struct timespec times[2] = {{1000000000, 5}, {1000000000, 5}};
+
+    write_file(path, text);
+    assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static void write_into(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY);
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    assert_int_equal(close(fd), 0);
+}
+
+static void check_unchanged__notices_a_write_to_any_file(void **state)
+{
+    struct ox_artifact_files *files = NULL;
+    struct ox_err err = OX_ERR_INIT;
+
+    write_old_file(in_folder(state, "a"), "some bytes");
+    write_old_file(in_folder(state, "b"), "other bytes");
+    assert_int_equal(open_at(in_folder(state, "."), &files), OX_OK);
+    assert_int_equal(ox_artifact_check_unchanged(files, &err), OX_OK);
+    write_into(in_folder(state, "b"), "x");
+    assert_int_equal(ox_artifact_check_unchanged(files, &err), OX_EIO);
+    assert_non_null(strstr(err.msg, "/b changed while it was read"));
+    ox_artifact_close(files);
+}
+
+static void check_unchanged__minds_the_size_where_times_lie(void **state)
+{
+    struct ox_artifact_files *files = NULL;
+
+    write_old_file(in_folder(state, "a"), "some bytes");
+    assert_int_equal(open_at(in_folder(state, "a"), &files), OX_OK);
+    write_into(in_folder(state, "a"), "more bytes than before");
+    {
+        const struct timespec times[2] = {{1000000000, 5}, {1000000000, 5}};
+
+        assert_int_equal(utimensat(AT_FDCWD, in_folder(state, "a"), times, 0), 0);
+    }
+    assert_int_equal(ox_artifact_check_unchanged(files, NULL), OX_EIO);
+    ox_artifact_close(files);
+}
+
+static void check_unchanged__lets_files_be_replaced(void **state)
+{
+    struct ox_artifact_files *files = NULL;
+    struct ox_buf bytes = OX_BUF_INIT;
+
+    write_old_file(in_folder(state, "a"), "some bytes");
+    assert_int_equal(open_at(in_folder(state, "a"), &files), OX_OK);
+    write_file(in_folder(state, "new"), "other text");
+    assert_int_equal(rename(in_folder(state, "new"), in_folder(state, "a")), 0);
+    assert_int_equal(ox_artifact_check_unchanged(files, NULL), OX_OK);
+    assert_int_equal(ox_buf_reserve(&bytes, 10, NULL), OX_OK);
+    assert_int_equal(ox_source_read(&ox_artifact_side(files)->files[0], 0, bytes.data, 10, NULL),
+                     OX_OK);
+    assert_memory_equal(bytes.data, "some bytes", 10);
+    ox_buf_clear(&bytes);
+    ox_artifact_close(files);
+}
+
 static void open__tells_its_progress_and_stops(void **state)
 {
     struct watch watch = {0, 0};
@@ -287,6 +356,9 @@ int main(void)
         FOLDER_TEST(deep_folders__are_refused),
         FOLDER_TEST(bad_names__are_refused),
         FOLDER_TEST(open_known__trusts_digests_but_not_sizes),
+        FOLDER_TEST(check_unchanged__notices_a_write_to_any_file),
+        FOLDER_TEST(check_unchanged__minds_the_size_where_times_lie),
+        FOLDER_TEST(check_unchanged__lets_files_be_replaced),
         FOLDER_TEST(open__tells_its_progress_and_stops),
     };
 

@@ -1,0 +1,37 @@
+/** Which predictor fits a tensor: all that may are tried on samples, and the cheapest is taken. */
+#ifndef OXIDE_DELTA_CHOOSE_H
+#define OXIDE_DELTA_CHOOSE_H
+
+#include "numbers.h"
+#include "pairs.h"
+
+/** Numbers of this dtype, as the coder knows them; false if it has no model for them. */
+bool number_kind_of(enum ox_dtype dtype, enum number_kind *kind);
+
+/** What is taken where nothing is tried: the same number, or nothing. */
+struct prediction prediction_default(const struct tensor_pair *pair);
+
+struct chooser {
+    const struct ox_source *base;
+    const struct ox_source *target;
+    enum stream_mixing mixing; /* may the slow coder be used? */
+    struct numbers numbers;
+    struct ox_buf from; /* samples */
+    struct ox_buf to;
+    struct ox_buf bodies[2];
+    uint64_t seen;  /* numbers of the tensors so far, and those on which the slow coder was tried */
+    uint64_t tried;
+    uint64_t mixed; /* numbers that are coded slowly */
+    bool pays; /* what the last trial found */
+};
+void chooser_clear(struct chooser *self);
+
+/** Set pair->prediction and pair->mixes. Errors: OX_ENOMEM, the sources' own. */
+enum ox_code choose_prediction(struct chooser *self, struct tensor_pair *pair, struct ox_err *err);
+
+/** The threshold that tells best which of n bytes of numbers became zero: see PREDICT_PRUNED. 0 if
+ *  none did. */
+uint32_t choose_threshold(enum number_kind kind, const uint8_t *base, const uint8_t *target,
+                          size_t n);
+
+#endif

@@ -1,0 +1,63 @@
+#include "effort.h"
+
+static const struct effort_row rows[EFFORT_MAX + 1] = {
+    [1] = {1, 3, 3, MIX_NEVER, false, 18},
+    [2] = {1, 9, 9, MIX_NEVER, false, 21},
+    [3] = {3, 19, 15, MIX_WHERE_IT_PAYS, false, 23},
+    [4] = {3, 19, 19, MIX_WHERE_IT_PAYS, false, 23},
+    [5] = {3, 19, 19, MIX_WHERE_IT_PAYS, true, 23},
+    [6] = {3, 19, 19, MIX_WHERE_IT_PAYS, true, 23},
+    [7] = {3, 19, 19, MIX_ALWAYS, true, 23},
+    [8] = {3, 19, 22, MIX_ALWAYS, true, 23},
+    [9] = {3, 22, 22, MIX_ALWAYS, true, 24},
+};
+
+#define MIB ((uint64_t)1 << 20)
+
+/* Peak resident memory, measured on pairs of each kind, and rounded up. The process itself, views
+ * of both sides, samples, frames that wait to be written, one that is explained: 13 MiB. */
+#define FIXED_BYTES (15 * MIB)
+#define INDEX_BYTES (16 * MIB) /* of the base: index.c */
+/* A thread's buffers and coders without zstd: 8 to 11 MiB, where a cast gathers more 13. */
+#define THREAD_BYTES (14 * MIB)
+
+#define ZSTD_LOG_MIN 17
+
+bool effort_caps_zstd(const struct effort_row *row, int level)
+{
+    return level >= EFFORT_ZSTD_DEEP || row->zstd_log <= EFFORT_ZSTD_SMALL;
+}
+
+uint64_t effort_zstd_bytes(unsigned log)
+{
+    return ((uint64_t)6 << log) + MIB + MIB / 4; /* places of 4 bytes; what the parser needs */
+}
+
+static uint64_t thread_bytes(const struct effort_row *row)
+{
+    return THREAD_BYTES + effort_zstd_bytes(row->zstd_log);
+}
+
+struct effort_fit effort_fit(const struct effort_row *row, uint64_t memory_bytes,
+                             uint64_t listed_bytes, unsigned threads)
+{
+    struct effort_fit fit = {*row, 1};
+    uint64_t memory = memory_bytes == 0 ? OX_DELTA_MEMORY_DEFAULT : memory_bytes;
+    uint64_t fixed = FIXED_BYTES + INDEX_BYTES + listed_bytes;
+    uint64_t left = memory > fixed ? memory - fixed : 0;
+
+    while (fit.row.zstd_log > ZSTD_LOG_MIN && thread_bytes(&fit.row) > left) {
+        fit.row.zstd_log--;
+    }
+    if (left / thread_bytes(&fit.row) > 1) {
+        uint64_t most = left / thread_bytes(&fit.row);
+
+        fit.threads = threads < most ? threads : (unsigned)most;
+    }
+    return fit;
+}
+
+const struct effort_row *effort_row(unsigned effort)
+{
+    return &rows[effort == 0 ? EFFORT_DEFAULT : effort < EFFORT_MAX ? effort : EFFORT_MAX];
+}

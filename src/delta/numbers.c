@@ -1,0 +1,396 @@
+#include "numbers.h"
+
+#include "decode.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The body: varint number of parts; the parts; then, for each slot that has numbers, in ascending
+ * order, its stream. A part: u8 predictor, with bit 7 set if columns follow; u8 kind; varint bytes
+ * of target; varint columns and varint column, if so; parameters of the predictor.
+ */
+#define PART_HAS_COLUMNS 0x80
+#define CAST_TRUNCATES 0x80
+
+void numbers_clear(struct numbers *self)
+{
+    stream_coder_free(self->coder);
+    ox_buf_clear(&self->predicted);
+    ox_buf_clear(&self->contexts);
+    ox_buf_clear(&self->values);
+    ox_buf_clear(&self->stream_parts);
+    ox_buf_clear(&self->parts);
+    *self = (struct numbers){.coder = NULL};
+}
+
+/* --- parts --- */
+
+static enum ox_code put_part(const struct part *part, struct ox_buf *body, struct ox_err *err)
+{
+    const struct prediction *how = &part->how;
+    bool columns = how->columns > 0;
+    enum ox_code code;
+
+    if ((code = ox_buf_put_u8(body,
+                              (uint8_t)(how->predictor | (columns ? PART_HAS_COLUMNS : 0)), err)) !=
+            OX_OK ||
+        (code = ox_buf_put_u8(body, how->kind, err)) != OX_OK ||
+        (code = ox_buf_put_varint(body, part->target_bytes, err)) != OX_OK) {
+        return code;
+    }
+    if (columns && ((code = ox_buf_put_varint(body, how->columns, err)) != OX_OK ||
+                    (code = ox_buf_put_varint(body, part->column, err)) != OX_OK)) {
+        return code;
+    }
+    switch (how->predictor) {
+    case PREDICT_CAST:
+        return ox_buf_put_u8(body, (uint8_t)(how->from | (how->truncates ? CAST_TRUNCATES : 0)),
+                             err);
+    case PREDICT_PRUNED:
+        return ox_buf_put_u32le(body, how->threshold, err);
+    case PREDICT_GROWN:
+        return ox_buf_put_varint(body, how->base_columns, err);
+    default:
+        return OX_OK;
+    }
+}
+
+static enum ox_code read_u32(struct ox_reader *body, uint32_t *out, struct ox_err *err)
+{
+    uint64_t value = 0;
+    enum ox_code code = ox_reader_varint(body, &value, err);
+
+    if (code == OX_OK && value > UINT32_MAX) {
+        return ox_err_set(err, OX_ECORRUPT, "a part of a frame has a number over 32 bits");
+    }
+    *out = (uint32_t)value;
+    return code;
+}
+
+static enum ox_code read_part(struct ox_reader *body, struct part *part, struct ox_err *err)
+{
+    struct prediction *how = &part->how;
+    uint8_t predictor = 0;
+    uint8_t from = 0;
+    enum ox_code code;
+
+    *part = (struct part){.column = 0};
+    if ((code = ox_reader_u8(body, &predictor, err)) != OX_OK ||
+        (code = ox_reader_u8(body, &how->kind, err)) != OX_OK ||
+        (code = read_u32(body, &part->target_bytes, err)) != OX_OK) {
+        return code;
+    }
+    if ((predictor & PART_HAS_COLUMNS) != 0) {
+        if ((code = read_u32(body, &how->columns, err)) != OX_OK ||
+            (code = read_u32(body, &part->column, err)) != OX_OK) {
+            return code;
+        }
+        predictor ^= PART_HAS_COLUMNS;
+        if (how->columns == 0) {
+            return ox_err_set(err, OX_ECORRUPT, "a part of a frame has no columns");
+        }
+    }
+    how->predictor = (enum predictor)predictor;
+    switch (how->predictor) {
+    case PREDICT_CAST:
+        code = ox_reader_u8(body, &from, err);
+        how->truncates = (from & CAST_TRUNCATES) != 0;
+        how->from = from & (CAST_TRUNCATES - 1);
+        break;
+    case PREDICT_PRUNED:
+        code = ox_reader_u32le(body, &how->threshold, err);
+        break;
+    case PREDICT_GROWN:
+        code = read_u32(body, &how->base_columns, err);
+        break;
+    default:
+        break;
+    }
+    if (code == OX_OK && !part_ok(part)) {
+        code = ox_err_set(err, OX_ECORRUPT, "a part of a frame has predictor %u, kind %u, %u bytes",
+                          predictor, how->kind, part->target_bytes);
+    }
+    return code;
+}
+
+enum ox_code numbers_read_parts(struct numbers *self, struct ox_reader *body, size_t n,
+                                size_t *count, struct ox_err *err)
+{
+    uint64_t claimed = 0;
+    uint64_t total = 0;
+    enum ox_code code = ox_reader_varint(body, &claimed, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    if (claimed == 0 || claimed > NUMBERS_PARTS_MAX || n > NUMBERS_TARGET_MAX) {
+        return ox_err_set(err, OX_ECORRUPT,
+                          "a frame of numbers has %llu parts and %zu bytes, 1 to %d and at most %u "
+                          "can be",
+                          (unsigned long long)claimed, n, NUMBERS_PARTS_MAX, NUMBERS_TARGET_MAX);
+    }
+    code = buf_resize(&self->parts, (size_t)claimed * sizeof(struct part), err);
+    for (size_t i = 0; code == OX_OK && i < claimed; i++) {
+        struct part *part = (struct part *)(void *)self->parts.data + i;
+
+        code = read_part(body, part, err);
+        total += part->target_bytes;
+    }
+    if (code == OX_OK && total != n) {
+        return ox_err_set(err, OX_ECORRUPT, "the parts of a frame have %llu bytes, not %zu",
+                          (unsigned long long)total, n);
+    }
+    *count = (size_t)claimed;
+    return code;
+}
+
+/* --- streams --- */
+
+/* All numbers of one slot, of all parts. */
+struct gathered {
+    struct stream stream;
+    uint8_t *values;    /* where they are, or go */
+    bool in_place;      /* values stand in the target itself */
+};
+
+/* Part by part through a slot. */
+struct walk {
+    const struct part *parts;
+    size_t part_count;
+    const uint8_t *base;
+    uint8_t *target;
+};
+
+static size_t count_slot(const struct walk *walk, enum slot slot)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < walk->part_count; i++) {
+        count += part_count(&walk->parts[i], slot);
+    }
+    return count;
+}
+
+/* Are the slot's numbers those of neighbouring parts that the base's bytes predict as they are?
+ * Then nothing needs to be copied: *target and *base say where they begin. */
+static bool find_in_place(const struct walk *walk, enum slot slot, size_t *target, size_t *base)
+{
+    size_t target_at = 0;
+    size_t base_at = 0;
+    bool begun = false;
+    bool ended = false;
+
+    for (size_t i = 0; i < walk->part_count; i++) {
+        const struct part *part = &walk->parts[i];
+        bool here = part_count(part, slot) > 0;
+
+        if (here && (part->how.predictor != PREDICT_SAME || ended)) {
+            return false;
+        }
+        if (here && !begun) {
+            *target = target_at;
+            *base = base_at;
+        }
+        ended = begun && !here;
+        begun = begun || here;
+        target_at += part->target_bytes;
+        base_at += (size_t)part_base_bytes(part);
+    }
+    return begun;
+}
+
+static enum ox_code list_parts(struct numbers *self, const struct walk *walk, enum slot slot,
+                               struct stream *stream, struct ox_err *err)
+{
+    struct stream_part *list;
+    enum ox_code code =
+        buf_resize(&self->stream_parts, walk->part_count * sizeof(struct stream_part), err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    list = (struct stream_part *)(void *)self->stream_parts.data;
+    stream->parts = list;
+    for (size_t i = 0; i < walk->part_count; i++) {
+        const struct part *part = &walk->parts[i];
+        size_t count = part_count(part, slot);
+        bool whole = part->how.predictor <= PREDICT_PRUNED; /* columns are those of the stream */
+
+        if (count > 0) {
+            list[stream->part_count++] =
+                (struct stream_part){(uint32_t)count, whole ? part->how.columns : 0,
+                                     whole ? part->column : 0};
+        }
+    }
+    return OX_OK;
+}
+
+/* Predict all numbers of a slot. Without numbers stream.count is 0. */
+static enum ox_code gather_slot(struct numbers *self, const struct walk *walk, enum slot slot,
+                                struct gathered *out, struct ox_err *err)
+{
+    enum number_kind kind = slot_kind(slot);
+    size_t width = number_kinds[kind].width;
+    size_t count = count_slot(walk, slot);
+    bool contexts = slot_has_contexts(slot);
+    size_t target_at = 0;
+    size_t base_at = 0;
+    size_t at = 0;
+    enum ox_code code;
+
+    *out = (struct gathered){.stream = {.kind = kind, .fresh = slot_is_fresh(slot),
+                                        .count = count}};
+    if (count == 0) {
+        return OX_OK;
+    }
+    if (count > STREAM_COUNT_MAX) {
+        return ox_err_set(err, OX_ECORRUPT, "a frame has a stream of %zu numbers, %zu can be", count,
+                          STREAM_COUNT_MAX);
+    }
+    if ((code = list_parts(self, walk, slot, &out->stream, err)) != OX_OK) {
+        return code;
+    }
+    if (find_in_place(walk, slot, &target_at, &base_at)) {
+        out->in_place = true;
+        out->values = walk->target + target_at;
+        out->stream.predicted = walk->base + base_at;
+        return OX_OK;
+    }
+    if ((code = buf_resize(&self->predicted, count * width, err)) != OX_OK ||
+        (code = buf_resize(&self->values, count * width, err)) != OX_OK ||
+        (contexts && (code = buf_resize(&self->contexts, count, err)) != OX_OK)) {
+        return code;
+    }
+    out->values = self->values.data;
+    out->stream.predicted = self->predicted.data;
+    out->stream.contexts = contexts ? self->contexts.data : NULL;
+    target_at = 0;
+    base_at = 0;
+    for (size_t i = 0; i < walk->part_count; i++) {
+        const struct part *part = &walk->parts[i];
+        size_t n = part_count(part, slot);
+
+        if (n > 0) {
+            part_predict(part, slot, base_at > 0 ? walk->base + base_at : walk->base,
+                         walk->target + target_at, self->predicted.data + at * width,
+                         contexts ? self->contexts.data + at : NULL);
+        }
+        at += n;
+        target_at += part->target_bytes;
+        base_at += (size_t)part_base_bytes(part);
+    }
+    return OX_OK;
+}
+
+/* Take the slot's numbers out of the target, or put them into it. */
+static void move_values(const struct walk *walk, enum slot slot, const struct gathered *gathered,
+                        bool place)
+{
+    size_t width = number_kinds[gathered->stream.kind].width;
+    uint8_t *values = gathered->values;
+    uint8_t *target = walk->target;
+
+    for (size_t i = 0; i < walk->part_count && !gathered->in_place; i++) {
+        const struct part *part = &walk->parts[i];
+        size_t n = part_count(part, slot);
+
+        if (n > 0 && place) {
+            part_place(part, slot, values, target);
+        } else if (n > 0) {
+            part_extract(part, slot, target, values);
+        }
+        values += n * width;
+        target += part->target_bytes;
+    }
+}
+
+static enum ox_code want_coder(struct numbers *self, struct ox_err *err)
+{
+    return self->coder != NULL ? OX_OK : stream_coder_new(&self->coder, err);
+}
+
+/* Encode, or (body NULL) count the cost of, all streams. */
+static enum ox_code code_streams(struct numbers *self, const struct walk *walk,
+                                 bool mixes, struct ox_buf *body,
+                                 uint64_t *cost_bytes, struct ox_err *err)
+{
+    enum ox_code code = want_coder(self, err);
+
+    for (unsigned slot = 0; code == OX_OK && slot < SLOT_COUNT; slot++) {
+        struct gathered gathered;
+        uint64_t cost = 0;
+
+        code = gather_slot(self, walk, (enum slot)slot, &gathered, err);
+        if (code != OX_OK || gathered.stream.count == 0) {
+            continue;
+        }
+        move_values(walk, (enum slot)slot, &gathered, false);
+        if (body != NULL) {
+            code = stream_encode(self->coder, &gathered.stream, gathered.values, mixes, body, err);
+        } else {
+            code = stream_cost(self->coder, &gathered.stream, gathered.values, &cost, err);
+            *cost_bytes += cost;
+        }
+    }
+    return code;
+}
+
+enum ox_code numbers_encode(struct numbers *self, const struct part *parts, size_t part_count,
+                            const uint8_t *target, const uint8_t *base,
+                            bool mixes, struct ox_buf *body,
+                            struct ox_err *err)
+{
+    struct walk walk = {parts, part_count, base, (uint8_t *)(uintptr_t)target}; /* only read */
+    enum ox_code code = ox_buf_put_varint(body, part_count, err);
+
+    for (size_t i = 0; code == OX_OK && i < part_count; i++) {
+        code = put_part(&parts[i], body, err);
+    }
+    return code == OX_OK ? code_streams(self, &walk, mixes, body, NULL, err) : code;
+}
+
+enum ox_code numbers_cost(struct numbers *self, const struct part *parts, size_t part_count,
+                          const uint8_t *target, const uint8_t *base, uint64_t *cost_bytes,
+                          struct ox_err *err)
+{
+    struct walk walk = {parts, part_count, base, (uint8_t *)(uintptr_t)target}; /* only read */
+
+    *cost_bytes = 0;
+    return code_streams(self, &walk, false, NULL, cost_bytes, err);
+}
+
+enum ox_code numbers_decode(struct numbers *self, struct ox_reader *body, const uint8_t *base,
+                            size_t base_bytes, uint8_t *target, size_t n, struct ox_err *err)
+{
+    struct walk walk = {.base = base, .target = target};
+    uint64_t wanted = 0;
+    enum ox_code code;
+
+    if ((code = want_coder(self, err)) != OX_OK ||
+        (code = numbers_read_parts(self, body, n, &walk.part_count, err)) != OX_OK) {
+        return code;
+    }
+    walk.parts = (const struct part *)(const void *)self->parts.data;
+    for (size_t i = 0; i < walk.part_count; i++) {
+        wanted += part_base_bytes(&walk.parts[i]);
+    }
+    if (wanted != base_bytes) {
+        return ox_err_set(err, OX_ECORRUPT,
+                          "the parts of a frame are predicted from %llu bytes, its ranges have %zu",
+                          (unsigned long long)wanted, base_bytes);
+    }
+    for (unsigned slot = 0; code == OX_OK && slot < SLOT_COUNT; slot++) {
+        struct gathered gathered;
+
+        code = gather_slot(self, &walk, (enum slot)slot, &gathered, err);
+        if (code != OX_OK || gathered.stream.count == 0) {
+            continue;
+        }
+        code = stream_decode(self->coder, &gathered.stream, gathered.values, body, err);
+        if (code == OX_OK) {
+            move_values(&walk, (enum slot)slot, &gathered, true);
+        }
+    }
+    return code == OX_OK ? ox_reader_end(body, err) : code;
+}

@@ -1,0 +1,518 @@
+#include "predict.h"
+
+#include "cast.h"
+
+#include <string.h>
+
+/*
+ * To add a predictor: a value in enum predictor, a row here, its parameters in numbers.c, when to
+ * try it in choose.c, a section in docs/oxdl.md.
+ */
+struct predictor_row {
+    const char *word;
+    bool (*ok)(const struct part *part);
+    uint32_t (*unit)(const struct prediction *how);
+    uint64_t (*base_bytes)(const struct part *part);
+    uint64_t (*base_offset)(const struct prediction *how, uint64_t target_at);
+    size_t (*count)(const struct part *part, enum slot slot);
+    void (*predict)(const struct part *part, enum slot slot, const uint8_t *base,
+                    const uint8_t *target, uint8_t *predicted, uint8_t *contexts);
+    void (*extract)(const struct part *part, enum slot slot, const uint8_t *target,
+                    uint8_t *numbers);
+    void (*place)(const struct part *part, enum slot slot, const uint8_t *numbers, uint8_t *target);
+};
+
+/* --- what plain numbers have in common --- */
+
+static uint32_t width_of(const struct prediction *how)
+{
+    return number_kinds[how->kind].width;
+}
+
+static bool plain_ok(const struct part *part)
+{
+    return part->how.kind < NUMBER_KIND_COUNT;
+}
+
+static uint64_t plain_base_bytes(const struct part *part)
+{
+    return part->target_bytes;
+}
+
+static uint64_t plain_base_offset(const struct prediction *how, uint64_t target_at)
+{
+    (void)how;
+    return target_at;
+}
+
+static size_t plain_count(const struct part *part, enum slot slot)
+{
+    return slot == SLOT_KIND + (enum slot)part->how.kind
+               ? part->target_bytes / width_of(&part->how)
+               : 0;
+}
+
+static void plain_extract(const struct part *part, enum slot slot, const uint8_t *target,
+                          uint8_t *numbers)
+{
+    (void)slot;
+    memcpy(numbers, target, part->target_bytes);
+}
+
+static void plain_place(const struct part *part, enum slot slot, const uint8_t *numbers,
+                        uint8_t *target)
+{
+    (void)slot;
+    memcpy(target, numbers, part->target_bytes);
+}
+
+/* --- nothing known --- */
+
+static uint64_t none_base_bytes(const struct part *part)
+{
+    (void)part;
+    return 0;
+}
+
+static uint64_t none_base_offset(const struct prediction *how, uint64_t target_at)
+{
+    (void)how;
+    (void)target_at;
+    return 0;
+}
+
+static size_t none_count(const struct part *part, enum slot slot)
+{
+    return slot == SLOT_FRESH + (enum slot)part->how.kind
+               ? part->target_bytes / width_of(&part->how)
+               : 0;
+}
+
+static void none_predict(const struct part *part, enum slot slot, const uint8_t *base,
+                         const uint8_t *target, uint8_t *predicted, uint8_t *contexts)
+{
+    (void)slot;
+    (void)base;
+    (void)target;
+    (void)contexts;
+    memset(predicted, 0, part->target_bytes);
+}
+
+/* --- the same number --- */
+
+static void same_predict(const struct part *part, enum slot slot, const uint8_t *base,
+                         const uint8_t *target, uint8_t *predicted, uint8_t *contexts)
+{
+    (void)slot;
+    (void)target;
+    (void)contexts;
+    memcpy(predicted, base, part->target_bytes);
+}
+
+/* --- another float --- */
+
+static bool cast_part_ok(const struct part *part)
+{
+    return cast_ok((enum number_kind)part->how.from, (enum number_kind)part->how.kind);
+}
+
+static uint64_t cast_base_offset(const struct prediction *how, uint64_t target_at)
+{
+    return target_at / width_of(how) * number_kinds[how->from].width;
+}
+
+static uint64_t cast_base_bytes(const struct part *part)
+{
+    return cast_base_offset(&part->how, part->target_bytes);
+}
+
+static void cast_predict(const struct part *part, enum slot slot, const uint8_t *base,
+                         const uint8_t *target, uint8_t *predicted, uint8_t *contexts)
+{
+    (void)slot;
+    (void)target;
+    (void)contexts;
+    cast_numbers((enum number_kind)part->how.from, (enum number_kind)part->how.kind,
+                 part->how.truncates, base, part->target_bytes / width_of(&part->how), predicted);
+}
+
+/* --- pruned --- */
+
+static void pruned_predict(const struct part *part, enum slot slot, const uint8_t *base,
+                           const uint8_t *target, uint8_t *predicted, uint8_t *contexts)
+{
+    uint32_t threshold = part->how.threshold;
+
+    (void)slot;
+    (void)target;
+    (void)contexts;
+    for (size_t i = 0; i < part->target_bytes; i += width_of(&part->how)) {
+        if (number_magnitude((enum number_kind)part->how.kind, base + i) < threshold) {
+            memset(predicted + i, 0, width_of(&part->how));
+        } else {
+            memcpy(predicted + i, base + i, width_of(&part->how));
+        }
+    }
+}
+
+/* --- grown rows --- */
+
+static bool grown_ok(const struct part *part)
+{
+    return plain_ok(part) && part->how.columns > 0 && part->how.base_columns > 0;
+}
+
+/* Numbers of the first `count` of the target's tensor, counted in rows, that stand in the base. */
+static uint64_t grown_known(const struct prediction *how, uint64_t count)
+{
+    uint64_t rest = count % how->columns;
+
+    return count / how->columns *
+               (how->base_columns < how->columns ? how->base_columns : how->columns) +
+           (rest < how->base_columns ? rest : how->base_columns);
+}
+
+/* Where, among the base's numbers, those for the target's number `at` and after begin. */
+static uint64_t grown_index(const struct prediction *how, uint64_t at)
+{
+    uint64_t rest = at % how->columns;
+
+    return at / how->columns * how->base_columns +
+           (rest < how->base_columns ? rest : how->base_columns);
+}
+
+static uint64_t grown_base_offset(const struct prediction *how, uint64_t target_at)
+{
+    return grown_index(how, target_at / width_of(how)) * width_of(how);
+}
+
+static uint64_t grown_base_bytes(const struct part *part)
+{
+    uint64_t count = part->target_bytes / width_of(&part->how);
+
+    return (grown_index(&part->how, part->column + count) - grown_index(&part->how, part->column)) *
+           width_of(&part->how);
+}
+
+static size_t grown_count(const struct part *part, enum slot slot)
+{
+    uint64_t count = part->target_bytes / width_of(&part->how);
+    uint64_t known = grown_known(&part->how, part->column + count) -
+                     grown_known(&part->how, part->column);
+
+    if (slot == SLOT_KIND + (enum slot)part->how.kind) {
+        return (size_t)known;
+    }
+    return slot == SLOT_FRESH + (enum slot)part->how.kind ? (size_t)(count - known) : 0;
+}
+
+/* Go through the part's rows: runs that stand in the base, and runs that do not. */
+struct grown_run {
+    size_t target;    /* byte offset in the part */
+    size_t base;      /* in its base bytes */
+    size_t len_bytes;
+    bool known;
+};
+
+struct grown_walk {
+    size_t target;
+    size_t base;
+    uint32_t column;
+};
+
+static bool grown_next(const struct part *part, struct grown_walk *walk, struct grown_run *run)
+{
+    size_t width = width_of(&part->how);
+    uint32_t columns = part->how.columns;
+    uint32_t shared = part->how.base_columns < columns ? part->how.base_columns : columns;
+    size_t left = part->target_bytes - walk->target;
+    size_t row_left;
+
+    if (left == 0) {
+        return false;
+    }
+    run->known = walk->column < shared;
+    row_left = (size_t)((run->known ? shared : columns) - walk->column) * width;
+    run->len_bytes = left < row_left ? left : row_left;
+    run->target = walk->target;
+    run->base = walk->base;
+    walk->target += run->len_bytes;
+    walk->base += run->known ? run->len_bytes : 0;
+    walk->column += (uint32_t)(run->len_bytes / width);
+    if (walk->column == columns) {
+        walk->column = 0;
+        walk->base += (size_t)(part->how.base_columns - shared) * width; /* rows became shorter */
+    }
+    return true;
+}
+
+static bool grown_is(const struct part *part, enum slot slot)
+{
+    return slot == SLOT_KIND + (enum slot)part->how.kind;
+}
+
+static void grown_predict(const struct part *part, enum slot slot, const uint8_t *base,
+                          const uint8_t *target, uint8_t *predicted, uint8_t *contexts)
+{
+    struct grown_walk walk = {0, 0, part->column};
+    struct grown_run run;
+
+    (void)target;
+    (void)contexts;
+    while (grown_next(part, &walk, &run)) {
+        if (run.known && grown_is(part, slot)) {
+            memcpy(predicted, base + run.base, run.len_bytes);
+            predicted += run.len_bytes;
+        } else if (!run.known && !grown_is(part, slot)) {
+            memset(predicted, 0, run.len_bytes);
+            predicted += run.len_bytes;
+        }
+    }
+}
+
+static void grown_extract(const struct part *part, enum slot slot, const uint8_t *target,
+                          uint8_t *numbers)
+{
+    struct grown_walk walk = {0, 0, part->column};
+    struct grown_run run;
+
+    while (grown_next(part, &walk, &run)) {
+        if (run.known == grown_is(part, slot)) {
+            memcpy(numbers, target + run.target, run.len_bytes);
+            numbers += run.len_bytes;
+        }
+    }
+}
+
+static void grown_place(const struct part *part, enum slot slot, const uint8_t *numbers,
+                        uint8_t *target)
+{
+    struct grown_walk walk = {0, 0, part->column};
+    struct grown_run run;
+
+    while (grown_next(part, &walk, &run)) {
+        if (run.known == grown_is(part, slot)) {
+            memcpy(target + run.target, numbers, run.len_bytes);
+            numbers += run.len_bytes;
+        }
+    }
+}
+
+/* --- quantised blocks --- */
+
+static bool blocks_ok(const struct part *part)
+{
+    return part->how.kind < BLOCK_FORMAT_COUNT;
+}
+
+static uint32_t blocks_unit(const struct prediction *how)
+{
+    return block_formats[how->kind].bytes;
+}
+
+static size_t blocks_of(const struct part *part)
+{
+    return part->target_bytes / block_formats[part->how.kind].bytes;
+}
+
+#define SLOT_SUPERS ((enum slot)(SLOT_KIND + NUMBER_F16))
+
+static size_t blocks_count(const struct part *part, enum slot slot)
+{
+    const struct block_format *format = &block_formats[part->how.kind];
+
+    if (slot == SLOT_SUPERS) {
+        return blocks_of(part) * format->supers;
+    }
+    if (slot == SLOT_SUBS) {
+        return blocks_of(part) * format->subs;
+    }
+    return slot == (format->quants_signed ? SLOT_QUANTS8 : SLOT_QUANTS)
+               ? blocks_of(part) * format->elements
+               : 0;
+}
+
+static void blocks_predict(const struct part *part, enum slot slot, const uint8_t *base,
+                           const uint8_t *target, uint8_t *predicted, uint8_t *contexts)
+{
+    const struct block_format *format = &block_formats[part->how.kind];
+
+    if (slot == SLOT_SUPERS) {
+        blocks_get_supers(format, base, blocks_of(part), predicted);
+    } else if (slot == SLOT_SUBS) {
+        blocks_predict_subs(format, base, target, blocks_of(part), predicted, contexts);
+    } else {
+        blocks_predict_quants(format, base, target, blocks_of(part), predicted, contexts);
+    }
+}
+
+static void blocks_extract(const struct part *part, enum slot slot, const uint8_t *target,
+                           uint8_t *numbers)
+{
+    const struct block_format *format = &block_formats[part->how.kind];
+
+    if (slot == SLOT_SUPERS) {
+        blocks_get_supers(format, target, blocks_of(part), numbers);
+    } else if (slot == SLOT_SUBS) {
+        blocks_get_subs(format, target, blocks_of(part), numbers);
+    } else {
+        blocks_get_quants(format, target, blocks_of(part), numbers);
+    }
+}
+
+static void blocks_place(const struct part *part, enum slot slot, const uint8_t *numbers,
+                         uint8_t *target)
+{
+    const struct block_format *format = &block_formats[part->how.kind];
+
+    if (slot == SLOT_SUPERS) {
+        blocks_put_supers(format, target, blocks_of(part), numbers);
+    } else if (slot == SLOT_SUBS) {
+        blocks_put_subs(format, target, blocks_of(part), numbers);
+    } else {
+        blocks_put_quants(format, target, blocks_of(part), numbers);
+    }
+}
+
+/* --- 4-bit numbers --- */
+
+static bool nibbles_ok(const struct part *part)
+{
+    return part->how.kind == NUMBER_U8;
+}
+
+static uint32_t nibbles_unit(const struct prediction *how)
+{
+    (void)how;
+    return 1;
+}
+
+static size_t nibbles_count(const struct part *part, enum slot slot)
+{
+    return slot == SLOT_QUANTS ? (size_t)part->target_bytes * 2 : 0;
+}
+
+static void nibbles_extract(const struct part *part, enum slot slot, const uint8_t *target,
+                            uint8_t *numbers)
+{
+    (void)slot;
+    for (size_t i = 0; i < part->target_bytes; i++) {
+        numbers[2 * i] = target[i] & 15;
+        numbers[2 * i + 1] = target[i] >> 4;
+    }
+}
+
+static void nibbles_predict(const struct part *part, enum slot slot, const uint8_t *base,
+                            const uint8_t *target, uint8_t *predicted, uint8_t *contexts)
+{
+    (void)target;
+    nibbles_extract(part, slot, base, predicted);
+    memcpy(contexts, predicted, (size_t)part->target_bytes * 2);
+}
+
+static void nibbles_place(const struct part *part, enum slot slot, const uint8_t *numbers,
+                          uint8_t *target)
+{
+    (void)slot;
+    for (size_t i = 0; i < part->target_bytes; i++) {
+        target[i] = (uint8_t)((numbers[2 * i] & 15) | numbers[2 * i + 1] << 4);
+    }
+}
+
+/* --- the table --- */
+
+static const struct predictor_row rows[PREDICTOR_COUNT] = {
+    [PREDICT_NONE] = {"none", plain_ok, width_of, none_base_bytes, none_base_offset, none_count,
+                      none_predict, plain_extract, plain_place},
+    [PREDICT_SAME] = {"same", plain_ok, width_of, plain_base_bytes, plain_base_offset, plain_count,
+                      same_predict, plain_extract, plain_place},
+    [PREDICT_CAST] = {"cast", cast_part_ok, width_of, cast_base_bytes, cast_base_offset,
+                      plain_count, cast_predict, plain_extract, plain_place},
+    [PREDICT_PRUNED] = {"pruned", plain_ok, width_of, plain_base_bytes, plain_base_offset,
+                        plain_count, pruned_predict, plain_extract, plain_place},
+    [PREDICT_GROWN] = {"grown", grown_ok, width_of, grown_base_bytes, grown_base_offset,
+                       grown_count, grown_predict, grown_extract, grown_place},
+    [PREDICT_BLOCKS] = {"blocks", blocks_ok, blocks_unit, plain_base_bytes, plain_base_offset,
+                        blocks_count, blocks_predict, blocks_extract, blocks_place},
+    [PREDICT_NIBBLES] = {"nibbles", nibbles_ok, nibbles_unit, plain_base_bytes, plain_base_offset,
+                         nibbles_count, nibbles_predict, nibbles_extract, nibbles_place},
+};
+
+const char *predictor_word(enum predictor predictor)
+{
+    return rows[predictor].word;
+}
+
+bool prediction_equal(const struct prediction *a, const struct prediction *b)
+{
+    return a->predictor == b->predictor && a->kind == b->kind && a->from == b->from &&
+           a->truncates == b->truncates && a->threshold == b->threshold &&
+           a->columns == b->columns && a->base_columns == b->base_columns;
+}
+
+bool prediction_jumps(const struct prediction *how)
+{
+    return how->predictor == PREDICT_CAST || how->predictor == PREDICT_GROWN;
+}
+
+bool part_ok(const struct part *part)
+{
+    return part->how.predictor < PREDICTOR_COUNT && rows[part->how.predictor].ok(part) &&
+           part->target_bytes > 0 &&
+           part->target_bytes % rows[part->how.predictor].unit(&part->how) == 0 &&
+           (part->how.columns == 0 ? part->column == 0 : part->column < part->how.columns);
+}
+
+uint32_t prediction_unit(const struct prediction *how)
+{
+    return rows[how->predictor].unit(how);
+}
+
+uint64_t part_base_bytes(const struct part *part)
+{
+    return rows[part->how.predictor].base_bytes(part);
+}
+
+uint64_t part_base_offset(const struct prediction *how, uint64_t target_at)
+{
+    return rows[how->predictor].base_offset(how, target_at);
+}
+
+size_t part_count(const struct part *part, enum slot slot)
+{
+    return rows[part->how.predictor].count(part, slot);
+}
+
+enum number_kind slot_kind(enum slot slot)
+{
+    if (slot >= SLOT_SUBS) {
+        return slot == SLOT_QUANTS8 ? NUMBER_I8 : NUMBER_U8;
+    }
+    return (enum number_kind)(slot >= SLOT_FRESH ? slot - SLOT_FRESH : slot - SLOT_KIND);
+}
+
+bool slot_is_fresh(enum slot slot)
+{
+    return slot >= SLOT_FRESH && slot < SLOT_SUBS;
+}
+
+bool slot_has_contexts(enum slot slot)
+{
+    return slot >= SLOT_SUBS;
+}
+
+void part_predict(const struct part *part, enum slot slot, const uint8_t *base,
+                  const uint8_t *target, uint8_t *predicted, uint8_t *contexts)
+{
+    rows[part->how.predictor].predict(part, slot, base, target, predicted, contexts);
+}
+
+void part_extract(const struct part *part, enum slot slot, const uint8_t *target, uint8_t *numbers)
+{
+    rows[part->how.predictor].extract(part, slot, target, numbers);
+}
+
+void part_place(const struct part *part, enum slot slot, const uint8_t *numbers, uint8_t *target)
+{
+    rows[part->how.predictor].place(part, slot, numbers, target);
+}

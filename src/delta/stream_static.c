@@ -1,0 +1,585 @@
+/*
+ * The body of a stream of n numbers. All that is not said to be bits is bytes, little-endian.
+ *
+ *   u8       bits 0 to 3 the scheme, by which numbers get their contexts; bits 4 to 7 the meaning
+ *            of symbols. Scheme 0, SAME, has meaning 0: nothing follows, and every number is as
+ *            predicted. Else:
+ *   u8, u16  meaning TOP only: `kept`, 0 to min(4, mantissa bits), and `lowest`
+ *   ...      the scheme's parameters:
+ *              1 ONE        none: every context is 0
+ *              2 GIVEN      none: the contexts are those that the stream came with
+ *              3 MAGNITUDE  low u8: context = clamp(rank(predicted) - low)
+ *              4 RUNS       low u8, lowest u8, then a class per run, 0 to 127: context =
+ *                           clamp(class - 2 * (octave(predicted) - low) - lowest), or 0 in a run of
+ *                           class 0. Classes are coded as differences to the one before (at first
+ *                           to 0), folded: d >= 0 as 2d, d < 0 as -2d - 1: frequencies, then coded
+ *                           symbols, all in context 0. A run is 1,024 numbers.
+ *              5 SHORT_RUNS the same, with runs of 256 numbers
+ *              6 ROWS       the same. A run ends with a row of a tensor and with a tensor's part,
+ *                           unless it would have under 128 numbers: then it goes on to the next
+ *                           such place. A part without rows, or with rows over 2,048 numbers, has
+ *                           rows of 1,024 from its first number on; so has what is behind the last
+ *                           part. The last run ends with the stream.
+ *            clamp(x) is 0 below 0 and 31 above 31.
+ *   ...      frequencies
+ *   varint   meanings STEP and TOP: length of the raw bits in bytes, then these: of each number in
+ *            turn, least significant bits first, and zeros up to a whole byte
+ *   ...      coded symbols, one per number
+ *
+ * octave(x) is the exponent field of a float, 0 for integers. rank(x) is the exponent field of a
+ * float of 2 or 4 bytes; the bits of a float of 1 byte without its sign, over 4; |x| / 4 for I8,
+ * x / 8 for U8, the length in bits of |x| for I16 and I32. Quotients are rounded down.
+ *
+ * Meanings:
+ *   0 STEP    of the difference to the prediction. ordered(x) of a float with its sign bit set is
+ *             x with all other bits inverted; else x. number = ordered(ordered(predicted) + d),
+ *             modulo 2^(8 width). Symbol 0 is d = 0. Symbol s > 0 has step t = (s + 1) / 2, and
+ *             r = max(t / 4 - 1, 0) raw bits, of value v: |d| = ((t - 4r) << r) + v. d is positive
+ *             where s is odd, negative where it is even; the other way round if the prediction is
+ *             a float with its sign bit set. Not for fresh floats, nor fresh numbers of 1 byte.
+ *   1 NUMBER  the number itself, of 1 byte; no raw bits
+ *   2 TOP     of a fresh float of 2 or 4 bytes, with m = mantissa bits - kept. Symbol 1 is
+ * (positive) zero, without raw bits. Symbols s > 1 have m + 1 raw bits: first the sign bit, then
+ *             the low bits of the number's magnitude; (lowest + s - 2) << m are its other bits.
+ *             Symbol 0 has as many raw bits as the number: its sign bit, then its magnitude.
+ *
+ * Frequencies: u8 contexts, 1 to 32, then bits, least significant first within each byte, and zeros
+ * up to a whole byte. Of each context but the first a bit: 0 if it has the table of the one before,
+ * 1 if its own follows, as the first's does. Contexts above have the last table. gamma is as many
+ * zero bits as the value has bits below its highest, a one, then those bits. A table:
+ *   gamma    lowest symbol + 1
+ *   gamma    highest - lowest symbol + 1
+ *   bits     top - lowest, as many as the length in bits of highest - lowest
+ *   2 bits   mantissa - 1, unless highest = lowest
+ *   of each symbol from lowest to highest but top: gamma of the change of its frequency's length in
+ *   bits from the one before (at first from 6), folded: d > 0 as 2d, else -2d + 1; then of the bits
+ *   below the frequency's highest, of which there are length - 1, the upper min(mantissa, length -
+ *   1). Lengths are 0 (for frequency 0) to 12. Bits that are not told are 0. The top symbol has
+ * what is left of 4,096, at least 1.
+ *
+ * Coded symbols: u8, log2 of the number of states L, 0 to 5; L states, u32, each 2^16 at least; u16
+ * words. Symbol i has state i mod L, x: its slot is x mod 4,096, in which the symbols of its
+ * context's table stand in order, each as often as its frequency; then x = frequency * (x / 4,096)
+ * + slot - its first slot, and if that is under 2^16, x = x << 16 | the next word. At the end all
+ * states are 2^16.
+ */
+#include "stream_static.h"
+
+#include "stream_contexts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK 4096 /* numbers that are decoded at a time: what they need stays in the cache */
+#define COUNT_APART_MIN 16384
+#define SAMPLE_RUNS 48 /* by which longer streams choose how they are coded */
+#define SAMPLE_RUN 1024
+
+/* How a stream is coded. */
+struct plan {
+    enum context_scheme scheme;
+    enum symbol_meaning meaning;
+    uint8_t kept_bits;
+    uint16_t lowest_top;
+};
+
+struct static_coder {
+    bool vectors;
+    struct symbols symbols;
+    struct ox_rans_counts counts;
+    struct ox_rans_counts other_counts[3];
+    struct ox_rans_freqs freqs;
+    struct ox_rans_decoder *decoder;
+    struct contexts contexts;
+    uint8_t chunk_contexts[CHUNK];
+    uint8_t chunk_symbols[CHUNK];
+    /* encoder */
+    struct ox_buf all_symbols;
+    struct ox_buf all_contexts;
+    struct ox_buf raw;
+    struct ox_buf front;
+    struct ox_buf sample; /* predicted, numbers, contexts */
+    struct stream_part sample_parts[SAMPLE_RUNS];
+};
+
+enum ox_code static_coder_new(struct static_coder **out, struct ox_err *err)
+{
+    struct static_coder *self = calloc(1, sizeof(*self));
+    enum ox_code code;
+
+    if (self == NULL) {
+        return ox_err_nomem(err, "coding numbers");
+    }
+    code = ox_rans_decoder_new(&self->decoder, err);
+    if (code != OX_OK) {
+        free(self);
+        return code;
+    }
+    self->contexts.decoder = self->decoder;
+    static_coder_use_vectors(self, true);
+    *out = self;
+    return OX_OK;
+}
+
+void static_coder_use_vectors(struct static_coder *coder, bool vectors)
+{
+    coder->vectors = vectors;
+    ox_rans_decoder_use_vectors(coder->decoder, vectors);
+}
+
+void static_coder_free(struct static_coder *coder)
+{
+    if (coder != NULL) {
+        ox_rans_decoder_free(coder->decoder);
+        ox_buf_clear(&coder->all_symbols);
+        ox_buf_clear(&coder->all_contexts);
+        ox_buf_clear(&coder->raw);
+        ox_buf_clear(&coder->front);
+        ox_buf_clear(&coder->sample);
+        free(coder);
+    }
+}
+
+/* --- meanings --- */
+
+static bool meaning_suits(const struct stream *stream, enum symbol_meaning meaning)
+{
+    unsigned width = number_kinds[stream->kind].width;
+    bool wide_float = width > 1 && number_kinds[stream->kind].sign_magnitude;
+
+    switch (meaning) {
+    case SYMBOL_STEP:
+        return !stream->fresh || (width > 1 && !wide_float);
+    case SYMBOL_NUMBER:
+        return width == 1;
+    default:
+        return stream->fresh && wide_float;
+    }
+}
+
+static void init_symbols(struct static_coder *self, const struct stream *stream,
+                         const struct plan *plan)
+{
+    self->symbols.kind = stream->kind;
+    self->symbols.meaning = plan->meaning;
+    self->symbols.kept_bits = plan->kept_bits;
+    self->symbols.lowest = plan->lowest_top;
+    symbols_init(&self->symbols, self->vectors);
+}
+
+#define TOPS_MAX 4096 /* exponents of 8 bits, 4 bits of the mantissa */
+
+/* The window of SYMBOL_TOPS values that covers most. */
+static unsigned best_window(const uint32_t *hits, unsigned values)
+{
+    uint64_t covered = 0;
+    uint64_t most = 0;
+    unsigned best = 0;
+
+    for (unsigned i = 0; i < values; i++) {
+        covered += hits[i];
+        covered -= i >= SYMBOL_TOPS ? hits[i - SYMBOL_TOPS] : 0;
+        if (covered > most) {
+            most = covered;
+            best = i >= SYMBOL_TOPS ? i + 1 - SYMBOL_TOPS : 0;
+        }
+    }
+    return best;
+}
+
+/* How many mantissa bits a symbol should have, by cost, and where the symbols begin. */
+static void fit_tops(struct static_coder *self, const struct stream *stream, const uint8_t *numbers,
+                     struct plan *plan)
+{
+    const struct number_kind_row *row = &number_kinds[stream->kind];
+    unsigned most = symbols_kept_max(stream->kind);
+    unsigned values = 1u << (8u * row->width - 1 - row->mantissa_bits + most);
+    uint32_t hits[TOPS_MAX] = {0};
+    uint32_t zeros = 0;
+    uint64_t best = UINT64_MAX;
+
+    for (size_t i = 0; i < stream->count; i++) {
+        uint32_t bits =
+            row->width == 4 ? ox_load_u32le(numbers + 4 * i) : ox_load_u16le(numbers + 2 * i);
+
+        zeros += bits == 0;
+        hits[(bits & ~(1u << (8 * row->width - 1))) >> (row->mantissa_bits - most)]++;
+    }
+    hits[0] -= zeros;
+    for (unsigned kept = most + 1; kept-- > 0; values /= 2) {
+        unsigned lowest = best_window(hits, values);
+        uint64_t cost = 0;
+
+        memset(&self->counts, 0, sizeof(self->counts));
+        self->counts.count[0][SYMBOL_ZERO] = zeros;
+        for (unsigned i = 0; i < values; i++) {
+            bool inside = i - lowest < SYMBOL_TOPS;
+
+            self->counts.count[0][inside ? i - lowest + 2 : SYMBOL_ESCAPE] += hits[i];
+            cost += (uint64_t)hits[i] * (inside ? row->mantissa_bits - kept + 1 : 8u * row->width) *
+                    256;
+        }
+        ox_rans_freqs_from_counts(&self->freqs, &self->counts);
+        cost += ox_rans_cost(&self->counts, &self->freqs);
+        if (cost < best) {
+            best = cost;
+            plan->kept_bits = (uint8_t)kept;
+            plan->lowest_top = (uint16_t)lowest;
+        }
+        for (unsigned i = 0; i < values / 2; i++) { /* one bit less */
+            hits[i] = hits[2 * i] + hits[2 * i + 1];
+        }
+    }
+}
+
+/* --- encoding --- */
+
+/* Where one symbol is most, counts in one place would wait for each other: numbers take turns. */
+static void count_symbols(struct static_coder *self, const uint8_t *contexts,
+                          const uint8_t *symbols, size_t count)
+{
+    struct ox_rans_counts *counts = &self->counts;
+    struct ox_rans_counts *others = self->other_counts;
+    size_t i = 0;
+
+    memset(counts, 0, sizeof(*counts));
+    if (count >= COUNT_APART_MIN) {
+        memset(others, 0, sizeof(self->other_counts));
+        for (; i + 4 <= count; i += 4) {
+            counts->count[contexts[i]][symbols[i]]++;
+            others[0].count[contexts[i + 1]][symbols[i + 1]]++;
+            others[1].count[contexts[i + 2]][symbols[i + 2]]++;
+            others[2].count[contexts[i + 3]][symbols[i + 3]]++;
+        }
+        for (unsigned c = 0; c < OX_RANS_CONTEXTS_MAX; c++) {
+            for (unsigned s = 0; s < OX_RANS_SYMBOLS_MAX; s++) {
+                counts->count[c][s] +=
+                    others[0].count[c][s] + others[1].count[c][s] + others[2].count[c][s];
+            }
+        }
+    }
+    for (; i < count; i++) {
+        counts->count[contexts[i]][symbols[i]]++;
+    }
+}
+
+static enum ox_code sized(struct ox_buf *buf, size_t len_bytes, struct ox_err *err)
+{
+    enum ox_code code;
+
+    buf->len_bytes = 0;
+    code = ox_buf_reserve(buf, len_bytes, err);
+    if (code == OX_OK) {
+        buf->len_bytes = len_bytes;
+    }
+    return code;
+}
+
+/* Symbols and raw bits by the plan. */
+static enum ox_code split(struct static_coder *self, const struct stream *stream,
+                          const uint8_t *numbers, const struct plan *plan, struct ox_err *err)
+{
+    enum ox_code code;
+
+    init_symbols(self, stream, plan);
+    if ((code = sized(&self->all_symbols, stream->count, err)) != OX_OK ||
+        (code = sized(&self->all_contexts, stream->count, err)) != OX_OK ||
+        (code = sized(&self->raw, symbols_raw_max(&self->symbols, stream->count), err)) != OX_OK) {
+        return code;
+    }
+    self->raw.len_bytes = symbols_split(&self->symbols, stream->predicted, numbers, stream->count,
+                                        self->all_symbols.data, self->raw.data);
+    return OX_OK;
+}
+
+/* The front of the body in self->front, frequencies in self->freqs, contexts in self->all_contexts;
+ * *cost: of what grows with the numbers, in 1/256 of a bit; *front: of what does not, in bytes. */
+static enum ox_code make_front(struct static_coder *self, const struct stream *stream,
+                               const struct plan *plan, uint64_t *cost, size_t *fixed_bytes,
+                               struct ox_err *err)
+{
+    struct contexts *contexts = &self->contexts;
+    struct ox_buf *front = &self->front;
+    size_t params;
+    enum ox_code code;
+
+    front->len_bytes = 0;
+    contexts->scheme = plan->scheme;
+    contexts_fit(contexts, stream, &self->symbols, self->all_symbols.data);
+    if ((code = ox_buf_put_u8(front, (uint8_t)(plan->scheme | plan->meaning << 4), err)) != OX_OK ||
+        (plan->meaning == SYMBOL_TOP &&
+         ((code = ox_buf_put_u8(front, plan->kept_bits, err)) != OX_OK ||
+          (code = ox_buf_put_u16le(front, plan->lowest_top, err)) != OX_OK)) ||
+        (code = contexts_put(contexts, front, err)) != OX_OK) {
+        return code;
+    }
+    params = front->len_bytes;
+    contexts_set(contexts, stream, 0, stream->count, self->all_contexts.data);
+    count_symbols(self, self->all_contexts.data, self->all_symbols.data, stream->count);
+    ox_rans_freqs_from_counts(&self->freqs, &self->counts);
+    code = ox_rans_freqs_put(&self->freqs, front, err);
+    *cost = ox_rans_cost(&self->counts, &self->freqs) +
+            ((uint64_t)self->raw.len_bytes + params) * 8 * 256;
+    *fixed_bytes = front->len_bytes - params;
+    return code;
+}
+
+/* Try all there is on (a sample of) a stream, of `whole` numbers in all. */
+static enum ox_code choose(struct static_coder *self, const struct stream *stream,
+                           const uint8_t *numbers, size_t whole, struct plan *best,
+                           uint64_t *best_bytes, struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+
+    *best_bytes = UINT64_MAX;
+    for (unsigned m = 0; m < SYMBOL_MEANING_COUNT; m++) {
+        struct plan plan = {.meaning = (enum symbol_meaning)m};
+
+        if (!meaning_suits(stream, plan.meaning)) {
+            continue;
+        }
+        if (plan.meaning == SYMBOL_TOP) {
+            fit_tops(self, stream, numbers, &plan);
+        }
+        code = split(self, stream, numbers, &plan, err);
+        for (unsigned s = 0; code == OX_OK && s < CONTEXT_SCHEME_COUNT; s++) {
+            uint64_t cost = 0;
+            size_t fixed = 0;
+            uint64_t bytes;
+
+            plan.scheme = (enum context_scheme)s;
+            if (!contexts_suit(plan.scheme, stream, plan.meaning)) {
+                continue;
+            }
+            code = make_front(self, stream, &plan, &cost, &fixed, err);
+            bytes = fixed + cost / 2048 * whole / stream->count;
+            if (code == OX_OK && bytes < *best_bytes) {
+                *best_bytes = bytes;
+                *best = plan;
+            }
+        }
+        if (code != OX_OK) {
+            return code;
+        }
+    }
+    return code;
+}
+
+/* Some of a long stream for trying: runs evenly spread, each of one part. */
+static enum ox_code take_sample(struct static_coder *self, struct stream *stream,
+                                const uint8_t **numbers, struct ox_err *err)
+{
+    size_t width = number_kinds[stream->kind].width;
+    size_t count = (size_t)SAMPLE_RUNS * SAMPLE_RUN;
+    size_t runs = stream->count / SAMPLE_RUN;
+    size_t part = 0;
+    size_t part_begin = 0;
+    uint8_t *predicted;
+    uint8_t *sampled;
+    uint8_t *contexts;
+    enum ox_code code;
+
+    if (stream->count < 2 * count) {
+        return OX_OK;
+    }
+    code = sized(&self->sample, count * (2 * width + 1), err);
+    if (code != OX_OK) {
+        return code;
+    }
+    predicted = self->sample.data;
+    sampled = predicted + count * width;
+    contexts = sampled + count * width;
+    for (size_t r = 0; r < SAMPLE_RUNS; r++) {
+        size_t from = r * runs / SAMPLE_RUNS * SAMPLE_RUN;
+        size_t to = r * SAMPLE_RUN;
+
+        memcpy(predicted + to * width, stream->predicted + from * width, SAMPLE_RUN * width);
+        memcpy(sampled + to * width, *numbers + from * width, SAMPLE_RUN * width);
+        if (stream->contexts != NULL) {
+            memcpy(contexts + to, stream->contexts + from, SAMPLE_RUN);
+        }
+        while (part < stream->part_count && from - part_begin >= stream->parts[part].count) {
+            part_begin += stream->parts[part++].count;
+        }
+        self->sample_parts[r] = (struct stream_part){.count = SAMPLE_RUN};
+        if (part < stream->part_count && stream->parts[part].columns > 0) {
+            const struct stream_part *whole = &stream->parts[part];
+
+            self->sample_parts[r].columns = whole->columns;
+            self->sample_parts[r].column =
+                (uint32_t)((whole->column + (uint64_t)(from - part_begin)) % whole->columns);
+        }
+    }
+    stream->count = count;
+    stream->predicted = predicted;
+    stream->contexts = stream->contexts == NULL ? NULL : contexts;
+    stream->parts = self->sample_parts;
+    stream->part_count = SAMPLE_RUNS;
+    *numbers = sampled;
+    return OX_OK;
+}
+
+static bool all_same(const struct stream *stream, const uint8_t *numbers)
+{
+    size_t len = stream->count * number_kinds[stream->kind].width;
+
+    return len == 0 || memcmp(stream->predicted, numbers, len) == 0;
+}
+
+enum ox_code static_cost(struct static_coder *coder, const struct stream *stream,
+                         const uint8_t *numbers, uint64_t *cost_bytes, struct ox_err *err)
+{
+    struct stream sample = *stream;
+    struct plan plan;
+    enum ox_code code;
+
+    if (stream->count > STREAM_COUNT_MAX) {
+        return ox_err_set(err, OX_EINVAL, "%zu numbers in a stream, %zu can be", stream->count,
+                          STREAM_COUNT_MAX);
+    }
+    if (all_same(stream, numbers)) {
+        *cost_bytes = 1;
+        return OX_OK;
+    }
+    code = take_sample(coder, &sample, &numbers, err);
+    return code == OX_OK ? choose(coder, &sample, numbers, stream->count, &plan, cost_bytes, err)
+                         : code;
+}
+
+enum ox_code static_encode(struct static_coder *coder, const struct stream *stream,
+                           const uint8_t *numbers, struct ox_buf *body, struct ox_err *err)
+{
+    struct stream sample = *stream;
+    const uint8_t *sampled = numbers;
+    struct plan plan = {.scheme = CONTEXT_SAME};
+    uint64_t cost = 0;
+    size_t fixed = 0;
+    size_t start = body->len_bytes;
+    enum ox_code code;
+
+    if (stream->count > STREAM_COUNT_MAX) {
+        return ox_err_set(err, OX_EINVAL, "%zu numbers in a stream, %zu can be", stream->count,
+                          STREAM_COUNT_MAX);
+    }
+    if (all_same(stream, numbers)) {
+        return ox_buf_put_u8(body, CONTEXT_SAME, err);
+    }
+    if ((code = take_sample(coder, &sample, &sampled, err)) != OX_OK ||
+        (code = choose(coder, &sample, sampled, stream->count, &plan, &cost, err)) != OX_OK ||
+        (code = split(coder, stream, numbers, &plan, err)) != OX_OK ||
+        (code = make_front(coder, stream, &plan, &cost, &fixed, err)) != OX_OK ||
+        (code = ox_buf_append(body, coder->front.data, coder->front.len_bytes, err)) != OX_OK) {
+        goto out;
+    }
+    if (plan.meaning != SYMBOL_NUMBER &&
+        ((code = ox_buf_put_varint(body, coder->raw.len_bytes, err)) != OX_OK ||
+         (code = ox_buf_append(body, coder->raw.data, coder->raw.len_bytes, err)) != OX_OK)) {
+        goto out;
+    }
+    code =
+        ox_rans_encode(&coder->freqs, ox_rans_lanes(stream->count, cost / 2048),
+                       coder->all_contexts.data, coder->all_symbols.data, stream->count, body, err);
+out:
+    if (code != OX_OK) {
+        body->len_bytes = start;
+    }
+    return code;
+}
+
+/* --- decoding --- */
+
+static enum ox_code read_plan(struct static_coder *self, const struct stream *stream,
+                              struct plan *plan, struct ox_reader *body, struct ox_err *err)
+{
+    uint8_t head = 0;
+    enum ox_code code = ox_reader_u8(body, &head, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    *plan = (struct plan){.scheme = (enum context_scheme)(head & 15),
+                          .meaning = (enum symbol_meaning)(head >> 4)};
+    if (head == CONTEXT_SAME) {
+        return OX_OK;
+    }
+    if (plan->scheme == CONTEXT_SAME || plan->scheme >= CONTEXT_SCHEME_COUNT ||
+        plan->meaning >= SYMBOL_MEANING_COUNT || !meaning_suits(stream, plan->meaning) ||
+        (plan->scheme == CONTEXT_GIVEN && stream->contexts == NULL)) {
+        return ox_err_set(err, OX_ECORRUPT,
+                          "numbers of kind %u are coded in a way, 0x%02x, that "
+                          "there is not",
+                          (unsigned)stream->kind, head);
+    }
+    if (plan->meaning == SYMBOL_TOP &&
+        ((code = ox_reader_u8(body, &plan->kept_bits, err)) != OX_OK ||
+         (code = ox_reader_u16le(body, &plan->lowest_top, err)) != OX_OK)) {
+        return code;
+    }
+    if (plan->kept_bits > symbols_kept_max(stream->kind)) {
+        return ox_err_set(err, OX_ECORRUPT, "numbers have %u mantissa bits in a symbol",
+                          plan->kept_bits);
+    }
+    self->contexts.scheme = plan->scheme;
+    return contexts_read(&self->contexts, stream, body, err);
+}
+
+static enum ox_code read_raw(const struct plan *plan, struct symbols_raw *raw,
+                             struct ox_reader *body, struct ox_err *err)
+{
+    uint64_t len = 0;
+    enum ox_code code;
+
+    *raw = (struct symbols_raw){NULL, 0, 0};
+    if (plan->meaning == SYMBOL_NUMBER) {
+        return OX_OK;
+    }
+    code = ox_reader_varint(body, &len, err);
+    if (code == OX_OK) {
+        raw->len_bytes = len > SIZE_MAX ? SIZE_MAX : (size_t)len;
+        code = ox_reader_bytes(body, raw->len_bytes, &raw->data, err);
+    }
+    return code;
+}
+
+enum ox_code static_decode(struct static_coder *coder, const struct stream *stream,
+                           uint8_t *numbers, struct ox_reader *body, struct ox_err *err)
+{
+    size_t width = number_kinds[stream->kind].width;
+    struct ox_rans_stream coded;
+    struct symbols_raw raw;
+    struct plan plan;
+    enum ox_code code;
+
+    if (stream->count > STREAM_COUNT_MAX) {
+        return ox_err_set(err, OX_ECORRUPT, "%zu numbers in a stream, %zu can be", stream->count,
+                          STREAM_COUNT_MAX);
+    }
+    code = read_plan(coder, stream, &plan, body, err);
+    if (code != OX_OK) {
+        return code;
+    }
+    if (plan.scheme == CONTEXT_SAME) {
+        if (stream->count > 0) {
+            memcpy(numbers, stream->predicted, stream->count * width);
+        }
+        return OX_OK;
+    }
+    if ((code = ox_rans_freqs_read(&coder->freqs, body, err)) != OX_OK ||
+        (code = read_raw(&plan, &raw, body, err)) != OX_OK ||
+        (code = ox_rans_decode_begin(&coded, body, err)) != OX_OK) {
+        return code;
+    }
+    ox_rans_decoder_load(coder->decoder, &coder->freqs);
+    init_symbols(coder, stream, &plan);
+    for (size_t i = 0; i < stream->count; i += CHUNK) {
+        size_t n = stream->count - i < CHUNK ? stream->count - i : CHUNK;
+
+        contexts_set(&coder->contexts, stream, i, i + n, coder->chunk_contexts);
+        ox_rans_decode_next(coder->decoder, &coded, coder->chunk_contexts, coder->chunk_symbols, n);
+        if (!symbols_join(&coder->symbols, stream->predicted + i * width, coder->chunk_symbols,
+                          &raw, numbers + i * width, n)) {
+            return ox_err_set(err, OX_ECORRUPT, "the raw bits of numbers end early");
+        }
+    }
+    return ox_rans_decode_end(&coded, body, err);
+}
