@@ -1,164 +1,111 @@
 #!/usr/bin/env bash
-# Measure oxide's deltas beside zstd, xdelta3 and bsdiff, in one run, on real model versions.
+# Measure oxide's deltas beside zstd, xdelta3, bsdiff and HDiffPatch in one run, and hold them
+# against the bars that the project has set itself. README.md tells what each figure means.
 #
-# usage: delta.sh [--oxide PATH] [--tools DIR] [--models DIR] [--out FILE] [--only WORD]
-#                 [--threads N] [--large GIB] [--no-peers]
+# usage: delta.sh [OPTIONS]
+#   --only STEP,...    some of the steps: pairs own synthetic apply memory (default: all of them)
+#   --match REGEX      of the pairs, only those whose name matches
+#   --oxide PATH       the executable (default: build/bin/oxide)
+#   --tools DIR        where make_model, make_pair and time_apply are (default: beside oxide)
+#   --models DIR       real versions with a pairs.tsv (default: ../shared/models by the repository)
+#   --synthetic DIR    Gaussian pairs made before, DTYPE-CASE.SUFFIX (default: made by make_pair)
+#   --mib N            size of those that make_pair makes (default: 32, what the bars are for)
+#   --large GIB,...    sizes of the pairs of the memory step (default: none, the step is skipped)
+#   --repeat N         times that oxide runs; the fastest counts (default: 3; peers run once)
+#   --clock wall|cpu   seconds by the wall (default), or of processor time, for a busy machine
+#   --cache DIR        keep the peers' figures here, by digests of the files and of the peer
+#   --no-peers         without peers; the issue's own figures of them still count where there are any
+#   --out FILE         the report, Markdown (default: standard output)
 #
-# Pairs: those of DIR/pairs.tsv (default: ../shared/models beside the repository, if it is there), and
-# pairs of this bench's own, made by make_model. Every patch is applied and compared. Seconds are wall
-# time; memory is the peak resident set as /usr/bin/time reports it. --large N also patches a pair of N GiB
-# that differs in places, to show memory. Needs Debian's packages time, zstd, xdelta3 and bsdiff.
+# Every patch is applied and what it rebuilds compared. Needs Debian's packages time, zstd, xdelta3,
+# bsdiff; hdiffz and hpatchz are used where they are found.
+
+# shellcheck disable=SC2034 # options that the parts in delta/ use
 set -euo pipefail
-root=$(cd "$(dirname "$0")/../.." && pwd)
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
 oxide=$root/build/bin/oxide
 tools=
 models=$root/../shared/models
 out=/dev/stdout
-only=
-threads=1
-large=0
+only=pairs,own,synthetic,apply,memory
+match=
+synthetic=
+mib=32
+large=
+repeat=3
+clock=wall
+cache=
 peers="zstd xdelta3 bsdiff"
 
 die() { printf 'delta.sh: %s\n' "$*" >&2; exit 2; }
+note() { printf 'delta.sh: %s\n' "$*" >&2; }
 while [ $# -gt 0 ]; do
     case $1 in
-    --oxide) oxide=$2; shift 2 ;;
-    --tools) tools=$2; shift 2 ;;
-    --models) models=$2; shift 2 ;;
-    --out) out=$2; shift 2 ;;
-    --only) only=$2; shift 2 ;;
-    --threads) threads=$2; shift 2 ;;
-    --large) large=$2; shift 2 ;;
-    --no-peers) peers=; shift ;;
-    --help | -h) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    --no-peers) peers=; shift; continue ;;
+    --help | -h) sed -n '2,/^$/s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    esac
+    [ $# -ge 2 ] || die "$1: unknown, or its value is missing: see --help"
+    case $1 in
+    --oxide) oxide=$2 ;;
+    --tools) tools=$2 ;;
+    --models) models=$2 ;;
+    --out) out=$2 ;;
+    --only) only=$2 ;;
+    --match) match=$2 ;;
+    --synthetic) synthetic=$2 ;;
+    --mib) mib=$2 ;;
+    --large) large=$2 ;;
+    --repeat) repeat=$2 ;;
+    --clock) clock=$2 ;;
+    --cache) cache=$2 ;;
     *) die "unknown option $1: see --help" ;;
     esac
+    shift 2
 done
+for step in ${only//,/ }; do
+    case $step in
+    pairs | own | synthetic | apply | memory) ;;
+    *) die "no step $step: see --help" ;;
+    esac
+done
+[ "$clock" = wall ] || [ "$clock" = cpu ] || die "--clock is wall or cpu, not $clock"
+wanted() { [[ ,$only, == *",$1,"* ]]; }
+matches() { [[ $1 =~ $match ]]; }
+
 tools=${tools:-$(dirname "$oxide")}
 [ -x "$oxide" ] || die "no oxide at $oxide: build it (cmake -B build && cmake --build build) or give --oxide"
-[ -x /usr/bin/time ] || die "/usr/bin/time is missing: apt-get install time"
-for peer in $peers; do
-    command -v "$peer" > /dev/null || die "$peer is missing: apt-get install $peer"
+for tool in make_model make_pair time_apply; do
+    [ -x "$tools/$tool" ] || die "no $tool in $tools: build it, or give --tools"
+done
+for tool in /usr/bin/time taskset $peers; do
+    command -v "$tool" > /dev/null || die "$tool is missing: apt-get install $(basename "$tool") (taskset: util-linux)"
+done
+if [ -n "$peers" ] && command -v hdiffz > /dev/null && command -v hpatchz > /dev/null; then
+    peers="$peers hdiffz"
+fi
+
+# Small files lie in memory, so that disks are not measured; the memory step's do not fit there.
+room=/dev/shm
+[ -w $room ] || room=${TMPDIR:-/tmp}
+work=$(mktemp -d "$room/oxide-bench.XXXXXX")
+disk=$(mktemp -d "${TMPDIR:-/tmp}/oxide-bench.XXXXXX")
+trap 'rm -rf "$work" "$disk"' EXIT
+
+for part in measure peers bars pairs synthetic memory; do
+    # shellcheck source=/dev/null
+    . "$here/delta/$part.sh"
 done
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/oxide-bench.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-
-# run COMMAND...: leaves wall seconds in $took and peak KiB in $peak.
-run() {
-    local begin=$EPOCHREALTIME
-    /usr/bin/time -q -o "$work/time" -f '%M' "$@" > "$work/stdout" 2> "$work/stderr" || {
-        printf 'delta.sh: failed: %s\n' "$*" >&2
-        cat "$work/stderr" >&2
-        exit 1
-    }
-    took=$(awk -v a="$begin" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.3f", b - a }')
-    peak=$(tail -n 1 "$work/time")
-}
-
-# One tool, one way: TOOL_create BASE TARGET PATCH, TOOL_apply BASE PATCH OUT.
-oxide_create() { run "$oxide" delta create "$1" "$2" -o "$3" --threads "$threads"; }
-oxide_apply() { run "$oxide" delta apply "$1" "$2" -o "$3"; }
-zstd_create() { run zstd -q -f -19 --long=31 --single-thread --patch-from="$1" "$2" -o "$3"; }
-zstd_apply() { run zstd -q -f -d --long=31 --memory=2048MB --patch-from="$1" "$2" -o "$3"; }
-xdelta3_create() { run xdelta3 -f -9 -e -s "$1" "$2" "$3"; }
-xdelta3_apply() { run xdelta3 -f -d -s "$1" "$2" "$3"; }
-bsdiff_create() { run bsdiff "$1" "$2" "$3"; }
-bsdiff_apply() { run bspatch "$1" "$3" "$2"; }
-
-rate() { awk -v n="$1" -v s="$2" 'BEGIN { printf "%.0f", (s > 0 ? n / s / 1e6 : 0) }'; }
-mib() { awk -v k="$1" 'BEGIN { printf "%.1f", k / 1024 }'; }
-
-sizes=$work/sizes.md
-times=$work/times.md
-ratios=$work/ratios
-: > "$sizes"; : > "$times"; : > "$ratios"
-
-# pair NAME BASE TARGET
-pair() {
-    local name=$1 base=$2 target=$3 full best='' row cells tool bytes create_s create_k apply_s apply_k
-    [ -z "$only" ] || [[ $name == *"$only"* ]] || return 0
-    full=$(stat -c %s "$target")
-    row="| $name | $full |"
-    cells="| $name |"
-    for tool in oxide $peers; do
-        "${tool}_create" "$base" "$target" "$work/patch"; create_s=$took; create_k=$peak
-        rm -f "$work/rebuilt"
-        "${tool}_apply" "$base" "$work/patch" "$work/rebuilt"; apply_s=$took; apply_k=$peak
-        cmp -s "$work/rebuilt" "$target" || die "$tool rebuilt other bytes for $name"
-        bytes=$(stat -c %s "$work/patch")
-        row="$row $bytes |"
-        cells="$cells $create_s s, $(rate "$full" "$create_s") MB/s, $(mib "$create_k") MiB | $apply_s s, $(rate "$full" "$apply_s") MB/s, $(mib "$apply_k") MiB |"
-        if [ "$tool" = oxide ]; then
-            ours=$bytes
-        elif [ -z "$best" ] || [ "$bytes" -lt "$best" ]; then
-            best=$bytes
-        fi
-    done
-    if [ -n "$best" ]; then
-        printf '%s %s %s\n' "$ours" "$best" "$name" >> "$ratios"
-        row="$row $(awk -v a="$ours" -v b="$best" 'BEGIN { printf "%.3f", a / b }') |"
-    fi
-    printf '%s\n' "$row" >> "$sizes"
-    printf '%s\n' "$cells" >> "$times"
-    printf '%s\n' "$name done" >&2
-}
-
-if [ -r "$models/pairs.tsv" ]; then
-    while IFS=$'\t' read -r family base target _; do
-        [ "$family" = family ] && continue
-        pair "${family##*/} $base -> $target" "$models/$family/$base" "$models/$family/$target"
-    done < "$models/pairs.tsv"
-else
-    printf 'delta.sh: no %s/pairs.tsv: only our own pairs are measured\n' "$models" >&2
-fi
-
-make_model=$tools/make_model
-if [ -x "$make_model" ]; then
-    for format in onnx safetensors gguf; do
-        "$make_model" "$format" v1 "$work/base.$format" > /dev/null
-        for variant in v2-head v3-finetune v4-retrain v5-prune; do
-            "$make_model" "$format" "$variant" "$work/target.$format" > /dev/null
-            pair "own $format v1 -> $variant" "$work/base.$format" "$work/target.$format"
-        done
-    done
-    "$make_model" random 16777216 "$work/base.bin" --seed 1 > /dev/null
-    "$make_model" mutate "$work/base.bin" "$work/target.bin" --seed 2 --edits 200 > /dev/null
-    pair "own random 16 MiB, 200 edits" "$work/base.bin" "$work/target.bin"
-else
-    printf 'delta.sh: no %s: our own pairs are left out\n' "$make_model" >&2
-fi
-
+report=$work/report.md
+: > "$report"
+if wanted pairs; then pairs_step; fi
+if wanted own; then own_step; fi
+if wanted synthetic || wanted apply; then synthetic_step; fi
+if wanted memory; then memory_step; fi
+peaks_bars
 {
-    printf 'oxide with %s thread(s), default engine; zstd -19 --long=31 --patch-from; xdelta3 -9; bsdiff\n\n' "$threads"
-    printf '| pair | full | oxide |'; for p in $peers; do printf ' %s |' "$p"; done
-    [ -z "$peers" ] || printf ' oxide / best peer |'
-    printf '\n|---|---|---|'; for p in $peers; do printf -- '---|'; done
-    [ -z "$peers" ] || printf -- '---|'
-    printf '\n'; cat "$sizes"
-    printf '\n| pair | oxide create | oxide apply |'
-    for p in $peers; do printf ' %s create | %s apply |' "$p" "$p"; done
-    printf '\n|---|---|---|'; for p in $peers; do printf -- '---|---|'; done
-    printf '\n'; cat "$times"
-    if [ -s "$ratios" ]; then
-        awk '{ s += log($1 / $2); n++; if ($1 > $2 + 192) { over++; name = $0; sub(/^[0-9]+ [0-9]+ /, "", name); names = names "\n  " name ": " $1 " against " $2 } }
-             END { printf "\npatch bytes over the best peer: geometric mean %.3f over %d pairs; %d pairs larger by more than 192 bytes%s\n", exp(s / n), n, over, names }' "$ratios"
-    fi
-    if [ "$large" -gt 0 ]; then
-        base=$work/large-base target=$work/large-target
-        truncate -s "${large}G" "$base"
-        for at in 1 300 900; do
-            head -c 8388608 /dev/urandom | dd of="$base" bs=1M seek=$((at * large / 1)) conv=notrunc status=none
-        done
-        cp --sparse=always "$base" "$target"
-        for at in 2 301 901; do
-            printf 'changed' | dd of="$target" bs=1M seek=$((at * large / 1)) conv=notrunc status=none
-        done
-        oxide_create "$base" "$target" "$work/patch"
-        printf '\n%s GiB, changed in places: patch %s bytes; create %s s, %s MiB' "$large" "$(stat -c %s "$work/patch")" "$took" "$(mib "$peak")"
-        rm -f "$work/rebuilt"
-        oxide_apply "$base" "$work/patch" "$work/rebuilt"
-        printf '; apply %s s, %s MiB\n' "$took" "$(mib "$peak")"
-        cmp -s "$work/rebuilt" "$target" || die "oxide rebuilt other bytes for the large pair"
-    fi
+    describe
+    cat "$report"
+    print_bars
 } > "$out"
