@@ -20,12 +20,12 @@ bool number_kind_of(enum ox_dtype dtype, enum number_kind *kind)
         enum ox_dtype dtype;
         enum number_kind kind;
     } rows[] = {
-        {OX_DTYPE_F32, NUMBER_F32},         {OX_DTYPE_F16, NUMBER_F16},
-        {OX_DTYPE_BF16, NUMBER_BF16},       {OX_DTYPE_F8_E4M3, NUMBER_F8E4M3},
-        {OX_DTYPE_F8_E5M2, NUMBER_F8E5M2},  {OX_DTYPE_I32, NUMBER_I32},
-        {OX_DTYPE_U32, NUMBER_I32},         {OX_DTYPE_I16, NUMBER_I16},
-        {OX_DTYPE_U16, NUMBER_I16},         {OX_DTYPE_I8, NUMBER_I8},
-        {OX_DTYPE_F64, NUMBER_KIND_COUNT},  {OX_DTYPE_I64, NUMBER_KIND_COUNT},
+        {OX_DTYPE_F32, NUMBER_F32},        {OX_DTYPE_F16, NUMBER_F16},
+        {OX_DTYPE_BF16, NUMBER_BF16},      {OX_DTYPE_F8_E4M3, NUMBER_F8E4M3},
+        {OX_DTYPE_F8_E5M2, NUMBER_F8E5M2}, {OX_DTYPE_I32, NUMBER_I32},
+        {OX_DTYPE_U32, NUMBER_I32},        {OX_DTYPE_I16, NUMBER_I16},
+        {OX_DTYPE_U16, NUMBER_I16},        {OX_DTYPE_I8, NUMBER_I8},
+        {OX_DTYPE_F64, NUMBER_KIND_COUNT}, {OX_DTYPE_I64, NUMBER_KIND_COUNT},
         {OX_DTYPE_U64, NUMBER_KIND_COUNT},
     };
 
@@ -40,8 +40,8 @@ bool number_kind_of(enum ox_dtype dtype, enum number_kind *kind)
 
 struct prediction prediction_default(const struct tensor_pair *pair)
 {
-    struct prediction how = {.predictor = tensor_pair_common(pair) > 0 ? PREDICT_SAME
-                                                                       : PREDICT_NONE};
+    struct prediction how = {.predictor =
+                                 tensor_pair_common(pair) > 0 ? PREDICT_SAME : PREDICT_NONE};
     enum number_kind kind;
     uint8_t format;
 
@@ -167,15 +167,16 @@ static enum ox_code read_sample(struct chooser *self, const struct tensor_pair *
         uint64_t base_at = pair->base_offset + part_base_offset(how, at);
         size_t base_bytes;
 
-        *part = (struct part){.how = *how,
-                              .target_bytes = (uint32_t)(left < window ? left : window)};
+        *part =
+            (struct part){.how = *how, .target_bytes = (uint32_t)(left < window ? left : window)};
         part->column = how->columns == 0 ? 0 : (uint32_t)(at / unit % how->columns);
         base_bytes = (size_t)part_base_bytes(part);
         if (left == 0 || base_bytes > 64 * WINDOW_BYTES ||
             base_at + base_bytes > self->base->size_bytes) {
             break;
         }
-        if ((code = ox_buf_reserve(&self->from, base_bytes, err)) != OX_OK ||
+        /* one more: memory, even where nothing is read */
+        if ((code = ox_buf_reserve(&self->from, base_bytes + 1, err)) != OX_OK ||
             (code = ox_buf_reserve(&self->to, part->target_bytes, err)) != OX_OK ||
             (code = ox_source_read(self->base, base_at, self->from.data + self->from.len_bytes,
                                    base_bytes, err)) != OX_OK ||
@@ -215,6 +216,128 @@ static enum ox_code try_candidate(struct chooser *self, const struct tensor_pair
     return numbers_cost(&self->numbers, parts, count, self->to.data, self->from.data, cost, err);
 }
 
+/* --- factors --- */
+
+/* A trial takes some 60 ns a number, and is on as much of a tensor as a frame holds. They
+ * are rationed: a share of all numbers, beyond a first allowance; those that pay count less. */
+#define FIT_ALLOWANCE ((uint64_t)1 << 19)
+#define FIT_SHARE 32
+#define FIT_PAID 4
+#define FIT_MIN ((uint64_t)1024)
+
+/* They must save that much, of 100: applying takes longer. */
+#define FIT_PAYS_BY 3
+/* Where a rank costs more than nothing by so much, of 100, lower ones are not tried either. */
+#define FIT_HOPELESS 2
+
+static const uint8_t ranks[] = {1, 2, 4, 8, 16};
+#define RANK_FIRST 2
+#define RANKS ((int)sizeof(ranks))
+
+struct rank_search {
+    struct part *part;
+    uint64_t least;
+    uint8_t best;
+};
+
+static enum ox_code try_rank(struct chooser *self, struct rank_search *search, int i,
+                             uint64_t *cost, struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+
+    *cost = UINT64_MAX;
+    search->part->how.rank = ranks[i];
+    if (part_ok(search->part)) {
+        code = numbers_cost(&self->numbers, search->part, 1, self->to.data, self->from.data, cost,
+                            err);
+    }
+    if (code == OX_OK && *cost < search->least) {
+        search->least = *cost;
+        search->best = ranks[i];
+    }
+    return code;
+}
+
+/* From the first rank on up, while that costs less; where it does not at once, down. */
+static enum ox_code search_rank(struct chooser *self, struct part *part, uint64_t without,
+                                uint8_t *best, struct ox_err *err)
+{
+    struct rank_search search = {part, without - without * FIT_PAYS_BY / 100, 0};
+    uint64_t first = 0;
+    uint64_t last;
+    uint64_t cost;
+    enum ox_code code = try_rank(self, &search, RANK_FIRST, &first, err);
+
+    if (first != UINT64_MAX && first - first * FIT_HOPELESS / 100 > without) {
+        *best = 0;
+        return code;
+    }
+    last = first;
+    for (int i = RANK_FIRST + 1; code == OX_OK && i < RANKS && last < without; i++) {
+        code = try_rank(self, &search, i, &cost, err);
+        if (cost >= last) {
+            break;
+        }
+        last = cost;
+    }
+    if (last == first) {
+        for (int i = RANK_FIRST - 1; code == OX_OK && i >= 0; i--) {
+            code = try_rank(self, &search, i, &cost, err);
+            if (cost >= last) {
+                break;
+            }
+            last = cost;
+        }
+    }
+    *best = search.best;
+    return code;
+}
+
+static enum ox_code try_factors(struct chooser *self, struct tensor_pair *pair, struct ox_err *err)
+{
+    struct prediction how = pair->prediction;
+    uint32_t unit = prediction_unit(&how);
+    uint64_t count = tensor_pair_common(pair) / unit;
+    uint64_t n = count < NUMBERS_TARGET_MAX / unit ? count : NUMBERS_TARGET_MAX / unit;
+    struct part part = {.how = how, .target_bytes = (uint32_t)(n * unit)};
+    uint64_t without = 0;
+    enum ox_code code;
+
+    if (how.predictor != PREDICT_SAME) {
+        return OX_OK;
+    }
+    how.predictor = PREDICT_FACTORS;
+    how.rank = 1;
+    how.columns = pair->columns;
+    part.how.columns = how.columns;
+    if (!part_ok(&(struct part){.how = how, .target_bytes = part.target_bytes}) || n < FIT_MIN) {
+        return OX_OK;
+    }
+    if (self->fitted + n <= FIT_ALLOWANCE + self->seen / FIT_SHARE) {
+        if ((code = buf_resize(&self->from, part.target_bytes, err)) != OX_OK ||
+            (code = buf_resize(&self->to, part.target_bytes, err)) != OX_OK ||
+            (code = ox_source_read(self->base, pair->base_offset, self->from.data,
+                                   self->from.len_bytes, err)) != OX_OK ||
+            (code = ox_source_read(self->target, pair->target_offset, self->to.data,
+                                   self->to.len_bytes, err)) != OX_OK ||
+            (code = numbers_cost(&self->numbers, &part, 1, self->to.data, self->from.data, &without,
+                                 err)) != OX_OK) {
+            return code;
+        }
+        part.how = how;
+        code = search_rank(self, &part, without, &self->rank, err);
+        if (code != OX_OK) {
+            return code;
+        }
+        self->fitted += self->rank == 0 ? n : n / FIT_PAID;
+    }
+    if (self->rank > 0) {
+        how.rank = self->rank;
+        pair->prediction = how;
+    }
+    return OX_OK;
+}
+
 /* --- the slow coder --- */
 
 /* It codes some 10 million numbers a second, so trials are rationed: a share of all numbers, beyond
@@ -248,10 +371,11 @@ static enum ox_code try_mixing(struct chooser *self, struct tensor_pair *pair, s
     uint64_t count = pair->target_bytes / unit;
     uint64_t n = trial_numbers(pair, count);
     struct part part = {.how = *how, .target_bytes = (uint32_t)(n * unit)};
+    struct part slow;
     enum ox_code code;
 
-    self->seen += count;
-    if (self->mixed + count > MIXED_MOST || how->predictor == PREDICT_NONE || how->predictor > PREDICT_GROWN ||
+    if (self->mixed + count > MIXED_MOST || how->predictor == PREDICT_NONE ||
+        how->predictor == PREDICT_BLOCKS || how->predictor == PREDICT_NIBBLES ||
         n * unit > tensor_pair_common(pair)) {
         return OX_OK;
     }
@@ -263,17 +387,22 @@ static enum ox_code try_mixing(struct chooser *self, struct tensor_pair *pair, s
     if (how->predictor != PREDICT_GROWN) {
         part.how.columns = pair->columns;
     }
+    slow = part; /* it learns patterns by itself */
+    slow.how.predictor = how->predictor == PREDICT_FACTORS ? PREDICT_SAME : how->predictor;
+    if (!part_ok(&part)) {
+        part = slow;
+    }
     self->bodies[0].len_bytes = 0;
     self->bodies[1].len_bytes = 0;
     if ((code = buf_resize(&self->from, (size_t)part_base_bytes(&part), err)) != OX_OK ||
         (code = buf_resize(&self->to, part.target_bytes, err)) != OX_OK ||
-        (code = ox_source_read(self->base, pair->base_offset, self->from.data,
-                               self->from.len_bytes, err)) != OX_OK ||
-        (code = ox_source_read(self->target, pair->target_offset, self->to.data,
-                               self->to.len_bytes, err)) != OX_OK ||
+        (code = ox_source_read(self->base, pair->base_offset, self->from.data, self->from.len_bytes,
+                               err)) != OX_OK ||
+        (code = ox_source_read(self->target, pair->target_offset, self->to.data, self->to.len_bytes,
+                               err)) != OX_OK ||
         (code = numbers_encode(&self->numbers, &part, 1, self->to.data, self->from.data, false,
                                &self->bodies[0], err)) != OX_OK ||
-        (code = numbers_encode(&self->numbers, &part, 1, self->to.data, self->from.data, true,
+        (code = numbers_encode(&self->numbers, &slow, 1, self->to.data, self->from.data, true,
                                &self->bodies[1], err)) != OX_OK) {
         return code;
     }
@@ -308,6 +437,10 @@ enum ox_code choose_prediction(struct chooser *self, struct tensor_pair *pair, s
             best = cost;
             pair->prediction = candidates[i];
         }
+    }
+    self->seen += pair->target_bytes / prediction_unit(&pair->prediction);
+    if (code == OX_OK && count > 0) {
+        code = try_factors(self, pair, err);
     }
     return code == OX_OK && count > 0 && self->mixing == MIX_WHERE_IT_PAYS
                ? try_mixing(self, pair, err)

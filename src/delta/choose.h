@@ -19,10 +19,12 @@ struct chooser {
     struct ox_buf from; /* samples */
     struct ox_buf to;
     struct ox_buf bodies[2];
-    uint64_t seen;  /* numbers of the tensors so far, and those on which the slow coder was tried */
+    uint64_t seen; /* numbers of the tensors so far, and those on which the slow coder was tried */
     uint64_t tried;
-    uint64_t mixed; /* numbers that are coded slowly */
-    bool pays; /* what the last trial found */
+    uint64_t mixed;  /* numbers that are coded slowly */
+    bool pays;       /* what the last trial found */
+    uint64_t fitted; /* numbers on which factors were tried */
+    uint8_t rank;    /* what the last trial found; 0: they do not pay */
 };
 void chooser_clear(struct chooser *self);
 

@@ -59,6 +59,40 @@ static void set_thresholds(struct encoder *self, const uint8_t *target, const ui
     }
 }
 
+/* Factors cost something, and the slow coder finds patterns by itself: is it less without them? */
+static enum ox_code try_without_factors(struct encoder *self, const uint8_t *bytes, bool mixes,
+                                        struct ox_err *err)
+{
+    struct ox_buf kept = self->body[0];
+    uint64_t cost = 0;
+    bool any = false;
+    enum ox_code code = OX_OK;
+
+    for (size_t i = 0; i < self->part_count; i++) {
+        struct prediction *how = &self->parts[i].how;
+
+        if (how->predictor == PREDICT_FACTORS) {
+            how->predictor = PREDICT_SAME;
+            any = true;
+        }
+    }
+    if (any && !mixes) { /* mostly that is enough, and faster */
+        code = numbers_cost(&self->numbers, self->parts, self->part_count, bytes, self->prefix.data,
+                            &cost, err);
+    }
+    if (!any || code != OX_OK || cost > kept.len_bytes) {
+        return code;
+    }
+    self->body[1].len_bytes = 0;
+    code = numbers_encode(&self->numbers, self->parts, self->part_count, bytes, self->prefix.data,
+                          mixes, &self->body[1], err);
+    if (code == OX_OK && self->body[1].len_bytes < kept.len_bytes) {
+        self->body[0] = self->body[1];
+        self->body[1] = kept;
+    }
+    return code;
+}
+
 static enum ox_code flush(struct frame *frame, struct ox_err *err)
 {
     struct encoder *self = frame->self;
@@ -83,6 +117,9 @@ static enum ox_code flush(struct frame *frame, struct ox_err *err)
     self->body[0].len_bytes = 0;
     code = numbers_encode(&self->numbers, self->parts, self->part_count, frame->bytes,
                           self->prefix.data, mixes, &self->body[0], err);
+    if (code == OX_OK) {
+        code = try_without_factors(self, frame->bytes, mixes, err);
+    }
     if (code == OX_OK && self->body[0].len_bytes > OX_OXDL_FRAME_BODY_MAX) {
         frame->fits = false;
         return OX_OK;
@@ -115,7 +152,7 @@ static enum ox_code add_part(struct frame *frame, const struct prediction *how, 
                              uint32_t column, uint64_t base, struct ox_err *err)
 {
     struct encoder *self = frame->self;
-    struct part part = {*how, len, column};
+    struct part part = {.how = *how, .target_bytes = len, .column = column};
     uint64_t base_bytes = part_base_bytes(&part);
     enum ox_code code = OX_OK;
 
@@ -126,6 +163,9 @@ static enum ox_code add_part(struct frame *frame, const struct prediction *how, 
         (base_bytes > 0 && base + base_bytes > self->base->size_bytes)) {
         frame->fits = false;
         return OX_OK;
+    }
+    if (how->predictor == PREDICT_FACTORS && !part_ok(&part)) { /* too few rows */
+        part.how.predictor = PREDICT_SAME;
     }
     if (self->range_count == OX_OXDL_RANGES_MAX || self->part_count == PARTS_MAX ||
         frame->gathered + base_bytes > OX_OXDL_GATHER_MAX || frame->n + len > NUMBERS_TARGET_MAX) {
@@ -161,10 +201,8 @@ static enum ox_code guess(struct encoder *self, uint64_t target, const uint8_t *
 
     n = n < GUESS_BYTES ? n : GUESS_BYTES;
     for (size_t i = 0; code == OX_OK && i < 2 * sizeof(kinds); i++) {
-        struct part part = {{.predictor = i % 2 == 0 ? PREDICT_SAME : PREDICT_NONE,
-                             .kind = kinds[i / 2]},
-                            0,
-                            0};
+        struct part part = {
+            .how = {.predictor = i % 2 == 0 ? PREDICT_SAME : PREDICT_NONE, .kind = kinds[i / 2]}};
         uint32_t width = number_kinds[part.how.kind].width;
         uint32_t head = (uint32_t)(-target & (width - 1));
         uint64_t cost = 0;
@@ -183,8 +221,8 @@ static enum ox_code guess(struct encoder *self, uint64_t target, const uint8_t *
 static enum ox_code add_aligned(struct frame *frame, const struct prediction *how, uint64_t skip,
                                 uint32_t len, uint32_t column, uint64_t base, struct ox_err *err)
 {
-    struct prediction bytes = {.predictor = how->predictor == PREDICT_NONE ? PREDICT_NONE
-                                                                           : PREDICT_SAME,
+    struct prediction bytes = {.predictor =
+                                   how->predictor == PREDICT_NONE ? PREDICT_NONE : PREDICT_SAME,
                                .kind = NUMBER_U8};
     uint32_t unit = prediction_unit(how);
     uint32_t head = skip < len ? (uint32_t)skip : len;
@@ -194,9 +232,8 @@ static enum ox_code add_aligned(struct frame *frame, const struct prediction *ho
     if (code == OX_OK) {
         code = add_part(frame, how, whole, whole > 0 ? column : 0, base + head, err);
     }
-    return code == OX_OK
-               ? add_part(frame, &bytes, len - head - whole, 0, base + head + whole, err)
-               : code;
+    return code == OX_OK ? add_part(frame, &bytes, len - head - whole, 0, base + head + whole, err)
+                         : code;
 }
 
 static enum ox_code add_bytes(struct frame *frame, const struct piece *piece, uint64_t target,
@@ -265,8 +302,8 @@ enum ox_code put_numbers_frames(struct encoder *self, const struct piece *pieces
                                 uint64_t target, const uint8_t *bytes, struct ox_buf *out,
                                 struct ox_delta_stats *stats, bool *fits, struct ox_err *err)
 {
-    struct frame frame = {.self = self, .target = target, .bytes = bytes, .out = out,
-                          .stats = stats, .fits = true};
+    struct frame frame = {
+        .self = self, .target = target, .bytes = bytes, .out = out, .stats = stats, .fits = true};
     enum ox_code code = OX_OK;
 
     begin(&frame);

@@ -20,6 +20,8 @@ void numbers_clear(struct numbers *self)
     ox_buf_clear(&self->contexts);
     ox_buf_clear(&self->values);
     ox_buf_clear(&self->stream_parts);
+    ox_buf_clear(&self->factors);
+    ox_buf_clear(&self->fitting);
     ox_buf_clear(&self->parts);
     *self = (struct numbers){.coder = NULL};
 }
@@ -32,9 +34,8 @@ static enum ox_code put_part(const struct part *part, struct ox_buf *body, struc
     bool columns = how->columns > 0;
     enum ox_code code;
 
-    if ((code = ox_buf_put_u8(body,
-                              (uint8_t)(how->predictor | (columns ? PART_HAS_COLUMNS : 0)), err)) !=
-            OX_OK ||
+    if ((code = ox_buf_put_u8(body, (uint8_t)(how->predictor | (columns ? PART_HAS_COLUMNS : 0)),
+                              err)) != OX_OK ||
         (code = ox_buf_put_u8(body, how->kind, err)) != OX_OK ||
         (code = ox_buf_put_varint(body, part->target_bytes, err)) != OX_OK) {
         return code;
@@ -51,6 +52,8 @@ static enum ox_code put_part(const struct part *part, struct ox_buf *body, struc
         return ox_buf_put_u32le(body, how->threshold, err);
     case PREDICT_GROWN:
         return ox_buf_put_varint(body, how->base_columns, err);
+    case PREDICT_FACTORS:
+        return ox_buf_put_u8(body, how->rank, err);
     default:
         return OX_OK;
     }
@@ -104,6 +107,9 @@ static enum ox_code read_part(struct ox_reader *body, struct part *part, struct 
     case PREDICT_GROWN:
         code = read_u32(body, &how->base_columns, err);
         break;
+    case PREDICT_FACTORS:
+        code = ox_reader_u8(body, &how->rank, err);
+        break;
     default:
         break;
     }
@@ -150,8 +156,8 @@ enum ox_code numbers_read_parts(struct numbers *self, struct ox_reader *body, si
 /* All numbers of one slot, of all parts. */
 struct gathered {
     struct stream stream;
-    uint8_t *values;    /* where they are, or go */
-    bool in_place;      /* values stand in the target itself */
+    uint8_t *values; /* where they are, or go */
+    bool in_place;   /* values stand in the target itself, or are none of its numbers */
 };
 
 /* Part by part through a slot. */
@@ -215,15 +221,73 @@ static enum ox_code list_parts(struct numbers *self, const struct walk *walk, en
     for (size_t i = 0; i < walk->part_count; i++) {
         const struct part *part = &walk->parts[i];
         size_t count = part_count(part, slot);
-        bool whole = part->how.predictor <= PREDICT_PRUNED; /* columns are those of the stream */
+        struct stream_part listed = {.count = (uint32_t)count};
 
+        if (slot == SLOT_FACTORS && count > 0) {
+            listed.columns = (uint32_t)count / part->how.rank;
+        } else if (part->how.predictor <= PREDICT_PRUNED ||
+                   part->how.predictor == PREDICT_FACTORS) { /* columns are those of the stream */
+            listed.columns = part->how.columns;
+            listed.column = part->column;
+        }
         if (count > 0) {
-            list[stream->part_count++] =
-                (struct stream_part){(uint32_t)count, whole ? part->how.columns : 0,
-                                     whole ? part->column : 0};
+            list[stream->part_count++] = listed;
         }
     }
     return OX_OK;
+}
+
+/* Factors are predicted by nothing, and stay in self->factors: there the parts find them. */
+static enum ox_code gather_factors(struct numbers *self, struct gathered *out, struct ox_err *err)
+{
+    size_t len = out->stream.count * number_kinds[out->stream.kind].width;
+    enum ox_code code;
+
+    if ((code = buf_resize(&self->predicted, len, err)) != OX_OK ||
+        (code = buf_resize(&self->factors, len, err)) != OX_OK) {
+        return code;
+    }
+    memset(self->predicted.data, 0, len);
+    out->in_place = true;
+    out->values = self->factors.data;
+    out->stream.predicted = self->predicted.data;
+    return OX_OK;
+}
+
+/* The base bytes of the next part. There may be none at all, and no memory for them. */
+static const uint8_t *behind(const uint8_t *base, const struct part *part)
+{
+    uint64_t bytes = part_base_bytes(part);
+
+    return bytes == 0 ? base : base + bytes;
+}
+
+static void predict_slot(struct numbers *self, const struct walk *walk, enum slot slot)
+{
+    size_t width = number_kinds[slot_kind(slot)].width;
+    bool contexts = slot_has_contexts(slot);
+    const uint8_t *base = walk->base;
+    const uint8_t *target = walk->target;
+    size_t factors = 0;
+    size_t at = 0;
+
+    for (size_t i = 0; i < walk->part_count; i++) {
+        struct part part = walk->parts[i];
+        size_t n = part_count(&part, slot);
+
+        if (part.how.predictor == PREDICT_FACTORS) {
+            part.factors = self->factors.data + factors;
+            factors +=
+                part_count(&part, SLOT_FACTORS) * number_kinds[slot_kind(SLOT_FACTORS)].width;
+        }
+        if (n > 0) {
+            part_predict(&part, slot, base, target, self->predicted.data + at * width,
+                         contexts ? self->contexts.data + at : NULL);
+        }
+        at += n;
+        target += part.target_bytes;
+        base = behind(base, &part);
+    }
 }
 
 /* Predict all numbers of a slot. Without numbers stream.count is 0. */
@@ -236,20 +300,22 @@ static enum ox_code gather_slot(struct numbers *self, const struct walk *walk, e
     bool contexts = slot_has_contexts(slot);
     size_t target_at = 0;
     size_t base_at = 0;
-    size_t at = 0;
     enum ox_code code;
 
-    *out = (struct gathered){.stream = {.kind = kind, .fresh = slot_is_fresh(slot),
-                                        .count = count}};
+    *out =
+        (struct gathered){.stream = {.kind = kind, .fresh = slot_is_fresh(slot), .count = count}};
     if (count == 0) {
         return OX_OK;
     }
     if (count > STREAM_COUNT_MAX) {
-        return ox_err_set(err, OX_ECORRUPT, "a frame has a stream of %zu numbers, %zu can be", count,
-                          STREAM_COUNT_MAX);
+        return ox_err_set(err, OX_ECORRUPT, "a frame has a stream of %zu numbers, %zu can be",
+                          count, STREAM_COUNT_MAX);
     }
     if ((code = list_parts(self, walk, slot, &out->stream, err)) != OX_OK) {
         return code;
+    }
+    if (slot == SLOT_FACTORS) {
+        return gather_factors(self, out, err);
     }
     if (find_in_place(walk, slot, &target_at, &base_at)) {
         out->in_place = true;
@@ -265,21 +331,7 @@ static enum ox_code gather_slot(struct numbers *self, const struct walk *walk, e
     out->values = self->values.data;
     out->stream.predicted = self->predicted.data;
     out->stream.contexts = contexts ? self->contexts.data : NULL;
-    target_at = 0;
-    base_at = 0;
-    for (size_t i = 0; i < walk->part_count; i++) {
-        const struct part *part = &walk->parts[i];
-        size_t n = part_count(part, slot);
-
-        if (n > 0) {
-            part_predict(part, slot, base_at > 0 ? walk->base + base_at : walk->base,
-                         walk->target + target_at, self->predicted.data + at * width,
-                         contexts ? self->contexts.data + at : NULL);
-        }
-        at += n;
-        target_at += part->target_bytes;
-        base_at += (size_t)part_base_bytes(part);
-    }
+    predict_slot(self, walk, slot);
     return OX_OK;
 }
 
@@ -310,10 +362,32 @@ static enum ox_code want_coder(struct numbers *self, struct ox_err *err)
     return self->coder != NULL ? OX_OK : stream_coder_new(&self->coder, err);
 }
 
+/* Find the factors of all parts, for self->factors. */
+static enum ox_code fit_factors(struct numbers *self, const struct walk *walk, uint8_t *factors,
+                                struct ox_err *err)
+{
+    const uint8_t *base = walk->base;
+    const uint8_t *target = walk->target;
+    enum ox_code code = OX_OK;
+
+    for (size_t i = 0; code == OX_OK && i < walk->part_count; i++) {
+        const struct part *part = &walk->parts[i];
+
+        if (part->how.predictor == PREDICT_FACTORS) {
+            struct factors_shape shape = part_shape(part);
+
+            code = factors_fit(&shape, base, target, &self->fitting, factors, err);
+            factors += part_count(part, SLOT_FACTORS) * number_kinds[slot_kind(SLOT_FACTORS)].width;
+        }
+        base = behind(base, part);
+        target += part->target_bytes;
+    }
+    return code;
+}
+
 /* Encode, or (body NULL) count the cost of, all streams. */
-static enum ox_code code_streams(struct numbers *self, const struct walk *walk,
-                                 bool mixes, struct ox_buf *body,
-                                 uint64_t *cost_bytes, struct ox_err *err)
+static enum ox_code code_streams(struct numbers *self, const struct walk *walk, bool mixes,
+                                 struct ox_buf *body, uint64_t *cost_bytes, struct ox_err *err)
 {
     enum ox_code code = want_coder(self, err);
 
@@ -324,6 +398,10 @@ static enum ox_code code_streams(struct numbers *self, const struct walk *walk,
         code = gather_slot(self, walk, (enum slot)slot, &gathered, err);
         if (code != OX_OK || gathered.stream.count == 0) {
             continue;
+        }
+        if (slot == SLOT_FACTORS &&
+            (code = fit_factors(self, walk, gathered.values, err)) != OX_OK) {
+            return code;
         }
         move_values(walk, (enum slot)slot, &gathered, false);
         if (body != NULL) {
@@ -337,9 +415,8 @@ static enum ox_code code_streams(struct numbers *self, const struct walk *walk,
 }
 
 enum ox_code numbers_encode(struct numbers *self, const struct part *parts, size_t part_count,
-                            const uint8_t *target, const uint8_t *base,
-                            bool mixes, struct ox_buf *body,
-                            struct ox_err *err)
+                            const uint8_t *target, const uint8_t *base, bool mixes,
+                            struct ox_buf *body, struct ox_err *err)
 {
     struct walk walk = {parts, part_count, base, (uint8_t *)(uintptr_t)target}; /* only read */
     enum ox_code code = ox_buf_put_varint(body, part_count, err);

@@ -7,8 +7,8 @@
 
 #include "predict.h"
 
-#define NUMBERS_PARTS_MAX 4096                    /* parts of one frame */
-#define NUMBERS_TARGET_MAX ((uint32_t)1 << 20)    /* bytes that one frame rebuilds */
+#define NUMBERS_PARTS_MAX 4096                 /* parts of one frame */
+#define NUMBERS_TARGET_MAX ((uint32_t)1 << 20) /* bytes that one frame rebuilds */
 
 /** Working memory. Zero-initialise; release with numbers_clear. */
 struct numbers {
@@ -17,6 +17,8 @@ struct numbers {
     struct ox_buf contexts;
     struct ox_buf values;
     struct ox_buf stream_parts;
+    struct ox_buf factors; /* of all parts */
+    struct ox_buf fitting;
     struct ox_buf parts; /* decoder: of the frame at hand */
 };
 void numbers_clear(struct numbers *self);
@@ -24,9 +26,8 @@ void numbers_clear(struct numbers *self);
 /** Append the body for parts that together have n bytes of target; `base` holds the bytes that
  *  they are predicted from, one part's after the other's. */
 enum ox_code numbers_encode(struct numbers *self, const struct part *parts, size_t part_count,
-                            const uint8_t *target, const uint8_t *base,
-                            bool mixes, struct ox_buf *body,
-                            struct ox_err *err);
+                            const uint8_t *target, const uint8_t *base, bool mixes,
+                            struct ox_buf *body, struct ox_err *err);
 
 /** About what numbers_encode would append. */
 enum ox_code numbers_cost(struct numbers *self, const struct part *parts, size_t part_count,

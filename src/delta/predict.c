@@ -47,9 +47,8 @@ static uint64_t plain_base_offset(const struct prediction *how, uint64_t target_
 
 static size_t plain_count(const struct part *part, enum slot slot)
 {
-    return slot == SLOT_KIND + (enum slot)part->how.kind
-               ? part->target_bytes / width_of(&part->how)
-               : 0;
+    return slot == SLOT_KIND + (enum slot)part->how.kind ? part->target_bytes / width_of(&part->how)
+                                                         : 0;
 }
 
 static void plain_extract(const struct part *part, enum slot slot, const uint8_t *target,
@@ -197,8 +196,8 @@ static uint64_t grown_base_bytes(const struct part *part)
 static size_t grown_count(const struct part *part, enum slot slot)
 {
     uint64_t count = part->target_bytes / width_of(&part->how);
-    uint64_t known = grown_known(&part->how, part->column + count) -
-                     grown_known(&part->how, part->column);
+    uint64_t known =
+        grown_known(&part->how, part->column + count) - grown_known(&part->how, part->column);
 
     if (slot == SLOT_KIND + (enum slot)part->how.kind) {
         return (size_t)known;
@@ -208,8 +207,8 @@ static size_t grown_count(const struct part *part, enum slot slot)
 
 /* Go through the part's rows: runs that stand in the base, and runs that do not. */
 struct grown_run {
-    size_t target;    /* byte offset in the part */
-    size_t base;      /* in its base bytes */
+    size_t target; /* byte offset in the part */
+    size_t base;   /* in its base bytes */
     size_t len_bytes;
     bool known;
 };
@@ -419,6 +418,48 @@ static void nibbles_place(const struct part *part, enum slot slot, const uint8_t
     }
 }
 
+/* --- a sum of outer products --- */
+
+struct factors_shape part_shape(const struct part *part)
+{
+    return (struct factors_shape){.kind = (enum number_kind)part->how.kind,
+                                  .rank = part->how.rank,
+                                  .columns = part->how.columns,
+                                  .column = part->column,
+                                  .count = part->target_bytes / width_of(&part->how)};
+}
+
+static bool factors_part_ok(const struct part *part)
+{
+    struct factors_shape shape;
+
+    if (!plain_ok(part)) {
+        return false;
+    }
+    shape = part_shape(part);
+    return factors_ok(&shape);
+}
+
+static size_t factors_count(const struct part *part, enum slot slot)
+{
+    struct factors_shape shape = part_shape(part);
+
+    return slot == SLOT_FACTORS ? (size_t)shape.rank * factors_stride(&shape)
+                                : plain_count(part, slot);
+}
+
+static void factors_part_predict(const struct part *part, enum slot slot, const uint8_t *base,
+                                 const uint8_t *target, uint8_t *predicted, uint8_t *contexts)
+{
+    struct factors_shape shape = part_shape(part);
+
+    if (slot != SLOT_FACTORS && part->factors != NULL) {
+        factors_predict(&shape, part->factors, base, predicted);
+    } else if (slot != SLOT_FACTORS) {
+        same_predict(part, slot, base, target, predicted, contexts);
+    }
+}
+
 /* --- the table --- */
 
 static const struct predictor_row rows[PREDICTOR_COUNT] = {
@@ -436,6 +477,8 @@ static const struct predictor_row rows[PREDICTOR_COUNT] = {
                         blocks_count, blocks_predict, blocks_extract, blocks_place},
     [PREDICT_NIBBLES] = {"nibbles", nibbles_ok, nibbles_unit, plain_base_bytes, plain_base_offset,
                          nibbles_count, nibbles_predict, nibbles_extract, nibbles_place},
+    [PREDICT_FACTORS] = {"factors", factors_part_ok, width_of, plain_base_bytes, plain_base_offset,
+                         factors_count, factors_part_predict, plain_extract, plain_place},
 };
 
 const char *predictor_word(enum predictor predictor)
@@ -446,7 +489,7 @@ const char *predictor_word(enum predictor predictor)
 bool prediction_equal(const struct prediction *a, const struct prediction *b)
 {
     return a->predictor == b->predictor && a->kind == b->kind && a->from == b->from &&
-           a->truncates == b->truncates && a->threshold == b->threshold &&
+           a->truncates == b->truncates && a->threshold == b->threshold && a->rank == b->rank &&
            a->columns == b->columns && a->base_columns == b->base_columns;
 }
 
@@ -485,6 +528,9 @@ size_t part_count(const struct part *part, enum slot slot)
 
 enum number_kind slot_kind(enum slot slot)
 {
+    if (slot == SLOT_FACTORS) {
+        return NUMBER_I32;
+    }
     if (slot >= SLOT_SUBS) {
         return slot == SLOT_QUANTS8 ? NUMBER_I8 : NUMBER_U8;
     }
@@ -493,7 +539,7 @@ enum number_kind slot_kind(enum slot slot)
 
 bool slot_is_fresh(enum slot slot)
 {
-    return slot >= SLOT_FRESH && slot < SLOT_SUBS;
+    return slot == SLOT_FACTORS || (slot >= SLOT_FRESH && slot < SLOT_SUBS);
 }
 
 bool slot_has_contexts(enum slot slot)

@@ -10,26 +10,29 @@
 #define OXIDE_DELTA_PREDICT_H
 
 #include "blocks.h"
+#include "factors.h"
 #include "stream.h"
 
 /** Values are pinned: they stand in patches. */
 enum predictor {
-    PREDICT_NONE = 0,    /* nothing known: fresh data */
-    PREDICT_SAME = 1,    /* the base's number */
-    PREDICT_CAST = 2,    /* the base's number, rounded to another float */
-    PREDICT_PRUNED = 3,  /* the base's number, or 0 where its magnitude is below a threshold */
-    PREDICT_GROWN = 4,   /* the base's number in the same row and column of shorter or longer rows */
-    PREDICT_BLOCKS = 5,  /* quantised blocks, through the change of their scales */
+    PREDICT_NONE = 0,   /* nothing known: fresh data */
+    PREDICT_SAME = 1,   /* the base's number */
+    PREDICT_CAST = 2,   /* the base's number, rounded to another float */
+    PREDICT_PRUNED = 3, /* the base's number, or 0 where its magnitude is below a threshold */
+    PREDICT_GROWN = 4,  /* the base's number in the same row and column of shorter or longer rows */
+    PREDICT_BLOCKS = 5, /* quantised blocks, through the change of their scales */
     PREDICT_NIBBLES = 6, /* 4-bit numbers, two to a byte: the base's nibble is the context */
-    PREDICTOR_COUNT = 7,
+    PREDICT_FACTORS = 7, /* the base's number, and an update of few factors: factors.h */
+    PREDICTOR_COUNT = 8,
 };
 
 enum slot {
-    SLOT_KIND = 0,                                 /* + number_kind: predicted numbers */
-    SLOT_FRESH = NUMBER_KIND_COUNT,                /* + number_kind: fresh ones */
-    SLOT_SUBS = SLOT_FRESH + NUMBER_KIND_COUNT,    /* sub-scales of blocks */
-    SLOT_QUANTS,                                   /* unsigned quants of blocks, nibbles */
-    SLOT_QUANTS8,                                  /* int8 quants of blocks */
+    SLOT_FACTORS = 0,                           /* factors: numbers that are not the target's */
+    SLOT_KIND,                                  /* + number_kind: predicted numbers */
+    SLOT_FRESH = SLOT_KIND + NUMBER_KIND_COUNT, /* + number_kind: fresh ones */
+    SLOT_SUBS = SLOT_FRESH + NUMBER_KIND_COUNT, /* sub-scales of blocks */
+    SLOT_QUANTS,                                /* unsigned quants of blocks, nibbles */
+    SLOT_QUANTS8,                               /* int8 quants of blocks */
     SLOT_COUNT,
 };
 
@@ -40,14 +43,17 @@ struct prediction {
     uint8_t from;          /* CAST: enum number_kind of the base */
     bool truncates;        /* CAST: cut off instead of rounded to the nearest, ties to even */
     uint32_t threshold;    /* PRUNED: magnitudes (bits without the sign) below it become 0 */
-    uint32_t columns;      /* numbers in a row; 0: not known. GROWN: at least 1 */
+    uint8_t rank;          /* FACTORS: 1 to FACTORS_RANK_MAX */
+    uint32_t columns;      /* numbers in a row; 0: not known. GROWN, FACTORS: at least 1 */
     uint32_t base_columns; /* GROWN: in a row of the base, at least 1 */
 };
 
 struct part {
     struct prediction how;
-    uint32_t target_bytes; /* whole numbers or blocks */
-    uint32_t column;       /* of the first number; below how.columns where that is known */
+    uint32_t target_bytes;  /* whole numbers or blocks */
+    uint32_t column;        /* of the first number; below how.columns where that is known */
+    const uint8_t *factors; /* FACTORS: the numbers of SLOT_FACTORS, lent, for part_predict; NULL:
+                             * without, it predicts as SAME does */
 };
 
 const char *predictor_word(enum predictor predictor);
@@ -67,6 +73,8 @@ uint64_t part_base_offset(const struct prediction *how, uint64_t target_at);
 
 /** Numbers that the part has in a slot. */
 size_t part_count(const struct part *part, enum slot slot);
+/** FACTORS: the part as its factors see it. */
+struct factors_shape part_shape(const struct part *part);
 enum number_kind slot_kind(enum slot slot);
 bool slot_is_fresh(enum slot slot);
 /** Do parts give explicit contexts in this slot? */
@@ -76,7 +84,7 @@ bool slot_has_contexts(enum slot slot);
  *  contexts is NULL where the slot has none. */
 void part_predict(const struct part *part, enum slot slot, const uint8_t *base,
                   const uint8_t *target, uint8_t *predicted, uint8_t *contexts);
-/** Take the part's numbers in a slot out of the target, and put them into it. */
+/** Take the part's numbers in a slot, not SLOT_FACTORS, out of the target, and put them into it. */
 void part_extract(const struct part *part, enum slot slot, const uint8_t *target, uint8_t *numbers);
 void part_place(const struct part *part, enum slot slot, const uint8_t *numbers, uint8_t *target);
 

@@ -1,7 +1,7 @@
 /* NUMBERS bodies: every predictor comes back bit for bit, and what a body claims is checked. */
-#include "../../../src/delta/numbers.h"
 #include "../../../src/delta/cast.h"
 #include "../../../src/delta/choose.h"
+#include "../../../src/delta/numbers.h"
 #include "helpers.h"
 
 #include <stdlib.h>
@@ -49,8 +49,8 @@ static size_t assert_comes_back(const struct part *parts, size_t count, const st
     size_t len = body.len_bytes;
 
     memset(out, 0xa5, target->len_bytes);
-    assert_int_equal(
-        decode(&body, len, base->data, base->len_bytes, out, target->len_bytes), OX_OK);
+    assert_int_equal(decode(&body, len, base->data, base->len_bytes, out, target->len_bytes),
+                     OX_OK);
     assert_memory_equal(out, target->data, target->len_bytes);
     free(out);
     ox_buf_clear(&body);
@@ -73,7 +73,8 @@ static struct part random_part(struct ox_rng *rng)
     struct part part;
 
     do {
-        part = (struct part){.how = {.predictor = (enum predictor)ox_rng_below(rng, PREDICTOR_COUNT)}};
+        part =
+            (struct part){.how = {.predictor = (enum predictor)ox_rng_below(rng, PREDICTOR_COUNT)}};
         switch (part.how.predictor) {
         case PREDICT_CAST:
             part.how.kind = (uint8_t)floats[ox_rng_below(rng, 3)];
@@ -86,6 +87,10 @@ static struct part random_part(struct ox_rng *rng)
         case PREDICT_NIBBLES:
             part.how.kind = NUMBER_U8;
             break;
+        case PREDICT_FACTORS:
+            part.how.kind = (uint8_t)floats[ox_rng_below(rng, 3)];
+            part.how.rank = 1 + (uint8_t)ox_rng_below(rng, 6);
+            break;
         default:
             part.how.kind = (uint8_t)ox_rng_below(rng, NUMBER_KIND_COUNT);
             break;
@@ -93,7 +98,8 @@ static struct part random_part(struct ox_rng *rng)
         if (part.how.predictor == PREDICT_PRUNED) {
             part.how.threshold = (uint32_t)ox_rng_u64(rng);
         }
-        if (part.how.predictor == PREDICT_GROWN || ox_rng_below(rng, 3) == 0) {
+        if (part.how.predictor == PREDICT_GROWN || part.how.predictor == PREDICT_FACTORS ||
+            ox_rng_below(rng, 3) == 0) {
             part.how.columns = 1 + (uint32_t)ox_rng_below(rng, 50);
             part.column = (uint32_t)ox_rng_below(rng, part.how.columns);
         }
@@ -137,10 +143,10 @@ static void round_trip__of_every_predictor(void **state)
 
 static void grown__rows_find_their_numbers(void **state)
 {
-    struct part part = {{.predictor = PREDICT_GROWN, .kind = NUMBER_U8, .columns = 5,
-                         .base_columns = 3},
-                        18,
-                        4};
+    struct part part = {
+        .how = {.predictor = PREDICT_GROWN, .kind = NUMBER_U8, .columns = 5, .base_columns = 3},
+        .target_bytes = 18,
+        .column = 4};
     static const uint8_t base[] = "abcdefghijkl"; /* rows abc def ghi jkl, from the second on */
     static const uint8_t expected[] = "abcdefghijk";
     uint8_t predicted[18] = {0};
@@ -157,11 +163,12 @@ static void grown__rows_find_their_numbers(void **state)
 
 static void shrunk__rows_skip_what_went(void **state)
 {
-    struct part part = {{.predictor = PREDICT_GROWN, .kind = NUMBER_U8, .columns = 2,
-                         .base_columns = 4},
-                        5,
-                        1};
-    static const uint8_t base[] = "bcdefghijkl"; /* rows abcd efgh ijkl, from the second number on */
+    struct part part = {
+        .how = {.predictor = PREDICT_GROWN, .kind = NUMBER_U8, .columns = 2, .base_columns = 4},
+        .target_bytes = 5,
+        .column = 1};
+    static const uint8_t base[] =
+        "bcdefghijkl"; /* rows abcd efgh ijkl, from the second number on */
     uint8_t predicted[5];
 
     (void)state;
@@ -177,8 +184,9 @@ static void exact_predictions__cost_next_to_nothing(void **state)
     struct ox_buf cast = OX_BUF_INIT;
     struct ox_buf pruned = OX_BUF_INIT;
     struct part parts[2] = {
-        {{.predictor = PREDICT_CAST, .kind = NUMBER_BF16, .from = NUMBER_F32}, 40000, 0},
-        {{.predictor = PREDICT_PRUNED, .kind = NUMBER_F32}, 80000, 0}};
+        {.how = {.predictor = PREDICT_CAST, .kind = NUMBER_BF16, .from = NUMBER_F32},
+         .target_bytes = 40000},
+        {.how = {.predictor = PREDICT_PRUNED, .kind = NUMBER_F32}, .target_bytes = 80000}};
 
     (void)state;
     base = noise(3, 80000);
@@ -191,8 +199,7 @@ static void exact_predictions__cost_next_to_nothing(void **state)
             memset(pruned.data + i, 0, 4);
         }
     }
-    parts[1].how.threshold =
-        choose_threshold(NUMBER_F32, base.data, pruned.data, pruned.len_bytes);
+    parts[1].how.threshold = choose_threshold(NUMBER_F32, base.data, pruned.data, pruned.len_bytes);
     assert_in_range(assert_comes_back(&parts[1], 1, &pruned, &base, fast), 1, 24);
     ox_buf_clear(&base);
     ox_buf_clear(&cast);
@@ -204,7 +211,8 @@ static void cost__is_about_what_encoding_takes(void **state)
     struct numbers numbers = {.coder = NULL};
     struct ox_buf base = noise(1, 60000);
     struct ox_buf target = noise(1, 60000);
-    struct part part = {{.predictor = PREDICT_SAME, .kind = NUMBER_BF16}, 60000, 0};
+    struct part part = {.how = {.predictor = PREDICT_SAME, .kind = NUMBER_BF16},
+                        .target_bytes = 60000};
     uint64_t cost = 0;
     size_t len;
 
@@ -222,7 +230,8 @@ static void cost__is_about_what_encoding_takes(void **state)
 
 static void decode__refuses_what_does_not_fit(void **state)
 {
-    struct part part = {{.predictor = PREDICT_SAME, .kind = NUMBER_F32}, 400, 0};
+    struct part part = {.how = {.predictor = PREDICT_SAME, .kind = NUMBER_F32},
+                        .target_bytes = 400};
     struct ox_buf base = noise(1, 400);
     struct ox_buf target = noise(2, 400);
     struct ox_buf body = encode(&part, 1, target.data, base.data, fast);
@@ -253,7 +262,7 @@ static void decode__refuses_parts_that_cannot_be(void **state)
     } rows[] = {
         {"no parts", {0}, 1, 4},
         {"4,097 parts", {0x81, 0x20}, 2, 4},
-        {"an unknown predictor", {1, 7, 0, 4}, 4, 4},
+        {"an unknown predictor", {1, 8, 0, 4}, 4, 4},
         {"an unknown kind", {1, 1, 9, 4}, 4, 4},
         {"no bytes", {1, 1, 0, 0}, 4, 0},
         {"half a number", {1, 1, 8, 6}, 4, 6},
@@ -266,6 +275,11 @@ static void decode__refuses_parts_that_cannot_be(void **state)
         {"grown without columns", {1, 4, 0, 4, 3}, 5, 4},
         {"grown from nothing", {1, 0x84, 0, 4, 3, 0, 0}, 7, 4},
         {"nibbles of floats", {1, 6, 8, 4}, 4, 4},
+        {"factors without columns", {1, 7, 8, 64, 1}, 5, 64},
+        {"factors of integers", {1, 0x87, 3, 64, 8, 0, 1}, 7, 64},
+        {"factors of no patterns", {1, 0x87, 8, 64, 8, 0, 0}, 7, 64},
+        {"more factors than half the numbers", {1, 0x87, 8, 64, 8, 0, 1}, 7, 64},
+        {"factors of an unknown kind", {1, 0x87, 200, 64, 8, 0, 1}, 7, 64},
         {"other bytes than the frame", {1, 1, 0, 5}, 4, 4},
         {"a number over 32 bits", {1, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x1f}, 8, 4},
     };
