@@ -3,7 +3,12 @@
 #include <string.h>
 
 #define R LOWRANK_MAX
-#define TILE 4 /* sums of a tile stay in registers */
+
+/* Four numbers at a time. Sums run in lanes, each a part of the columns: the order is pinned, and
+ * processors with vectors and without give the same bits. */
+#define LANES 4
+typedef double lanes
+    __attribute__((vector_size(LANES * sizeof(double)), aligned(sizeof(double)), may_alias));
 
 #if defined(__GNUC__)
 #define INLINE static inline __attribute__((always_inline))
@@ -20,11 +25,15 @@
 /* Patterns that rows have no part of would be forgotten until nothing is left: stop there. */
 #define UNSEEN_MAX 1e6
 
-/* Numbers between solutions at a row's start; later ones come half as far again apart. */
+/* Columns between solutions at a row's start; later ones are further apart. */
 #define RESOLVE_FIRST 4
 
 /* Rows that the variance of factors is the mean of. */
 #define FACTOR_ROWS 16
+
+/* Grams are kept up to date by what changes; so many rows apart they are summed up anew, before
+ * what doubles round adds up. */
+#define REFRESH_ROWS 8
 
 /* A row is explained in full where this part of its square is left. */
 #define EXACT 1e-20
@@ -32,149 +41,224 @@
 /* Below this nothing is divided by. */
 #define TINY 1e-60
 
-static void begin_row(struct lowrank *self)
+INLINE size_t padded(size_t columns)
 {
-    memset(self->gram, 0, sizeof(self->gram));
-    memset(self->moment, 0, sizeof(self->moment));
-    memset(self->factor, 0, sizeof(self->factor));
-    self->summed = self->column;
-    self->resolve = self->column + RESOLVE_FIRST;
+    return (columns + LANES - 1) / LANES * LANES;
 }
 
-static inline double dot(const double *a, const double *b)
+/* Patterns are worked on four at a time; those beyond the rank are 0. */
+INLINE unsigned patterns(const struct lowrank *self)
 {
-    double sum[4] = {0, 0, 0, 0};
+    return (self->rank + 3) & ~3u;
+}
 
-    for (unsigned k = 0; k < R; k += 4) {
-        for (unsigned l = 0; l < 4; l++) {
-            sum[l] += a[k + l] * b[k + l];
+INLINE const lanes *at(const double *numbers)
+{
+    return (const lanes *)(const void *)numbers;
+}
+
+INLINE lanes *to(double *numbers)
+{
+    return (lanes *)(void *)numbers;
+}
+
+INLINE double total(const lanes *sum)
+{
+    return ((*sum)[0] + (*sum)[2]) + ((*sum)[1] + (*sum)[3]);
+}
+
+/* --- along the columns --- */
+
+/* The patterns times the factors. */
+INLINE void guess(struct lowrank *self, size_t from, size_t end)
+{
+    const double *f = self->factor;
+
+    memset(self->guess + from, 0, (end - from) * sizeof(self->guess[0]));
+    for (unsigned k = 0; k < patterns(self); k += 4) {
+        for (size_t j = from; j < end; j += LANES) {
+            *to(self->guess + j) +=
+                (f[k] * *at(self->pattern[k] + j) + f[k + 1] * *at(self->pattern[k + 1] + j)) +
+                (f[k + 2] * *at(self->pattern[k + 2] + j) +
+                 f[k + 3] * *at(self->pattern[k + 3] + j));
         }
     }
-    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
 }
 
-double lowrank_guess(const struct lowrank *self)
+INLINE void sum_products(lanes *sum, const double *a, const double *b, size_t from, size_t end)
 {
-    return dot(self->factor, self->pattern[self->column]);
+    for (size_t j = from; j < end; j += LANES) {
+        *sum += *at(a + j) * *at(b + j);
+    }
 }
 
-/* Sums of products of patterns i.. and k.. over the columns that are new. */
-INLINE void sum_tile(struct lowrank *self, unsigned i, unsigned k)
+/* Moments at a stop: those at the last one, and the columns since. */
+INLINE void sum_moments(struct lowrank *self, struct lowrank_stop *stop, size_t from)
 {
-    double sum[TILE][TILE] = {{0}};
+    for (unsigned k = 0; k < patterns(self); k += 4) {
+        lanes sum[4] = {{0}};
 
-    for (size_t j = self->summed; j < self->column; j++) {
-        const double *p = self->pattern[j];
-
-        for (unsigned a = 0; a < TILE; a++) {
-            for (unsigned b = 0; b < TILE; b++) {
-                sum[a][b] += p[i + a] * p[k + b];
+        for (size_t j = from; j < stop->column; j += LANES) {
+            for (unsigned i = 0; i < 4; i++) {
+                sum[i] += *at(self->pattern[k + i] + j) * *at(self->row + j);
             }
         }
-    }
-    for (unsigned a = 0; a < TILE; a++) {
-        for (unsigned b = 0; b < TILE; b++) {
-            self->gram[i + a][k + b] += sum[a][b];
+        for (unsigned i = 0; i < 4; i++) {
+            stop->moment[k + i] = (from > 0 ? stop[-1].moment[k + i] : 0) + total(&sum[i]);
         }
-    }
-}
-
-/* Bring gram and moment up to date with the row so far. */
-INLINE void sum_up(struct lowrank *self)
-{
-    for (unsigned i = 0; i < self->rank; i += TILE) {
-        for (unsigned k = i; k < self->rank; k += TILE) {
-            sum_tile(self, i, k);
-        }
-    }
-    for (size_t j = self->summed; j < self->column; j++) {
-        for (unsigned i = 0; i < R; i++) {
-            self->moment[i] += self->pattern[j][i] * self->row[j];
-        }
-    }
-    self->summed = self->column;
-}
-
-#ifdef HAVE_AVX2_PATH
-__attribute__((target("avx2"))) static void sum_up_avx2(struct lowrank *self)
-{
-    sum_up(self);
-}
-#endif
-
-static void sum_up_any(struct lowrank *self)
-{
-    sum_up(self);
-}
-
-void lowrank_begin(struct lowrank *self, size_t columns, size_t column)
-{
-    memset(self, 0, offsetof(struct lowrank, row));
-    memset(self->row, 0, columns * sizeof(self->row[0]));
-    memset(self->pattern, 0, columns * sizeof(self->pattern[0]));
-    self->sum_up = sum_up_any;
-#ifdef HAVE_AVX2_PATH
-    if (__builtin_cpu_supports("avx2")) {
-        self->sum_up = sum_up_avx2;
-    }
-#endif
-    self->columns = columns;
-    self->column = column;
-    begin_row(self);
-}
-
-/* The factors that explain the row so far, drawn to 0 the more the less is known:
- * (gram + ridge) factor = moment, by elimination. */
-static void solve(struct lowrank *self)
-{
-    double a[R][R] = {{0}};
-    double y[R];
-
-    self->sum_up(self);
-    for (unsigned i = 0; i < self->rank; i++) {
-        double ridge = (self->noise + TINY) / (self->variance[i] + TINY);
-
-        for (unsigned k = i; k < R; k++) {
-            a[i][k] = self->gram[i][k];
-        }
-        a[i][i] += ridge;
-        y[i] = self->moment[i];
-    }
-    for (unsigned k = 0; k < self->rank; k++) {
-        double pivot = 1 / (a[k][k] > TINY ? a[k][k] : TINY);
-
-        for (unsigned i = k + 1; i < self->rank; i++) {
-            double times = a[k][i] * pivot;
-
-            y[i] -= times * y[k];
-            for (unsigned l = i & ~1u; l < R; l++) { /* below the diagonal: never used */
-                a[i][l] -= times * a[k][l];
-            }
-        }
-    }
-    for (unsigned k = self->rank; k-- > 0;) {
-        double sum = y[k];
-
-        for (unsigned i = k + 1; i < self->rank; i++) {
-            sum -= a[k][i] * self->factor[i];
-        }
-        self->factor[k] = sum / (a[k][k] > TINY ? a[k][k] : TINY);
     }
 }
 
 /* What the row's factors leave of it takes its place. Returns its mean square, 0 where that is but
  * what doubles round. */
-static double leave_residue(struct lowrank *self)
+INLINE double leave_residue(struct lowrank *self)
 {
-    double before = 0;
-    double square = 0;
+    lanes before = {0};
+    lanes after = {0};
+    size_t j = 0;
 
-    for (size_t j = 0; j < self->columns; j++) {
-        before += self->row[j] * self->row[j];
-        self->row[j] -= dot(self->factor, self->pattern[j]);
-        square += self->row[j] * self->row[j];
+    guess(self, 0, padded(self->columns));
+    for (unsigned s = 0; s < self->stop_count; s++) {
+        for (; j < self->stops[s].column; j += LANES) {
+            lanes left = *at(self->row + j);
+
+            before += left * left;
+            left -= *at(self->guess + j);
+            after += left * left;
+            *to(self->row + j) = left;
+        }
+        self->stops[s].square = total(&after);
     }
-    return square > before * EXACT ? square / (double)self->columns : 0;
+    return total(&after) > total(&before) * EXACT ? total(&after) / (double)self->columns : 0;
+}
+
+INLINE void move_patterns(struct lowrank *self, const double gain[R])
+{
+    for (unsigned k = 0; k < self->rank; k++) {
+        for (size_t j = 0; j < padded(self->columns); j += LANES) {
+            *to(self->pattern[k] + j) += *at(self->row + j) * gain[k];
+        }
+    }
+}
+
+/* Grams of a pattern and those before it. */
+INLINE void sum_grams(struct lowrank *self, unsigned k)
+{
+    for (unsigned i = 0; i <= k; i++) {
+        lanes sum = {0};
+        size_t from = 0;
+
+        for (unsigned s = 0; s < self->stop_count; s++) {
+            struct lowrank_stop *stop = &self->stops[s];
+
+            sum_products(&sum, self->pattern[i], self->pattern[k], from, stop->column);
+            stop->gram[i][k] = stop->gram[k][i] = total(&sum);
+            from = stop->column;
+        }
+    }
+}
+
+/* --- between the patterns --- */
+
+/* Row -= times * pivot, from a block of columns on. What lies below the diagonal is never used. */
+INLINE void subtract(double *row, double times, const double *pivot, unsigned block)
+{
+#define BLOCK(b)                                                                                   \
+    if (block <= (b) && (b) < R / LANES) {                                                         \
+        *to(row + (b)*LANES) -= times * *at(pivot + (b)*LANES);                                    \
+    }
+    BLOCK(3)
+    BLOCK(2)
+    BLOCK(1)
+    BLOCK(0)
+#undef BLOCK
+}
+
+/* The factors that explain the row so far, drawn to 0 the more the less is known:
+ * (gram + ridge) factor = moment, by elimination. */
+INLINE void solve(struct lowrank *self, const struct lowrank_stop *stop)
+{
+    double a[R][R];
+    double y[R];
+    double inverse[R];
+
+    for (unsigned i = 0; i < self->rank; i++) {
+        memcpy(a[i], stop->gram[i], sizeof(a[i]));
+        a[i][i] += (self->noise + TINY) / (self->variance[i] + TINY);
+        y[i] = stop->moment[i];
+    }
+    for (unsigned k = 0; k < self->rank; k++) {
+        inverse[k] = 1 / (a[k][k] > TINY ? a[k][k] : TINY);
+        for (unsigned i = k + 1; i < self->rank; i++) {
+            double times = a[k][i] * inverse[k];
+
+            y[i] -= times * y[k];
+            subtract(a[i], times, a[k], i / LANES);
+        }
+    }
+    for (unsigned k = self->rank; k-- > 0;) {
+        double factor = y[k] * inverse[k];
+
+        self->factor[k] = factor;
+        for (unsigned i = 0; i < k; i++) {
+            y[i] -= a[i][k] * factor;
+        }
+    }
+}
+
+/* Sums of residue * pattern up to a stop. */
+INLINE void residue_moments(const struct lowrank *self, const struct lowrank_stop *stop,
+                            double moment[R])
+{
+    lanes sum[R / LANES];
+
+    memcpy(sum, stop->moment, sizeof(sum));
+    for (unsigned k = 0; k < self->rank; k++) {
+        for (unsigned i = 0; i < R / LANES; i++) {
+            sum[i] -= self->factor[k] * *at(stop->gram[k] + i * LANES);
+        }
+    }
+    memcpy(moment, sum, sizeof(sum));
+}
+
+/* (pattern + residue * gain)' (pattern + residue * gain) */
+INLINE void move_grams(struct lowrank *self, const double gain[R])
+{
+    for (unsigned s = 0; s < self->stop_count; s++) {
+        struct lowrank_stop *stop = &self->stops[s];
+        double moment[R];
+
+        residue_moments(self, stop, moment);
+        for (unsigned i = 0; i < R; i += LANES) {
+            *to(moment + i) += 0.5 * stop->square * *at(gain + i);
+        }
+        for (unsigned i = 0; i < self->rank; i++) {
+            for (unsigned k = 0; k < R; k += LANES) {
+                *to(stop->gram[i] + k) += gain[i] * *at(moment + k) + moment[i] * *at(gain + k);
+            }
+        }
+    }
+}
+
+INLINE double dot(const double *a, const double *b)
+{
+    lanes sum = {0};
+
+    sum_products(&sum, a, b, 0, R);
+    return total(&sum);
+}
+
+/* --- learning --- */
+
+static void begin_row(struct lowrank *self)
+{
+    self->stop = 0;
+    while (self->stops[self->stop].column <= self->column && self->stop + 1 < self->stop_count) {
+        self->stop++;
+    }
+    self->wait = self->stops[self->stop].column;
+    self->wait = self->wait < self->columns ? self->wait : self->columns;
+    memset(self->guess, 0, self->stops[self->stop].column * sizeof(self->guess[0]));
 }
 
 static double root(double square)
@@ -207,14 +291,19 @@ static void learn_factors(struct lowrank *self)
 }
 
 /* The residue becomes a pattern itself, of mean square 1. */
-static void add_pattern(struct lowrank *self, double square)
+INLINE void add_pattern(struct lowrank *self, double square)
 {
     double size = root(square);
     unsigned k = self->rank;
+    size_t end = padded(self->columns);
 
-    for (size_t j = 0; j < self->columns; j++) {
-        self->pattern[j][k] = self->row[j] / size;
+    for (size_t j = 0; j < end; j++) {
+        self->pattern[k][j] = self->row[j] / size;
     }
+    for (unsigned i = k + 1; i % 4 != 0; i++) {
+        memset(self->pattern[i], 0, end * sizeof(self->pattern[i][0]));
+    }
+    sum_grams(self, k);
     self->factor[k] = size;
     self->variance[k] = square;
     self->inverse[k][k] = 1 / square;
@@ -222,7 +311,7 @@ static void add_pattern(struct lowrank *self, double square)
 }
 
 /* Recursive least squares: each column's patterns move so that they explain the row better. */
-static void turn_patterns(struct lowrank *self)
+INLINE void turn_patterns(struct lowrank *self)
 {
     double gain[R];
     double memory = MEMORY;
@@ -238,26 +327,23 @@ static void turn_patterns(struct lowrank *self)
     for (unsigned i = 0; i < R; i++) {
         double g = gain[i] / scale;
 
-        for (unsigned k = 0; k < R; k++) {
-            self->inverse[i][k] = (self->inverse[i][k] - g * gain[k]) / memory;
+        for (unsigned k = 0; k < R; k += LANES) {
+            lanes *inverse = to(self->inverse[i] + k);
+
+            *inverse = (*inverse - g * *at(gain + k)) / memory;
         }
     }
     for (unsigned i = 0; i < R; i++) {
         gain[i] /= scale;
     }
-    for (size_t j = 0; j < self->columns; j++) {
-        for (unsigned k = 0; k < R; k++) {
-            self->pattern[j][k] += self->row[j] * gain[k];
-        }
-    }
+    move_patterns(self, gain);
+    move_grams(self, gain);
 }
 
-static void end_row(struct lowrank *self)
+INLINE void end_row(struct lowrank *self)
 {
-    double square;
+    double square = leave_residue(self);
 
-    solve(self);
-    square = leave_residue(self);
     if (square > TINY && self->rank < R) {
         add_pattern(self, square);
         self->noise = square;
@@ -267,18 +353,71 @@ static void end_row(struct lowrank *self)
     }
     learn_factors(self);
     self->rows++;
-    memset(self->row, 0, self->columns * sizeof(self->row[0]));
+    if (self->rows % REFRESH_ROWS == 0) {
+        for (unsigned k = 0; k < self->rank; k++) {
+            sum_grams(self, k);
+        }
+    }
     self->column = 0;
     begin_row(self);
 }
 
-void lowrank_learn(struct lowrank *self, double update)
+INLINE void pause(struct lowrank *self)
 {
-    self->row[self->column++] = update;
+    struct lowrank_stop *stop = &self->stops[self->stop];
+
+    if (self->rank > 0) {
+        sum_moments(self, stop, self->stop > 0 ? stop[-1].column : 0);
+        solve(self, stop);
+    }
     if (self->column == self->columns) {
         end_row(self);
-    } else if (self->rank > 0 && self->column == self->resolve) {
-        solve(self);
-        self->resolve += RESOLVE_FIRST > self->column / 2 ? RESOLVE_FIRST : self->column / 2;
+        return;
     }
+    self->stop++;
+    guess(self, self->column, stop[1].column);
+    self->wait = stop[1].column < self->columns ? stop[1].column : self->columns;
+}
+
+#ifdef HAVE_AVX2_PATH
+__attribute__((target("avx2"))) static void pause_avx2(struct lowrank *self)
+{
+    pause(self);
+}
+#endif
+
+static void pause_any(struct lowrank *self)
+{
+    pause(self);
+}
+
+/* 4, 8, 12, 16, 24, 32, 48, 64, 96, ... */
+static size_t next_stop(size_t stop)
+{
+    if (stop < 4 * RESOLVE_FIRST) {
+        return stop + RESOLVE_FIRST;
+    }
+    return (stop & (stop - 1)) == 0 ? stop / 2 * 3 : stop / 3 * 4;
+}
+
+void lowrank_begin(struct lowrank *self, size_t columns, size_t column)
+{
+    size_t end = padded(columns);
+    size_t stop = 0;
+
+    memset(self, 0, offsetof(struct lowrank, row));
+    memset(self->row, 0, end * sizeof(self->row[0]));
+    self->pause = pause_any;
+#ifdef HAVE_AVX2_PATH
+    if (__builtin_cpu_supports("avx2")) {
+        self->pause = pause_avx2;
+    }
+#endif
+    self->columns = columns;
+    self->column = column;
+    while (stop + stop / 8 < end) {
+        stop = next_stop(stop);
+        self->stops[self->stop_count++].column = stop + stop / 8 < end ? stop : end;
+    }
+    begin_row(self);
 }

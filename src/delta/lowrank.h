@@ -20,38 +20,59 @@
 #error "guesses must not be computed in more than double precision: build with -msse2 -mfpmath=sse"
 #endif
 
-/** Most patterns. */
+/** Most patterns; a multiple of 4. */
 #define LOWRANK_MAX 16
 
-/** Longest rows. */
+/** Longest rows; a multiple of 4. */
 #define LOWRANK_COLUMNS_MAX 8192
 
-/** Working memory, about 1.1 MiB. Every field is the module's own. */
+/** Most columns at which factors are found. */
+#define LOWRANK_STOPS_MAX 24
+
+/** Where a row's factors are found anew, from what stands before it. */
+struct lowrank_stop {
+    size_t column;
+    double square;              /* of what the patterns left of the last row, up to here */
+    double moment[LOWRANK_MAX]; /* sums of update * pattern */
+    double gram[LOWRANK_MAX][LOWRANK_MAX]; /* of pattern * pattern */
+};
+
+/** Working memory, under 1.3 MiB. Every field is the module's own. */
 struct lowrank {
-    void (*sum_up)(struct lowrank *self); /* as the processor can */
+    void (*pause)(struct lowrank *self); /* as the processor can */
     size_t columns;
-    size_t column;  /* of the next number */
-    size_t summed;  /* columns that `gram` holds */
-    size_t resolve; /* column at which the factors are found anew */
-    unsigned rank;  /* patterns so far */
+    size_t column; /* of the next number */
+    size_t wait;   /* column at which to pause */
+    unsigned stop; /* which that is */
+    unsigned stop_count;
+    unsigned rank; /* patterns so far */
     uint32_t rows;
     double noise; /* mean square of what the patterns leave */
     double factor[LOWRANK_MAX];
-    double variance[LOWRANK_MAX]; /* of the factors, about 0 */
-    double moment[LOWRANK_MAX];   /* sums of update * pattern over the row */
-    double gram[LOWRANK_MAX][LOWRANK_MAX];
+    double variance[LOWRANK_MAX];             /* of the factors, about 0 */
     double inverse[LOWRANK_MAX][LOWRANK_MAX]; /* of the factors' correlation */
+    struct lowrank_stop stops[LOWRANK_STOPS_MAX];
     double row[LOWRANK_COLUMNS_MAX];
-    double pattern[LOWRANK_COLUMNS_MAX][LOWRANK_MAX];
+    double guess[LOWRANK_COLUMNS_MAX];
+    double pattern[LOWRANK_MAX][LOWRANK_COLUMNS_MAX];
 };
 
 /** Begin a matrix of `columns` columns, 1 to LOWRANK_COLUMNS_MAX, at `column` of its first row. */
 void lowrank_begin(struct lowrank *self, size_t columns, size_t column);
 
 /** The next number's update, or 0 while nothing is known. */
-double lowrank_guess(const struct lowrank *self);
+static inline double lowrank_guess(const struct lowrank *self)
+{
+    return self->guess[self->column];
+}
 
 /** Tell what it was. Of magnitude up to 2^64. */
-void lowrank_learn(struct lowrank *self, double update);
+static inline void lowrank_learn(struct lowrank *self, double update)
+{
+    self->row[self->column++] = update;
+    if (self->column == self->wait) {
+        self->pause(self);
+    }
+}
 
 #endif

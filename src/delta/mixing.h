@@ -8,7 +8,7 @@
 #include "lowrank.h"
 #include "stream_mixing.h"
 
-#include "oxide/entropy/mix.h"
+#include "oxide/entropy/mix4.h"
 
 /** Rows longer than this are coded as if their columns were not known. */
 #define MIXING_COLUMNS_MAX 16384
@@ -16,17 +16,18 @@
 /* --- numbers --- */
 
 /** Models of a size's octave: a row each, the function that finds its context (below
- *  MIXING_CONTEXTS) in mixing_contexts.h. To add one: a row here, its function there. */
+ *  MIXING_CONTEXTS) in mixing_contexts.h. Each table has OX_MIX4_INPUTS rows: to try another, put a
+ *  row in the place of one, and its function there. */
 #define MIXING_OCTAVE_MODELS(X)                                                                    \
-    X(place)    /* exponent and top of the mantissa of the prediction, or the context given */     \
-    X(expected) /* the size that row and column lead to expect */                                  \
-    X(recent)   /* the mean size of the last numbers */                                            \
-    X(blurred)  /* how far the guess is from the prediction, over how far guesses are off */       \
-    X(guessed)  /* how far the guess is from the prediction */
+    X(place)   /* exponent and top of the mantissa of the prediction, or the context given */      \
+    X(about)   /* the size that row, column and the last numbers lead to expect */                 \
+    X(blurred) /* how far the guess is from the prediction, over how far guesses are off */        \
+    X(guessed) /* how far the guess is from the prediction */
 
 /** Models of the bits below a size's top one. */
 #define MIXING_BELOW_MODELS(X)                                                                     \
-    X(octave) /* of the size, in steps, and the context given */                                   \
+    X(octave) /* of the size, in steps, and how sharp the guess is */                              \
+    X(place)  /* as above */                                                                       \
     X(beside) /* of the size beside the guess */                                                   \
     X(value)  /* of the size, as a value: what an optimiser adds has a sharp upper bound */
 
@@ -39,52 +40,64 @@
 
 #define MIXING_COUNT(name) +1
 #define MIXING_CONTEXTS 256
-#define MIXING_NODES 128    /* of the walk to an octave */
+#define MIXING_NODES 96     /* of the walk to an octave */
 #define MIXING_BELOW_BITS 6 /* that are modelled */
 #define MIXING_SIGN_CONTEXTS 1024
+#define MIXING_RATIOS 4 /* how sharp guesses are: weights for each */
 enum {
     OCTAVE_MODELS = MIXING_OCTAVE_MODELS(MIXING_COUNT),
     BELOW_MODELS = MIXING_BELOW_MODELS(MIXING_COUNT),
     SIGN_MODELS = MIXING_SIGN_MODELS(MIXING_COUNT),
 };
+_Static_assert(OCTAVE_MODELS == OX_MIX4_INPUTS && BELOW_MODELS == OX_MIX4_INPUTS &&
+                   SIGN_MODELS == OX_MIX4_INPUTS,
+               "decisions mix as many models as vectors have lanes");
 
-/** What a column of a matrix has shown: mean sizes, in the unit of mixing_known.h, and signs. */
+/** What a column of a matrix has shown: mean sizes and signs. */
 struct mixing_column {
-    uint64_t size;
-    uint64_t error;
+    double size;
+    double error;
     int32_t balance; /* of its signs relative to their row's: +-65536 */
     int32_t sign;    /* of the number above: -1, 0, 1 */
 };
 
+/** Which contexts a stream has used: the next one resets these alone. */
+struct mixing_used {
+    uint8_t octave[OCTAVE_MODELS][MIXING_CONTEXTS];
+    uint8_t below[BELOW_MODELS][MIXING_CONTEXTS];
+};
+
 struct mixing_numbers {
-    ox_mix_state octave[OCTAVE_MODELS][MIXING_CONTEXTS][MIXING_NODES];
-    ox_mix_state below[BELOW_MODELS][MIXING_CONTEXTS][1 << MIXING_BELOW_BITS];
-    ox_mix_state sign[SIGN_MODELS][MIXING_SIGN_CONTEXTS];
-    int32_t octave_weights[4][MIXING_NODES][OCTAVE_MODELS];
-    int32_t below_weights[1 << MIXING_BELOW_BITS][BELOW_MODELS];
-    int32_t sign_weights[4][SIGN_MODELS];
+    struct mixing_used used;
+    struct ox_mix4_state octave[OCTAVE_MODELS][MIXING_CONTEXTS][MIXING_NODES];
+    struct ox_mix4_state below[BELOW_MODELS][MIXING_CONTEXTS][1 << MIXING_BELOW_BITS];
+    struct ox_mix4_state sign[SIGN_MODELS][MIXING_SIGN_CONTEXTS];
+    ox_mix4_floats octave_weights[MIXING_RATIOS][MIXING_NODES];
+    ox_mix4_floats below_weights;
+    ox_mix4_floats sign_weights[MIXING_RATIOS];
     struct mixing_column columns[MIXING_COLUMNS_MAX];
     struct lowrank lowrank;
-    double unit[256]; /* of the last place at an exponent, over that at the reference's last */
 };
 
 /* --- bytes --- */
 
 /** Models of whether a byte is as predicted, and of its difference otherwise. */
-#define MIXING_BYTE_MODELS 5
-#define MIXING_BYTE_SLOTS 65536
+#define MIXING_BYTE_MODELS 4
+#define MIXING_BYTE_SLOTS_MIN 4096 /* for differences; a stream has no more than it needs */
+#define MIXING_BYTE_SLOTS_MAX 65536
 #define MIXING_SAME_CONTEXTS 4096
 
 struct mixing_bytes {
-    ox_mix_state same[MIXING_BYTE_MODELS][MIXING_SAME_CONTEXTS];
-    ox_mix_state diff[MIXING_BYTE_MODELS][MIXING_BYTE_SLOTS];
-    int32_t same_weights[16][MIXING_BYTE_MODELS];
-    int32_t diff_weights[256][MIXING_BYTE_MODELS];
+    struct ox_mix4_state same[MIXING_BYTE_MODELS][MIXING_SAME_CONTEXTS];
+    struct ox_mix4_state diff[MIXING_BYTE_MODELS][MIXING_BYTE_SLOTS_MAX];
+    ox_mix4_floats same_weights[16];
+    ox_mix4_floats diff_weights[256];
 };
 
 /** Under 3 MiB. */
 struct mixing_coder {
     struct ox_mix_tables tables;
+    bool used_known; /* the last stream was of numbers, and says what it used */
     union {
         struct mixing_numbers numbers;
         struct mixing_bytes bytes;
@@ -123,17 +136,17 @@ static inline unsigned mixing_bit_length(uint64_t value)
 #endif
 }
 
-static inline void mixing_fill(ox_mix_state *states, size_t bytes)
+static inline void mixing_fill(struct ox_mix4_state *states, size_t count)
 {
-    for (size_t i = 0; i < bytes / sizeof(*states); i++) {
-        states[i] = OX_MIX_STATE_INIT;
+    for (size_t i = 0; i < count; i++) {
+        states[i] = OX_MIX4_STATE_INIT;
     }
 }
 
-static inline void mixing_fill_weights(int32_t *weights, size_t bytes, int32_t weight)
+static inline void mixing_fill_weights(ox_mix4_floats *weights, size_t bytes, float weight)
 {
     for (size_t i = 0; i < bytes / sizeof(*weights); i++) {
-        weights[i] = weight;
+        weights[i] = (ox_mix4_floats){weight, weight, weight, weight};
     }
 }
 

@@ -15,12 +15,12 @@ enum { MIXING_BELOW_MODELS(NAME) };
 enum { MIXING_SIGN_MODELS(NAME) };
 #undef NAME
 
-static inline unsigned level_context(int level)
+OX_MIX_INLINE unsigned level_context(int level)
 {
     return (unsigned)mixing_clamp((level >> 2) + 32, 0, 127);
 }
 
-static inline unsigned context_place(const struct run *run, const struct number *n)
+OX_MIX_INLINE unsigned context_place(const struct run *run, const struct number *n)
 {
     uint32_t bits = n->from.bits;
 
@@ -35,19 +35,13 @@ static inline unsigned context_place(const struct run *run, const struct number 
            (bits >> (run->mantissa_bits - 2) & 3);
 }
 
-static inline unsigned context_expected(const struct run *run, const struct number *n)
+OX_MIX_INLINE unsigned context_about(const struct run *run, const struct number *n)
 {
     (void)run;
-    return level_context(n->level_expected);
+    return level_context((n->level_expected + n->level_recent) >> 1);
 }
 
-static inline unsigned context_recent(const struct run *run, const struct number *n)
-{
-    (void)run;
-    return level_context(n->level_recent);
-}
-
-static inline unsigned context_blurred(const struct run *run, const struct number *n)
+OX_MIX_INLINE unsigned context_blurred(const struct run *run, const struct number *n)
 {
     (void)run;
     return (unsigned)mixing_clamp(((n->level_beyond - n->level_error) >> 2) + 8, 0, 15) << 4 |
@@ -55,30 +49,39 @@ static inline unsigned context_blurred(const struct run *run, const struct numbe
            (unsigned)mixing_clamp((n->level_error >> 4) + 2, 0, 3);
 }
 
-static inline unsigned context_guessed(const struct run *run, const struct number *n)
+OX_MIX_INLINE unsigned context_guessed(const struct run *run, const struct number *n)
 {
     (void)run;
     return level_context(n->level_beyond) * 2 + (n->level_beyond > n->level_error);
 }
 
-static inline unsigned below_octave(const struct number *n, int octave)
+OX_MIX_INLINE unsigned below_octave(const struct run *run, const struct number *n, int octave)
 {
-    return n->context >= 0 ? (unsigned)(n->context * 8 + mixing_clamp(octave, 0, 7))
-                           : (unsigned)mixing_clamp(octave, 0, 63);
+    (void)run;
+    return (unsigned)mixing_clamp(octave, 0, 63) << 2 | n->ratio;
 }
 
-static inline unsigned below_beside(const struct number *n, int octave)
+OX_MIX_INLINE unsigned below_place(const struct run *run, const struct number *n, int octave)
 {
+    (void)octave;
+    return context_place(run, n);
+}
+
+OX_MIX_INLINE unsigned below_beside(const struct run *run, const struct number *n, int octave)
+{
+    (void)run;
     return (unsigned)mixing_clamp(((OCTAVE * octave - n->level_beyond) >> 1) + 32, 0, 63) << 2 |
            (unsigned)mixing_clamp(((n->level_beyond - n->level_error) >> 3) + 1, 0, 3);
 }
 
-static inline unsigned below_value(const struct number *n, int octave)
+OX_MIX_INLINE unsigned below_value(const struct run *run, const struct number *n, int octave)
 {
-    return (unsigned)mixing_clamp(octave + n->from.shift, 0, 63);
+    (void)run;
+    return n->context >= 0 ? (unsigned)(n->context * 8 + mixing_clamp(octave, 0, 7))
+                           : (unsigned)mixing_clamp(octave + n->from.shift + 28, 0, 63);
 }
 
-static inline unsigned sign_size(const struct run *run, const struct number *n, int octave)
+OX_MIX_INLINE unsigned sign_size(const struct run *run, const struct number *n, int octave)
 {
     unsigned over = (unsigned)mixing_clamp(((OCTAVE * octave - n->level_expected) >> 3) + 8, 0, 15);
 
@@ -88,37 +91,36 @@ static inline unsigned sign_size(const struct run *run, const struct number *n, 
     return over << 4 | (unsigned)mixing_clamp(n->from.exponent - run->reference + 12, 0, 15);
 }
 
-static inline unsigned sign_neighbours(const struct run *run, const struct number *n, int octave)
+OX_MIX_INLINE unsigned sign_neighbours(const struct run *run, const struct number *n, int octave)
 {
     const struct mixing_column *column = &run->self->columns[run->column];
 
     (void)octave;
-    return (unsigned)(((run->left_sign + 1) * 27 + (column->sign + 1) * 9 +
-                       (run->above_left_sign + 1) * 3 + run->left2_sign + 1) *
-                          2 +
-                      n->from.negative);
+    return (unsigned)((run->left_sign + 1) * 6 + (column->sign + 1) * 2 + n->from.negative);
 }
 
-static inline int outer(const struct run *run)
+OX_MIX_INLINE int outer(const struct run *run)
 {
     return (int)((int64_t)run->agreement * run->self->columns[run->column].balance / 65536);
 }
 
-static inline unsigned sign_outer(const struct run *run, const struct number *n, int octave)
+OX_MIX_INLINE unsigned sign_outer(const struct run *run, const struct number *n, int octave)
 {
     int product = outer(run);
 
     (void)octave;
-    return (unsigned)mixing_clamp((int)mixing_bit_length(distance(product)) - 9, 0, 7) << 2 |
+    return (unsigned)mixing_clamp(
+               (int)mixing_bit_length((unsigned)(product < 0 ? -product : product)) - 9, 0, 7)
+               << 2 |
            (unsigned)(product < 0) << 1 | n->from.negative;
 }
 
-static inline unsigned sign_side(const struct run *run, const struct number *n, int octave)
+OX_MIX_INLINE unsigned sign_side(const struct run *run, const struct number *n, int octave)
 {
     (void)run;
     return (unsigned)mixing_clamp(((OCTAVE * octave - n->level_beyond) >> 3) + 8, 0, 15) << 6 |
            (unsigned)mixing_clamp(((n->level_error - n->level_beyond) >> 2) + 16, 0, 31) << 1 |
-           (n->beyond < 0);
+           n->inward;
 }
 
 #endif
