@@ -15,6 +15,12 @@
 /* Shorter equal runs stay inside a stretch, where they cost less than a frame of their own. */
 #define COPY_MIN ((uint64_t)32 * 1024)
 
+/* ... and among bytes alone, of which a stretch is one frame of edits, even longer ones. */
+#define COPY_MIN_BYTES ((uint64_t)1 << 20)
+
+/* So many bytes in a row are a stretch of their own, apart from tensors. */
+#define BYTES_MIN 65536
+
 #define THREADS_MAX 64
 
 /* Unless told, no more threads than this: others use the machine, too. */
@@ -50,6 +56,7 @@ struct pipeline {
     struct ox_buf held; /* frames held back, if `hold` */
     bool hold;
     bool may_copy;
+    bool may_edit;
     struct ox_delta_stats stats;
     struct ox_pool *pool;
     pthread_mutex_t lock;
@@ -140,6 +147,7 @@ static enum ox_code submit(struct pipeline *self, struct ox_err *err)
     job->pipeline = self;
     self->in_flight++;
     self->open->len = 0;
+    self->open->fresh = 0;
     self->open->piece_count = 0;
     ox_pool_submit(self->pool, run_job, job);
     return OX_OK;
@@ -151,10 +159,8 @@ static enum ox_code submit(struct pipeline *self, struct ox_err *err)
 static struct piece piece_of(const struct segment *segment, uint32_t len, uint64_t skip)
 {
     const struct tensor_pair *pair = segment->pair;
-    struct piece piece = {.len = len,
-                          .has_base = segment->has_base,
-                          .base = segment->base + skip,
-                          .pair = pair};
+    struct piece piece = {
+        .len = len, .has_base = segment->has_base, .base = segment->base + skip, .pair = pair};
     uint64_t at;
 
     if (pair == NULL) {
@@ -201,19 +207,27 @@ static void append_piece(struct stretch *stretch, const struct segment *segment,
         stretch->pieces[stretch->piece_count++] = piece;
     }
     stretch->len += len;
+    stretch->fresh += segment->equal ? 0 : len;
 }
 
 /* Add a segment to stretches of its kind, beginning new ones as they fill up. */
 static enum ox_code add(struct pipeline *self, const struct segment *segment, bool copy,
                         struct ox_err *err)
 {
+    bool meaning = segment->pair != NULL;
     uint32_t max_len = copy ? OX_OXDL_FRAME_TARGET_MAX : STRETCH_MAX;
     size_t max_pieces = copy ? OX_OXDL_RANGES_MAX : STRETCH_PIECES_MAX;
     enum ox_code code = OX_OK;
 
-    if (self->open->copy != copy) {
+    if (self->open->copy != copy ||
+        (self->open->meaning && !meaning && segment->len >= BYTES_MIN) ||
+        (!self->open->meaning && meaning && self->open->len >= BYTES_MIN)) {
         code = submit(self, err);
         self->open->copy = copy;
+    }
+    self->open->meaning = !copy && (meaning || (self->open->meaning && self->open->len > 0));
+    if (!copy && !self->open->meaning && self->may_edit) {
+        max_len = STRETCH_BYTES_MAX;
     }
     for (uint64_t done = 0; code == OX_OK && done < segment->len;) {
         uint64_t left = segment->len - done;
@@ -221,7 +235,8 @@ static enum ox_code add(struct pipeline *self, const struct segment *segment, bo
 
         /* A segment that fits a stretch is not cut: numbers stay whole. */
         if (room == 0 || self->open->piece_count == max_pieces ||
-            (left > room && left <= max_len && !copy)) {
+            (!copy && self->open->fresh >= STRETCH_MAX) ||
+            (left > room && left <= max_len && meaning && !copy)) {
             code = submit(self, err);
             continue;
         }
@@ -235,8 +250,12 @@ static enum ox_code flush_equal(struct pipeline *self, struct ox_err *err)
 {
     struct segment equal = self->equal;
 
+    bool bytes = equal.pair == NULL && self->may_edit &&
+                 (self->open->len == 0 || self->open->copy || !self->open->meaning);
+    uint64_t least = bytes ? COPY_MIN_BYTES : COPY_MIN;
+
     self->equal.len = 0;
-    return equal.len == 0 ? OX_OK : add(self, &equal, self->may_copy && equal.len >= COPY_MIN, err);
+    return equal.len == 0 ? OX_OK : add(self, &equal, self->may_copy && equal.len >= least, err);
 }
 
 static enum ox_code take_segment(void *ctx, const struct segment *segment, struct ox_err *err)
@@ -384,8 +403,8 @@ static enum ox_code run(struct pipeline *self, const struct tensor_pairs *pairs,
         .base = self->base, .target = self->target, .mixing = self->fit.row.mixing};
     struct tensor_chooser chooser = {&trials, choose};
     struct segment_sink sink = {self, take_segment};
-    enum ox_code code =
-        plan_run(self->base, self->target, pairs, &chooser, self->options->stop, &sink, err);
+    enum ox_code code = plan_run(self->base, self->target, pairs, &chooser, self->fit.index_bytes,
+                                 self->options->stop, &sink, err);
 
     chooser_clear(&trials);
 
@@ -396,7 +415,9 @@ static enum ox_code run(struct pipeline *self, const struct tensor_pairs *pairs,
         code = submit(self, err);
     }
     while (code == OX_OK && self->in_flight > 0) {
-        code = take_oldest(self, err);
+        code = ox_stop_requested(self->options->stop)
+                   ? ox_err_set(err, OX_ECANCELED, "stopped while encoding frames")
+                   : take_oldest(self, err);
     }
     return code;
 }
@@ -443,6 +464,7 @@ static enum ox_code create_by(const struct engine *engine, const struct ox_delta
     self.base = &base_source;
     self.target = &target_source;
     self.may_copy = (ops >> OX_OXDL_COPY & 1) != 0;
+    self.may_edit = (ops >> OX_OXDL_EDIT & 1) != 0;
     self.hold = engine->tries_whole && target_source.size_bytes <= WHOLE_MAX;
     if (engine->uses_layouts) {
         code = tensor_pairs_find(&pairs, base, target, options->stop, err);

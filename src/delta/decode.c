@@ -15,12 +15,15 @@ void decoder_clear(struct decoder *decoder)
     ox_buf_clear(&decoder->gather);
     ox_buf_clear(&decoder->planes);
     numbers_clear(&decoder->numbers);
+    edit_model_free(decoder->edit);
+    decoder->edit = NULL;
     (void)ZSTD_freeDCtx(decoder->zstd);
     decoder->zstd = NULL;
 }
 
-/* A patch whose frames make each of the buffers large in turn must not have them all at a time. Ours
- * hardly do: their frames have at most 1 MiB but for copies, and for small targets made whole. */
+/* A patch whose frames make each of the buffers large in turn must not have them all at a time.
+ * Ours hardly do: their frames have at most 1 MiB but for copies, and for small targets made whole.
+ */
 #define LARGE_BYTES ((size_t)6 << 20)
 
 static void let_go(struct decoder *decoder, const struct ox_oxdl_frame *frame)
@@ -197,6 +200,17 @@ static enum ox_code decode_planes(struct decoder *decoder, const struct ox_oxdl_
     return OX_OK;
 }
 
+static enum ox_code unedit(struct decoder *decoder, const struct ox_oxdl_frame *frame,
+                           struct ox_err *err)
+{
+    enum ox_code code = decoder->edit == NULL ? edit_model_new(&decoder->edit, err) : OX_OK;
+
+    return code == OX_OK ? edit_decode(decoder->edit, decoder->gather.data, frame->ranges_bytes,
+                                       decoder->out.data, frame->target_bytes, frame->body,
+                                       frame->body_bytes, err)
+                         : code;
+}
+
 enum ox_code decode_frame(struct decoder *decoder, const struct decode_input *input,
                           const struct ox_oxdl_frame *frame, struct ox_err *err)
 {
@@ -243,6 +257,12 @@ enum ox_code decode_frame(struct decoder *decoder, const struct decode_input *in
             (code = buf_resize(&decoder->out, n, err)) == OX_OK) {
             code = numbers_decode(&decoder->numbers, &body, decoder->gather.data,
                                   decoder->gather.len_bytes, decoder->out.data, n, err);
+        }
+        break;
+    case OX_OXDL_EDIT:
+        if ((code = gather(input, frame, &decoder->gather, err)) == OX_OK &&
+            (code = buf_resize(&decoder->out, n, err)) == OX_OK) {
+            code = unedit(decoder, frame, err);
         }
         break;
     default:

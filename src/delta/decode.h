@@ -2,6 +2,7 @@
 #ifndef OXIDE_DELTA_DECODE_H
 #define OXIDE_DELTA_DECODE_H
 
+#include "edit.h"
 #include "numbers.h"
 #include "oxide/patch/oxdl.h"
 
@@ -11,6 +12,7 @@ struct decoder {
     struct ox_buf gather; /* the bytes of the ranges */
     struct ox_buf planes;
     struct numbers numbers;
+    struct edit_model *edit; /* NULL until it is needed */
     void *zstd;
 };
 

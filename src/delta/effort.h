@@ -2,6 +2,7 @@
 #ifndef OXIDE_DELTA_EFFORT_H
 #define OXIDE_DELTA_EFFORT_H
 
+#include "edit.h"
 #include "oxide/delta/delta.h"
 #include "stream.h"
 
@@ -15,6 +16,7 @@ struct effort_row {
     enum stream_mixing mixing;
     bool tries_all;    /* bytes against zstd even where nothing hints at repeats */
     unsigned zstd_log; /* zstd's tables have 2^zstd_log places at most: see effort_zstd_bytes */
+    struct edit_effort edit;
 };
 
 /** effort 0 is the default. */
@@ -34,6 +36,7 @@ uint64_t effort_zstd_bytes(unsigned log);
 /** What a row becomes under a cap of memory. */
 struct effort_fit {
     struct effort_row row;
+    uint64_t index_bytes; /* of the whole base: index.h */
     unsigned threads;
 };
 

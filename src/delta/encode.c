@@ -38,6 +38,7 @@ void encoder_free(struct encoder *encoder)
     if (encoder != NULL) {
         (void)ZSTD_freeCCtx(encoder->zstd);
         numbers_clear(&encoder->numbers);
+        edit_encoder_free(encoder->edit);
         ox_buf_clear(&encoder->bytes);
         ox_buf_clear(&encoder->prefix);
         ox_buf_clear(&encoder->diff);
@@ -144,8 +145,8 @@ static enum ox_code put_by_pieces(struct encoder *self, const struct stretch *st
         } else if (way == WAY_PLANES) {
             code = put_planes_frame(self, piece, width, target, bytes, out, stats, err);
         } else {
-            code = put_zstd_frame(self, piece, end - i, target, bytes, n, SIZE_MAX, out, stats,
-                                  err);
+            code =
+                put_zstd_frame(self, piece, end - i, target, bytes, n, SIZE_MAX, out, stats, err);
         }
         target += n;
         bytes += n;
@@ -222,11 +223,19 @@ enum ox_code encoder_run(struct encoder *encoder, const struct stretch *stretch,
     }
     self->frames[0].len_bytes = 0;
     self->frames[1].len_bytes = 0;
-    if (pieces) {
+    if (!meaning && may(self, OX_OXDL_EDIT)) {
+        code =
+            put_zstd_frame(self, stretch->pieces, stretch->piece_count, stretch->target,
+                           self->bytes.data, stretch->len, beat, &self->frames[1], &counts[1], err);
+        /* Else there may be numbers, which no layout tells of. */
+        pieces = pieces && self->frames[1].len_bytes > stretch->len / 8;
+    }
+    if (code == OX_OK && pieces) {
         code = put_by_pieces(self, stretch, &self->frames[0], &counts[0], &pieces, err);
         beat = pieces ? self->frames[0].len_bytes : SIZE_MAX;
     }
-    if (code == OX_OK && (!pieces || !meaning || self->effort->tries_all || repeats(self))) {
+    if (code == OX_OK && self->frames[1].len_bytes == 0 &&
+        (!pieces || !meaning || self->effort->tries_all || repeats(self))) {
         code =
             put_zstd_frame(self, stretch->pieces, stretch->piece_count, stretch->target,
                            self->bytes.data, stretch->len, beat, &self->frames[1], &counts[1], err);

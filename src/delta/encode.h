@@ -11,6 +11,8 @@
 #include "pairs.h"
 
 #define STRETCH_MAX ((uint32_t)1 << 20) /* bytes of target; a body then always fits its frame */
+/* ... of bytes alone, which become edits: what they come from is gathered, and rarely longer. */
+#define STRETCH_BYTES_MAX (((uint32_t)4 << 20) - ((uint32_t)256 << 10))
 #define STRETCH_PIECES_MAX 1024
 
 enum piece_kind {
@@ -32,7 +34,9 @@ struct piece {
 struct stretch {
     uint64_t target;
     uint32_t len;
-    bool copy; /* all pieces are equal to the base: one COPY frame of up to 4 MiB */
+    bool copy;      /* all pieces are equal to the base: one COPY frame of up to 4 MiB */
+    bool meaning;   /* some of it is of tensors: then at most STRETCH_MAX */
+    uint32_t fresh; /* bytes that are not equal to the base: about as many, too */
     size_t piece_count;
     struct piece pieces[STRETCH_PIECES_MAX];
 };

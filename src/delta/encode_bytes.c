@@ -1,13 +1,17 @@
-/* Bytes without meaning: zstd, with what stands near by in the base as prefix. */
+/* Bytes without meaning: edits of what they come from in the base, or zstd with that as prefix. */
 #include "decode.h"
 #include "encoder.h"
 
-#include <stdlib.h>
+#include <string.h>
 
-#define PREFIX_MAX ((uint64_t)2 << 20) /* bytes of base gathered for one stretch */
-#define PREFIX_RANGES_MAX 64
-#define SMALL_BASE ((uint64_t)1 << 20) /* a base so small serves as prefix whole */
-#define SLACK_BYTES ((uint64_t)1024)   /* of base around each range: edits shift content */
+#define SMALL_BASE ((uint64_t)OX_OXDL_GATHER_MAX) /* a base so small is gathered whole */
+#define EVERYWHERE_MAX ((size_t)1 << 20) /* so much gathered is always looked through whole */
+#define JOIN_GAP_MAX                                                                               \
+    ((uint64_t)64 * 1024) /* of base between ranges, gathered to have fewer of them */
+
+/* Copies are fast to apply, new bytes are slow where edits model them: at lower efforts zstd has
+ * larger frames that are mostly new bytes. */
+#define SLOW_BYTES ((uint32_t)256 * 1024)
 
 enum ox_code zstd_pack(struct encoder *self, const uint8_t *bytes, size_t n,
                        const struct ox_buf *prefix, int level, size_t limit, bool *fits,
@@ -49,122 +53,187 @@ enum ox_code zstd_pack(struct encoder *self, const uint8_t *bytes, size_t n,
     return OX_OK;
 }
 
-static int by_offset(const void *a, const void *b)
-{
-    const struct ox_oxdl_range *left = a;
-    const struct ox_oxdl_range *right = b;
+/* --- gathering --- */
 
-    return left->offset < right->offset ? -1 : left->offset > right->offset;
+/* The part of the base that a piece most likely comes from. */
+static bool likely_range(const struct encoder *self, const struct piece *piece,
+                         struct ox_oxdl_range *out)
+{
+    uint64_t size = self->base->size_bytes;
+
+    if (!piece->has_base || piece->base >= size) {
+        return false;
+    }
+    *out = (struct ox_oxdl_range){
+        false, piece->base, piece->len < size - piece->base ? piece->len : size - piece->base};
+    return true;
 }
 
-/* Join ranges that lie at most `gap` apart; they are sorted. */
-static void join_ranges(struct encoder *self, uint64_t gap)
+/* Ranges in the order of the pieces, those that follow each other within `gap` joined: so a copy
+ * goes on where it ended. Returns the bytes of all, however many ranges they are. */
+static uint64_t list_ranges(struct encoder *self, const struct piece *pieces, size_t count,
+                            uint64_t gap)
 {
-    size_t kept = 0;
+    uint64_t total = 0;
 
-    for (size_t i = 1; i < self->range_count; i++) {
-        struct ox_oxdl_range *last = &self->ranges[kept];
-        const struct ox_oxdl_range *next = &self->ranges[i];
+    self->range_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct ox_oxdl_range next = {false, 0, 0};
+        struct ox_oxdl_range *last = &self->ranges[self->range_count - (self->range_count > 0)];
+        uint64_t end = last->offset + last->len_bytes;
 
-        if (next->offset <= last->offset + last->len_bytes + gap) {
-            uint64_t end = next->offset + next->len_bytes;
+        if (!likely_range(self, &pieces[i], &next)) {
+            continue;
+        }
+        if (self->range_count > 0 && next.offset >= last->offset && next.offset <= end + gap) {
+            uint64_t next_end = next.offset + next.len_bytes;
 
-            if (end > last->offset + last->len_bytes) {
-                last->len_bytes = end - last->offset;
-            }
+            total += next_end > end ? next_end - end : 0;
+            last->len_bytes = (next_end > end ? next_end : end) - last->offset;
         } else {
-            self->ranges[++kept] = *next;
+            self->ranges[self->range_count++] = next;
+            total += next.len_bytes;
         }
     }
-    self->range_count = self->range_count == 0 ? 0 : kept + 1;
+    return total;
 }
 
-/* Choose the base ranges that serve as prefix for some pieces, and read them. */
-static enum ox_code gather_prefix(struct encoder *self, const struct piece *pieces, size_t count,
-                                  uint64_t target, uint64_t len, struct ox_err *err)
+/* Choose the base ranges that serve n bytes of target; false if they are too many. */
+static bool choose_ranges(struct encoder *self, const struct piece *pieces, size_t count,
+                          uint64_t target, uint64_t n)
 {
     uint64_t size = self->base->size_bytes;
     uint64_t total = 0;
-    size_t at = 0;
-    size_t kept = 0;
-    enum ox_code code;
 
-    self->range_count = 0;
-    if (size == 0) {
-        self->prefix.len_bytes = 0;
-        return OX_OK;
+    if (size <= SMALL_BASE) {
+        self->ranges[0] = (struct ox_oxdl_range){false, 0, size};
+        self->range_count = size > 0;
+        return true;
     }
-    for (size_t i = 0; i < count && size > SMALL_BASE; i++) {
-        if (pieces[i].has_base) {
-            uint64_t start = pieces[i].base > SLACK_BYTES ? pieces[i].base - SLACK_BYTES : 0;
-            uint64_t end = pieces[i].base + pieces[i].len + SLACK_BYTES;
-
-            self->ranges[self->range_count++] =
-                (struct ox_oxdl_range){false, start, (end < size ? end : size) - start};
+    for (uint64_t gap = 16; gap <= JOIN_GAP_MAX; gap *= 4) {
+        total = list_ranges(self, pieces, count, gap);
+        if (total > OX_OXDL_GATHER_MAX || self->range_count <= OX_OXDL_RANGES_MAX) {
+            break;
         }
     }
-    if (self->range_count == 0) { /* all of a small base, or what stands at the same place */
-        uint64_t start = size <= SMALL_BASE ? 0 : target < size ? target : size - 1;
-        uint64_t want = size <= SMALL_BASE ? size : len;
+    if (self->range_count == 0) { /* what stands at the same place */
+        uint64_t start = target < size ? target : size - 1;
 
         self->ranges[self->range_count++] =
-            (struct ox_oxdl_range){false, start, want < size - start ? want : size - start};
+            (struct ox_oxdl_range){false, start, n < size - start ? n : size - start};
+        total = 0;
     }
-    qsort(self->ranges, self->range_count, sizeof(self->ranges[0]), by_offset);
-    join_ranges(self, 0);
-    for (uint64_t gap = SLACK_BYTES; self->range_count > PREFIX_RANGES_MAX; gap *= 2) {
-        join_ranges(self, gap);
-    }
-    while (kept < self->range_count && total < PREFIX_MAX) {
-        struct ox_oxdl_range *range = &self->ranges[kept++];
+    return self->range_count <= OX_OXDL_RANGES_MAX && total <= OX_OXDL_GATHER_MAX;
+}
 
-        if (range->len_bytes > PREFIX_MAX - total) {
-            range->len_bytes = PREFIX_MAX - total;
-        }
-        total += range->len_bytes;
+/* Read the ranges, and put the target's n bytes behind them: the history of edits. */
+static enum ox_code read_ranges(struct encoder *self, const uint8_t *bytes, uint32_t n,
+                                struct ox_err *err)
+{
+    size_t total = 0;
+    size_t at = 0;
+    enum ox_code code;
+
+    for (size_t i = 0; i < self->range_count; i++) {
+        total += (size_t)self->ranges[i].len_bytes;
     }
-    self->range_count = kept;
-    code = buf_resize(&self->prefix, (size_t)total, err);
-    for (size_t i = 0; code == OX_OK && i < kept; i++) {
+    code = buf_resize(&self->prefix, total + n, err);
+    for (size_t i = 0; code == OX_OK && i < self->range_count; i++) {
         code = ox_source_read(self->base, self->ranges[i].offset, self->prefix.data + at,
                               (size_t)self->ranges[i].len_bytes, err);
         at += (size_t)self->ranges[i].len_bytes;
     }
+    if (code == OX_OK) {
+        memcpy(self->prefix.data + total, bytes, n);
+        self->prefix.len_bytes = total;
+    }
     return code;
 }
 
-enum ox_code put_zstd_frame(struct encoder *self, const struct piece *pieces, size_t count,
-                            uint64_t target, const uint8_t *bytes, uint32_t n, size_t beat,
-                            struct ox_buf *out, struct ox_delta_stats *stats, struct ox_err *err)
+/* Where in the gathered bytes each piece likely comes from. */
+static void list_hints(struct encoder *self, const struct piece *pieces, size_t count)
 {
-    bool fits = false;
-    bool better = false;
+    uint32_t at = 0;
+    size_t range = 0;
+    uint64_t start = 0; /* of that range, in the gathered bytes */
+
+    self->hint_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct ox_oxdl_range from = {false, 0, 0};
+
+        if (likely_range(self, &pieces[i], &from)) {
+            while (range < self->range_count &&
+                   (from.offset < self->ranges[range].offset ||
+                    from.offset - self->ranges[range].offset >= self->ranges[range].len_bytes)) {
+                start += self->ranges[range++].len_bytes;
+            }
+            if (range == self->range_count) {
+                return; /* ranges and pieces have one order */
+            }
+            self->hints[self->hint_count++] = (struct edit_hint){
+                at, (uint32_t)(self->prefix.len_bytes + at -
+                               (start + from.offset - self->ranges[range].offset))};
+        }
+        at += pieces[i].len;
+    }
+}
+
+/* --- frames --- */
+
+/* How much of the target is where the hints say? Told in blocks. */
+static uint32_t count_hinted(const struct encoder *self, uint32_t n)
+{
+    enum { BLOCK = 64 };
+    const uint8_t *history = self->prefix.data;
+    uint32_t gathered = (uint32_t)self->prefix.len_bytes;
+    uint32_t same = 0;
+
+    for (size_t i = 0; i < self->hint_count; i++) {
+        uint32_t end = i + 1 < self->hint_count ? self->hints[i + 1].at : n;
+
+        for (uint32_t at = gathered + self->hints[i].at; at + BLOCK <= gathered + end;
+             at += BLOCK) {
+            same +=
+                memcmp(history + at, history + at - self->hints[i].dist, BLOCK) == 0 ? BLOCK : 0;
+        }
+    }
+    return same;
+}
+
+/* One EDIT frame for what is in the history, of less than `limit` bytes of body; else *done is
+ * false. */
+static enum ox_code put_edit_frame(struct encoder *self, uint64_t target, const uint8_t *bytes,
+                                   uint32_t n, size_t limit, struct ox_buf *out,
+                                   struct ox_delta_stats *stats, bool *done, struct ox_err *err)
+{
+    struct edit_effort effort = self->effort->edit;
+    enum ox_code code = OX_OK;
+
+    *done = false;
+    if (self->edit == NULL) {
+        code = edit_encoder_new(&self->edit, err);
+    }
+    effort.everywhere = effort.everywhere || self->prefix.len_bytes <= EVERYWHERE_MAX;
+    if (limit > OX_OXDL_FRAME_BODY_MAX) {
+        limit = OX_OXDL_FRAME_BODY_MAX;
+    }
+    self->body[0].len_bytes = 0;
+    if (code == OX_OK) {
+        code =
+            edit_encode(self->edit, self->prefix.data, (uint32_t)self->prefix.len_bytes, n,
+                        self->hints, self->hint_count, &effort, limit, &self->body[0], done, err);
+    }
+    return code == OX_OK && *done ? put_frame(out, OX_OXDL_EDIT, target, bytes, n, self->ranges,
+                                              self->range_count, &self->body[0], stats, err)
+                                  : code;
+}
+
+static enum ox_code put_raw_frame(struct encoder *self, uint64_t target, const uint8_t *bytes,
+                                  uint32_t n, struct ox_buf *out, struct ox_delta_stats *stats,
+                                  struct ox_err *err)
+{
     enum ox_code code;
 
-    if (!may(self, OX_OXDL_ZSTD)) {
-        goto raw;
-    }
-    if ((code = gather_prefix(self, pieces, count, target, n, err)) != OX_OK ||
-        (code = zstd_pack(self, bytes, n, &self->prefix, self->effort->level_try, n, &fits, err)) !=
-            OX_OK) {
-        return code;
-    }
-    if (fits) {
-        size_t tried = self->packed.len_bytes;
-
-        self->body[0].len_bytes = 0;
-        code = ox_buf_append(&self->body[0], self->packed.data, tried, err);
-        if (code == OX_OK && tried < n - n / 4 && tried - tried / 8 < beat) {
-            code = zstd_pack(self, bytes, n, &self->prefix, self->effort->level_good, tried,
-                             &better, err);
-        }
-        if (code != OX_OK) {
-            return code;
-        }
-        return put_frame(out, OX_OXDL_ZSTD, target, bytes, n, self->ranges, self->range_count,
-                         better ? &self->packed : &self->body[0], stats, err);
-    }
-raw:
     self->body[0].len_bytes = 0;
     code = ox_buf_append(&self->body[0], bytes, n, err);
     return code == OX_OK
@@ -172,30 +241,170 @@ raw:
                : code;
 }
 
+/* The best frame for what is in the history, at most STRETCH_MAX bytes. */
+static enum ox_code put_best_frame(struct encoder *self, uint64_t target, const uint8_t *bytes,
+                                   uint32_t n, size_t beat, struct ox_buf *out,
+                                   struct ox_delta_stats *stats, struct ox_err *err)
+{
+    bool fits = false;
+    bool better = false;
+    size_t tried = n;
+    enum ox_code code = OX_OK;
+
+    if (may(self, OX_OXDL_ZSTD)) {
+        code = zstd_pack(self, bytes, n, &self->prefix, self->effort->level_try, n, &fits, err);
+        tried = fits ? self->packed.len_bytes : n;
+    }
+    if (code == OX_OK && may(self, OX_OXDL_EDIT) &&
+        (tried < n - n / 32 || !may(self, OX_OXDL_ZSTD)) && tried - tried / 2 < beat) {
+        size_t limit = self->effort->tries_all || n < SLOW_BYTES ? tried : n / 2;
+
+        code = put_edit_frame(self, target, bytes, n, limit < tried ? limit : tried, out, stats,
+                              &better, err);
+        if (code != OX_OK || better) {
+            return code;
+        }
+    }
+    if (code != OX_OK || !fits) {
+        return code == OX_OK ? put_raw_frame(self, target, bytes, n, out, stats, err) : code;
+    }
+    self->body[0].len_bytes = 0;
+    code = ox_buf_append(&self->body[0], self->packed.data, tried, err);
+    if (code == OX_OK && tried < n - n / 4 && tried - tried / 8 < beat) {
+        code =
+            zstd_pack(self, bytes, n, &self->prefix, self->effort->level_good, tried, &better, err);
+    }
+    if (code != OX_OK) {
+        return code;
+    }
+    return put_frame(out, OX_OXDL_ZSTD, target, bytes, n, self->ranges, self->range_count,
+                     better ? &self->packed : &self->body[0], stats, err);
+}
+
+/* Frames for pieces of n bytes. Where they come from too many places, half by half. */
+static enum ox_code put_bytes(struct encoder *self, const struct piece *pieces, size_t count,
+                              uint64_t target, const uint8_t *bytes, uint32_t n, size_t beat,
+                              bool *done, struct ox_buf *out, struct ox_delta_stats *stats,
+                              struct ox_err *err)
+{
+    bool bases = may(self, OX_OXDL_ZSTD) || may(self, OX_OXDL_EDIT);
+    enum ox_code code;
+
+    if (!bases) {
+        self->range_count = 0;
+    } else if (!choose_ranges(self, pieces, count, target, n) && count > 1) {
+        size_t half = count / 2;
+        uint32_t first = 0;
+
+        for (size_t i = 0; i < half; i++) {
+            first += pieces[i].len;
+        }
+        code = put_bytes(self, pieces, half, target, bytes, first, beat, done, out, stats, err);
+        return code == OX_OK && *done
+                   ? put_bytes(self, pieces + half, count - half, target + first, bytes + first,
+                               n - first, beat, done, out, stats, err)
+                   : code;
+    }
+    if ((code = read_ranges(self, bytes, n, err)) != OX_OK) {
+        return code;
+    }
+    list_hints(self, pieces, count);
+    *done = false;
+    if (may(self, OX_OXDL_EDIT) && count_hinted(self, n) >= n / 2) {
+        code = put_edit_frame(self, target, bytes, n, n / 2, out, stats, done, err);
+    }
+    if (code != OX_OK || *done || n > STRETCH_MAX) {
+        return code;
+    }
+    *done = true;
+    return put_best_frame(self, target, bytes, n, beat, out, stats, err);
+}
+
+/* Cut the next pieces, at most STRETCH_MAX bytes in all, into self->cut. */
+static size_t cut_pieces(struct encoder *self, const struct piece *pieces, size_t count,
+                         size_t *piece, uint32_t *skip, uint32_t *n)
+{
+    size_t cut = 0;
+
+    *n = 0;
+    while (*piece < count && *n < STRETCH_MAX) {
+        uint32_t left = pieces[*piece].len - *skip;
+        uint32_t take = left < STRETCH_MAX - *n ? left : STRETCH_MAX - *n;
+
+        self->cut[cut] = pieces[*piece];
+        self->cut[cut].base += *skip;
+        self->cut[cut++].len = take;
+        *n += take;
+        *skip += take;
+        if (*skip == pieces[*piece].len) {
+            *skip = 0;
+            (*piece)++;
+        }
+    }
+    return cut;
+}
+
+enum ox_code put_zstd_frame(struct encoder *self, const struct piece *pieces, size_t count,
+                            uint64_t target, const uint8_t *bytes, uint32_t n, size_t beat,
+                            struct ox_buf *out, struct ox_delta_stats *stats, struct ox_err *err)
+{
+    size_t before = out->len_bytes;
+    struct ox_delta_stats stats_before = *stats;
+    size_t piece = 0;
+    uint32_t skip = 0;
+    bool done = false;
+    enum ox_code code = OX_OK;
+
+    if (n <= STRETCH_MAX || may(self, OX_OXDL_EDIT)) {
+        code = put_bytes(self, pieces, count, target, bytes, n, beat, &done, out, stats, err);
+    }
+    if (code != OX_OK || done) {
+        return code;
+    }
+    out->len_bytes = before;
+    *stats = stats_before;
+    while (code == OX_OK && piece < count) {
+        uint32_t take = 0;
+        size_t cut = cut_pieces(self, pieces, count, &piece, &skip, &take);
+
+        code = put_bytes(self, self->cut, cut, target, bytes, take, beat, &done, out, stats, err);
+        target += take;
+        bytes += take;
+    }
+    return code;
+}
+
 enum ox_code encoder_run_whole(struct encoder *encoder, struct ox_buf *out,
                                struct ox_delta_stats *stats, bool *done, struct ox_err *err)
 {
     struct encoder *self = encoder;
     struct ox_oxdl_range all = {false, 0, self->base->size_bytes};
+    uint32_t n = (uint32_t)self->target->size_bytes;
     bool fits = false;
     enum ox_code code;
 
     *done = false;
-    if (!may(self, OX_OXDL_ZSTD) || self->base->size_bytes == 0 || self->target->size_bytes == 0 ||
+    if (self->base->size_bytes == 0 || self->target->size_bytes == 0 ||
         self->base->size_bytes > OX_OXDL_GATHER_MAX ||
         self->target->size_bytes > OX_OXDL_FRAME_TARGET_MAX) {
         return OX_OK;
     }
-    if ((code = read_bytes(self->base, 0, (size_t)all.len_bytes, &self->prefix, err)) != OX_OK ||
-        (code = read_bytes(self->target, 0, (size_t)self->target->size_bytes, &self->bytes, err)) !=
-            OX_OK ||
-        (code = zstd_pack(self, self->bytes.data, self->bytes.len_bytes, &self->prefix,
-                          self->effort->level_whole, OX_OXDL_FRAME_BODY_MAX, &fits, err)) !=
-            OX_OK ||
+    self->ranges[0] = all;
+    self->range_count = 1;
+    self->hint_count = 0;
+    if ((code = read_bytes(self->target, 0, n, &self->bytes, err)) != OX_OK ||
+        (code = read_ranges(self, self->bytes.data, n, err)) != OX_OK) {
+        return code;
+    }
+    if (may(self, OX_OXDL_EDIT)) {
+        return put_edit_frame(self, 0, self->bytes.data, n, SIZE_MAX, out, stats, done, err);
+    }
+    if (!may(self, OX_OXDL_ZSTD) ||
+        (code = zstd_pack(self, self->bytes.data, n, &self->prefix, self->effort->level_whole,
+                          OX_OXDL_FRAME_BODY_MAX, &fits, err)) != OX_OK ||
         !fits) {
         return code;
     }
     *done = true;
-    return put_frame(out, OX_OXDL_ZSTD, 0, self->bytes.data, (uint32_t)self->bytes.len_bytes, &all,
-                     1, &self->packed, stats, err);
+    return put_frame(out, OX_OXDL_ZSTD, 0, self->bytes.data, n, &all, 1, &self->packed, stats, err);
 }

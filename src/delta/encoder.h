@@ -14,8 +14,9 @@ struct encoder {
     const struct effort_row *effort;
     ZSTD_CCtx *zstd;
     struct numbers numbers;
-    struct ox_buf bytes;  /* the stretch's target bytes */
-    struct ox_buf prefix; /* gathered base bytes */
+    struct edit_encoder *edit; /* NULL until it is needed */
+    struct ox_buf bytes;       /* the stretch's target bytes */
+    struct ox_buf prefix;      /* gathered base bytes */
     struct ox_buf diff;
     struct ox_buf planes;
     struct ox_buf packed;    /* one zstd output */
@@ -23,6 +24,9 @@ struct encoder {
     struct ox_buf frames[2]; /* candidates for the stretch */
     struct ox_oxdl_range ranges[STRETCH_PIECES_MAX + 1];
     size_t range_count;
+    struct edit_hint hints[STRETCH_PIECES_MAX];
+    size_t hint_count;
+    struct piece cut[STRETCH_PIECES_MAX];
     struct part parts[3 * STRETCH_PIECES_MAX]; /* of the NUMBERS frame that is being made */
     uint64_t part_bases[3 * STRETCH_PIECES_MAX];
     size_t part_count;

@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define OP(op) ((uint64_t)1 << (op))
-#define OPS_OF_BYTES (OP(OX_OXDL_END) | OP(OX_OXDL_COPY) | OP(OX_OXDL_RAW) | OP(OX_OXDL_ZSTD))
+#define OPS_OF_BYTES                                                                               \
+    (OP(OX_OXDL_END) | OP(OX_OXDL_COPY) | OP(OX_OXDL_RAW) | OP(OX_OXDL_ZSTD) | OP(OX_OXDL_EDIT))
 #define OPS_OF_NUMBERS (OP(OX_OXDL_XOR) | OP(OX_OXDL_SUB) | OP(OX_OXDL_NUMBERS))
 
 static const struct engine engines[] = {

@@ -3,17 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* 2^20 anchors in a table of 2^21 places of 8 bytes: 16 MiB, whatever the base. */
-#define ANCHORS_MAX_LOG2 20
 #define PLACES_LOG2_MIN 10
-#define SPACING_LOG2_MIN 4 /* an anchor each 16 bytes: denser gains nothing */
-#define OFFSET_BITS 40     /* bases up to 1 TiB are indexed */
+#define PROBES 16
+#define UNITS_LOG2 24 /* places are told by a unit of the base; the rest of 32 bits is a tag */
 #define BLOCK_BYTES ((size_t)256 * 1024)
+#define NONE UINT64_MAX
 
 struct anchor_index {
-    unsigned spacing_log2; /* anchors are 2^spacing_log2 bytes apart on the average */
+    const struct ox_source *base;
+    uint64_t from;
+    uint64_t to;
+    uint64_t window;
+    unsigned unit_log2;
     unsigned places_log2;
-    uint64_t places[]; /* tag of 24 bits above the offset + 1; 0: free */
+    uint8_t *unit;    /* bytes of one unit, and INDEX_HASHED before it */
+    uint32_t *places; /* tag above the unit + 1; 0: free */
 };
 
 /* SplitMix64 from the seed "oxdl 2.0": any fixed random numbers would do. */
@@ -84,112 +88,248 @@ const uint64_t roll_gear[256] = {
     0x4e5726069f68fa34u, 0xb8ab5b0e5692b711u, 0xc556d06e38b71768u, 0x016fe4039e212764u,
 };
 
-/* The place and the tag come from the hash spread by a multiplication: its top bits are all zero.
- */
+/* --- scanning --- */
+
+enum ox_code anchor_scan_init(struct anchor_scan *scan, uint64_t window, struct ox_err *err)
+{
+    uint64_t size = 1;
+
+    while (size < window) {
+        size *= 2;
+    }
+    scan->ring = calloc((size_t)size, sizeof(*scan->ring));
+    if (scan->ring == NULL) {
+        return ox_err_nomem(err, "looking for moved content");
+    }
+    scan->mask = size - 1;
+    scan->window = window;
+    anchor_scan_reset(scan);
+    return OX_OK;
+}
+
+void anchor_scan_reset(struct anchor_scan *scan)
+{
+    scan->roll.hash = 0;
+    scan->count = 0;
+    scan->least = UINT64_MAX;
+    scan->least_at = 0;
+}
+
+void anchor_scan_clear(struct anchor_scan *scan)
+{
+    free(scan->ring);
+    *scan = (struct anchor_scan){0};
+}
+
+/* The least of n hashes, of equal ones the last: so a run of one byte has no more anchors than
+ * others. */
+static void choose_among(struct anchor_scan *scan, const uint64_t *hashes, uint64_t n, uint64_t at)
+{
+    uint64_t least = scan->least;
+    uint64_t least_at = scan->least_at;
+
+    for (uint64_t i = 0; i < n; i++) {
+        least_at = hashes[i] <= least ? at + i : least_at;
+        least = hashes[i] <= least ? hashes[i] : least;
+    }
+    scan->least = least;
+    scan->least_at = least_at;
+}
+
+void anchor_scan_choose(struct anchor_scan *scan)
+{
+    uint64_t first = scan->count - scan->window + 1;
+    uint64_t start = first & scan->mask;
+    uint64_t to_end = scan->mask + 1 - start;
+    uint64_t n = scan->window < to_end ? scan->window : to_end;
+
+    scan->least = UINT64_MAX;
+    choose_among(scan, scan->ring + start, n, first);
+    choose_among(scan, scan->ring, scan->window - n, first + n);
+}
+
+/* --- the table --- */
+
+/* Least hashes are all small: spread them over the table. */
 static uint64_t spread(uint64_t hash)
 {
-    return hash * 0x9e3779b97f4a7c15u;
+    hash = (hash ^ hash >> 31) * 0xbf58476d1ce4e5b9u;
+    hash = (hash ^ hash >> 29) * 0x94d049bb133111ebu;
+    return hash ^ hash >> 32;
 }
 
-static bool is_anchor(const struct anchor_index *index, uint64_t hash)
+static uint32_t tag_of(uint64_t mixed)
 {
-    return hash >> (64 - index->spacing_log2) == 0;
+    return (uint32_t)(mixed & 0xff) << UNITS_LOG2;
 }
 
-static void insert(struct anchor_index *index, uint64_t hash, uint64_t offset)
+static void insert(struct anchor_index *index, uint64_t hash, uint64_t end)
 {
     uint64_t mixed = spread(hash);
     uint64_t mask = ((uint64_t)1 << index->places_log2) - 1;
     uint64_t place = mixed >> (64 - index->places_log2);
-    uint64_t entry = (mixed & 0xffffff) << OFFSET_BITS | (offset + 1);
+    uint64_t unit = (end - index->from) >> index->unit_log2;
 
-    for (unsigned probe = 0; probe < 8; probe++, place = (place + 1) & mask) {
+    /* The same content, however often, takes so many places; the first serves. */
+    for (unsigned probe = 0; probe < PROBES; probe++, place = (place + 1) & mask) {
         if (index->places[place] == 0) {
-            index->places[place] = entry;
+            index->places[place] = tag_of(mixed) | (uint32_t)(unit + 1);
             return;
-        }
-        if (index->places[place] >> OFFSET_BITS == entry >> OFFSET_BITS) {
-            return; /* the same content stood earlier: the first place serves */
         }
     }
 }
 
-enum ox_code anchor_index_new(struct anchor_index **out, const struct ox_source *base,
-                              struct ox_stop *stop, struct ox_err *err)
-{
-    struct anchor_index *index;
-    struct roll roll = {0};
-    uint8_t *block = NULL;
-    unsigned spacing_log2 = SPACING_LOG2_MIN;
-    unsigned places_log2 = PLACES_LOG2_MIN;
-    enum ox_code code = OX_OK;
+/* Anchors on their way into the table: so many are looked up together, for memory is slow. */
+#define BATCH 32
 
-    while (base->size_bytes >> spacing_log2 > (uint64_t)1 << ANCHORS_MAX_LOG2) {
-        spacing_log2++;
+struct batch {
+    size_t count;
+    uint64_t hashes[BATCH];
+    uint64_t ends[BATCH];
+};
+
+static void insert_batch(struct anchor_index *index, struct batch *batch)
+{
+#if defined(__GNUC__)
+    for (size_t i = 0; i < batch->count; i++) {
+        __builtin_prefetch(&index->places[spread(batch->hashes[i]) >> (64 - index->places_log2)],
+                           1);
     }
-    while (places_log2 < ANCHORS_MAX_LOG2 + 1 &&
-           (uint64_t)1 << places_log2 < base->size_bytes >> (spacing_log2 - 1)) {
-        places_log2++;
+#endif
+    for (size_t i = 0; i < batch->count; i++) {
+        insert(index, batch->hashes[i], batch->ends[i]);
     }
-    index = calloc(1, sizeof(*index) + (sizeof(uint64_t) << places_log2));
-    block = malloc(BLOCK_BYTES);
-    if (index == NULL || block == NULL) {
-        free(index);
-        free(block);
-        return ox_err_nomem(err, "an index of the base");
+    batch->count = 0;
+}
+
+static enum ox_code fill(struct anchor_index *self, struct ox_stop *stop, struct ox_err *err)
+{
+    struct anchor_scan scan = {0};
+    struct batch batch = {.count = 0};
+    uint8_t *block = malloc(BLOCK_BYTES);
+    enum ox_code code = anchor_scan_init(&scan, self->window, err);
+
+    if (code == OX_OK && block == NULL) {
+        code = ox_err_nomem(err, "an index of the base");
     }
-    index->spacing_log2 = spacing_log2;
-    index->places_log2 = places_log2;
-    for (uint64_t at = 0; code == OX_OK && at < base->size_bytes && at >> OFFSET_BITS == 0;) {
-        uint64_t left = base->size_bytes - at;
+    for (uint64_t at = self->from; code == OX_OK && at < self->to;) {
+        uint64_t left = self->to - at;
         size_t take = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
 
         if (ox_stop_requested(stop)) {
             code = ox_err_set(err, OX_ECANCELED, "stopped while indexing the base");
             break;
         }
-        code = ox_source_read(base, at, block, take, err);
+        code = ox_source_read(self->base, at, block, take, err);
         for (size_t i = 0; code == OX_OK && i < take; i++) {
-            uint64_t hash = roll_byte(&roll, block[i]);
-
-            if (is_anchor(index, hash) && at + i + 1 >= INDEX_WINDOW) {
-                insert(index, hash, at + i + 1);
+            if (anchor_scan_byte(&scan, block[i])) {
+                batch.hashes[batch.count] = scan.least;
+                batch.ends[batch.count++] = self->from + scan.least_at;
+                if (batch.count == BATCH) {
+                    insert_batch(self, &batch);
+                }
             }
         }
         at += take;
     }
+    insert_batch(self, &batch);
+    anchor_scan_clear(&scan);
     free(block);
+    return code;
+}
+
+enum ox_code anchor_index_new(struct anchor_index **out, const struct ox_source *base,
+                              uint64_t from, uint64_t to, uint64_t max_bytes, struct ox_stop *stop,
+                              struct ox_err *err)
+{
+    struct anchor_index *self = calloc(1, sizeof(*self));
+    uint64_t places;
+    enum ox_code code;
+
+    if (self == NULL) {
+        return ox_err_nomem(err, "an index of the base");
+    }
+    self->base = base;
+    self->from = from;
+    self->to = to;
+    self->places_log2 = PLACES_LOG2_MIN;
+    while (sizeof(uint32_t) << (self->places_log2 + 1) <= max_bytes &&
+           (uint64_t)1 << self->places_log2 < (to - from) / (INDEX_WINDOW_MIN / 3)) {
+        self->places_log2++;
+    }
+    places = (uint64_t)1 << self->places_log2;
+    self->window = (to - from) / (places / 3); /* 2 anchors in W bytes: the table is 2/3 full */
+    self->window = self->window < INDEX_WINDOW_MIN ? INDEX_WINDOW_MIN : self->window;
+    while ((to - from) >> self->unit_log2 >= ((uint64_t)1 << UNITS_LOG2) - 1) {
+        self->unit_log2++;
+    }
+    self->unit = malloc(INDEX_HASHED + ((size_t)1 << self->unit_log2));
+    self->places = calloc((size_t)places, sizeof(*self->places));
+    code = self->unit == NULL || self->places == NULL ? ox_err_nomem(err, "an index of the base")
+                                                      : fill(self, stop, err);
     if (code != OX_OK) {
-        free(index);
+        anchor_index_free(self);
         return code;
     }
-    *out = index;
+    *out = self;
     return OX_OK;
 }
 
 void anchor_index_free(struct anchor_index *index)
 {
-    free(index);
+    if (index != NULL) {
+        free(index->unit);
+        free(index->places);
+        free(index);
+    }
 }
 
-bool anchor_index_find(const struct anchor_index *index, uint64_t hash, uint64_t *out_offset)
+uint64_t anchor_index_window(const struct anchor_index *index)
 {
-    uint64_t mixed;
-    uint64_t mask;
-    uint64_t place;
+    return index->window;
+}
 
-    if (!is_anchor(index, hash)) {
-        return false;
-    }
-    mixed = spread(hash);
-    mask = ((uint64_t)1 << index->places_log2) - 1;
-    place = mixed >> (64 - index->places_log2);
-    for (unsigned probe = 0; probe < 8 && index->places[place] != 0;
-         probe++, place = (place + 1) & mask) {
-        if (index->places[place] >> OFFSET_BITS == (mixed & 0xffffff)) {
-            *out_offset = (index->places[place] & (((uint64_t)1 << OFFSET_BITS) - 1)) - 1;
-            return true;
+/* Where in this unit end the bytes that have this hash? */
+static enum ox_code look(struct anchor_index *self, uint64_t unit, uint64_t hash, bool *found,
+                         uint64_t *out_end, struct ox_err *err)
+{
+    uint64_t first = self->from + (unit << self->unit_log2); /* bytes end here, or later */
+    uint64_t last = first + ((uint64_t)1 << self->unit_log2) - 1;
+    uint64_t start = first - self->from < INDEX_HASHED ? self->from : first - INDEX_HASHED;
+    uint64_t sum = 0;
+    enum ox_code code;
+
+    last = last < self->to ? last : self->to;
+    code = ox_source_read(self->base, start, self->unit, (size_t)(last - start), err);
+    for (uint64_t at = start; code == OX_OK && at < last; at++) {
+        sum = (sum << 1) + roll_gear[self->unit[at - start]];
+        if (sum == hash && at + 1 >= first && at + 1 - self->from >= INDEX_HASHED) {
+            *found = true;
+            *out_end = at + 1;
+            break;
         }
     }
-    return false;
+    return code;
+}
+
+enum ox_code anchor_index_find(struct anchor_index *index, uint64_t hash, bool *found,
+                               uint64_t *out_end, struct ox_err *err)
+{
+    uint64_t mixed = spread(hash);
+    uint64_t mask = ((uint64_t)1 << index->places_log2) - 1;
+    uint64_t place = mixed >> (64 - index->places_log2);
+    enum ox_code code = OX_OK;
+
+    *found = false;
+    for (unsigned probe = 0;
+         probe < PROBES && index->places[place] != 0 && !*found && code == OX_OK;
+         probe++, place = (place + 1) & mask) {
+        uint32_t entry = index->places[place];
+
+        if (entry >> UNITS_LOG2 == tag_of(mixed) >> UNITS_LOG2) {
+            code = look(index, (entry & (((uint32_t)1 << UNITS_LOG2) - 1)) - 1, hash, found,
+                        out_end, err);
+        }
+    }
+    return code;
 }

@@ -7,9 +7,10 @@
 
 #include "oxide/base/stop.h"
 #include "pairs.h"
+#include "sync.h"
 
 /** No segment is longer, except equal ones. */
-#define SEGMENT_MAX ((uint64_t)256 * 1024)
+#define SEGMENT_MAX SYNC_SPAN
 
 struct segment {
     uint64_t target; /* offset in the target's flat space; segments follow each other gaplessly */
@@ -20,7 +21,8 @@ struct segment {
     const struct tensor_pair *pair; /* the tensor that it is part of; NULL: bytes */
 };
 
-/** Who chooses how a tensor is predicted: asked once it is known to differ. Sets pair->prediction. */
+/** Who chooses how a tensor is predicted: asked once it is known to differ. Sets pair->prediction.
+ */
 struct tensor_chooser {
     void *ctx;
     enum ox_code (*choose)(void *ctx, struct tensor_pair *pair, struct ox_err *err);
@@ -31,9 +33,11 @@ struct segment_sink {
     enum ox_code (*take)(void *ctx, const struct segment *segment, struct ox_err *err);
 };
 
-/** Segment the whole target. `pairs` may be empty: then all is bytes. */
+/** Segment the whole target. `pairs` may be empty: then all is bytes. index_bytes: that an index of
+ *  the whole base may take. */
 enum ox_code plan_run(const struct ox_source *base, const struct ox_source *target,
                       const struct tensor_pairs *pairs, const struct tensor_chooser *chooser,
-                      struct ox_stop *stop, const struct segment_sink *sink, struct ox_err *err);
+                      uint64_t index_bytes, struct ox_stop *stop, const struct segment_sink *sink,
+                      struct ox_err *err);
 
 #endif

@@ -11,9 +11,9 @@
 #define SIZE_BYTES_MAX ((uint64_t)INT64_MAX)
 
 static const char *const op_words[OX_OXDL_OP_COUNT] = {
-    [OX_OXDL_END] = "end",   [OX_OXDL_COPY] = "copy", [OX_OXDL_RAW] = "raw",
-    [OX_OXDL_ZSTD] = "zstd", [OX_OXDL_XOR] = "xor",   [OX_OXDL_SUB] = "sub",
-    [OX_OXDL_NUMBERS] = "numbers",
+    [OX_OXDL_END] = "end",         [OX_OXDL_COPY] = "copy", [OX_OXDL_RAW] = "raw",
+    [OX_OXDL_ZSTD] = "zstd",       [OX_OXDL_XOR] = "xor",   [OX_OXDL_SUB] = "sub",
+    [OX_OXDL_NUMBERS] = "numbers", [OX_OXDL_EDIT] = "edit",
 };
 
 const char *ox_oxdl_op_word(enum ox_oxdl_op op)

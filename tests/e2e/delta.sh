@@ -133,13 +133,13 @@ done
 
 step "memory: the same amount gives the same patch, whatever the threads; too little is refused"
 make_model mutate noise noise3 --edits 2000 > /dev/null
-for memory in 48M 64M 1G; do
+for memory in 64M 200M 1G; do
     round_trip noise noise3 --memory $memory --threads 1
     mv p.oxdl one.oxdl
     round_trip noise noise3 --memory $memory --threads 4
     cmp -s one.oxdl p.oxdl || fail "--memory $memory: the threads change the patch"
 done
-exits 2 "48M to" oxide delta create noise noise3 -o m.oxdl --memory 16M
+exits 2 "64M to" oxide delta create noise noise3 -o m.oxdl --memory 16M
 exits 2 "--memory" oxide delta create noise noise3 -o m.oxdl --memory lots
 
 step "larger than the window of the first generation: 1 % of 9 MB changed"

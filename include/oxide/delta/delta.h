@@ -19,7 +19,7 @@ OX_MUST_USE enum ox_code ox_delta_engine_parse(const char *word, enum ox_delta_e
 #define OX_DELTA_EFFORT_DEFAULT 3 /* what a server uses on upload */
 #define OX_DELTA_EFFORT_MAX 9
 #define OX_DELTA_MEMORY_DEFAULT ((uint64_t)256 << 20)
-#define OX_DELTA_MEMORY_MIN ((uint64_t)48 << 20) /* what one thread needs with the least tables */
+#define OX_DELTA_MEMORY_MIN ((uint64_t)64 << 20) /* what one thread needs with the least tables */
 #define OX_DELTA_MEMORY_MAX ((uint64_t)1 << 40)
 
 struct ox_delta_options {

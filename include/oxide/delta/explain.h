@@ -4,8 +4,9 @@
  * A frame's bytes belong to what it rebuilds. Where a frame rebuilds several things, its bytes are
  * shared out: with both sides at hand in proportion to the changed bytes of each, else to the bytes
  * of target. Changed are, of numbers, those that the prediction from the base's bytes misses (fresh
- * ones all); of bytes under zstd, those in no run of 8 that stands in the frame's ranges or earlier
- * in the frame; of XOR and SUB frames, those that differ. Shares are whole bytes and add up.
+ * ones all); of bytes as such (zstd, edits), those in no run of 8 that stands in the frame's ranges
+ * or earlier in the frame; of XOR and SUB frames, those that differ. Shares are whole bytes and add
+ * up.
  */
 #ifndef OXIDE_DELTA_EXPLAIN_H
 #define OXIDE_DELTA_EXPLAIN_H

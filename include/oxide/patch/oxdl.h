@@ -35,7 +35,8 @@ enum ox_oxdl_op {
     OX_OXDL_XOR = 4,  /* ranges XOR byte planes in the body */
     OX_OXDL_SUB = 5,  /* ranges + integer differences, folded, in byte planes in the body */
     OX_OXDL_NUMBERS = 6, /* ranges predict numbers; the body says how, and what differs */
-    OX_OXDL_OP_COUNT = 7,
+    OX_OXDL_EDIT = 7,    /* copies of the ranges and of the target, and bytes between them */
+    OX_OXDL_OP_COUNT = 8,
 };
 /** All operations that this release reads. */
 #define OX_OXDL_OPS_KNOWN (((uint64_t)1 << OX_OXDL_OP_COUNT) - 1)

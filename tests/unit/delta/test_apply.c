@@ -169,7 +169,7 @@ struct pair {
     struct ox_buf patch;
 };
 
-/* A small patch with COPY, SUB or XOR, and ZSTD frames. */
+/* A small patch with frames that copy, of numbers, and of edits. */
 static struct pair small_pair(void)
 {
     struct tensors model = {OX_BUF_INIT, OX_BUF_INIT};
@@ -190,7 +190,7 @@ static struct pair small_pair(void)
     pair.target = artifact_single(tensors_file(&model));
     pair.patch = make_patch(pair.base, pair.target, OX_ENGINE_TENSOR, 1, &stats);
     assert_true(stats.frames >= 3 && stats.engine == OX_ENGINE_TENSOR);
-    assert_true(stats.target_bytes[OX_OXDL_COPY] >= 32768 && stats.target_bytes[OX_OXDL_ZSTD] > 0);
+    assert_true(stats.target_bytes[OX_OXDL_COPY] >= 32768 && stats.target_bytes[OX_OXDL_EDIT] > 0);
     return pair;
 }
 

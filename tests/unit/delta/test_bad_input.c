@@ -123,7 +123,9 @@ static void nan_payloads__come_back_to_the_bit(void **state)
             for (size_t e = 0; e < EFFORT_COUNT; e++) {
                 struct ox_delta_stats stats = round_trip(base, target, efforts[e]);
 
-                assert_true(stats.target_bytes[OX_OXDL_NUMBERS] > 0 || floats[k].width == 8);
+                /* few NaNs among floats that have a kind: coded as numbers, so NaNs are, too */
+                assert_true(stats.target_bytes[OX_OXDL_NUMBERS] > 0 || rate > 1 ||
+                            (floats[k].width != 2 && floats[k].width != 4));
             }
             artifact_free(base);
             artifact_free(target);

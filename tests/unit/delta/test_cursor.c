@@ -1,6 +1,5 @@
-/* The cursor and the index of anchors, against plain memory. */
+/* The cursor, against plain memory. */
 #include "../../../src/delta/cursor.h"
-#include "../../../src/delta/index.h"
 #include "helpers.h"
 
 #include <stdlib.h>
@@ -152,77 +151,6 @@ static void jumps__read_little(void **state)
     cursor_clear(&cursor);
 }
 
-/* --- index ---*/
-
-static void index__finds_shifted_content(void **state)
-{
-    struct ox_buf base = noise(6, 200000);
-    struct ox_memory memory;
-    struct ox_source source = source_of(&memory, &base);
-    struct anchor_index *index = NULL;
-    struct roll roll = {0};
-    size_t found = 0;
-
-    (void)state;
-    assert_int_equal(anchor_index_new(&index, &source, NULL, NULL), OX_OK);
-    for (size_t i = 100000; i < 110000; i++) { /* as if it stood at another place */
-        uint64_t hash = roll_byte(&roll, base.data[i]);
-        uint64_t end = 0;
-
-        if (i >= 100000 + INDEX_WINDOW && anchor_index_find(index, hash, &end)) {
-            assert_int_equal(end, i + 1);
-            found++;
-        }
-    }
-    assert_in_range(found, 400, 900); /* one each 16 bytes on the average */
-    anchor_index_free(index);
-    anchor_index_free(NULL);
-    ox_buf_clear(&base);
-}
-
-static void index__of_nothing_finds_nothing(void **state)
-{
-    struct ox_memory memory = {NULL, 0};
-    struct ox_source source = ox_memory_source(&memory);
-    struct anchor_index *index = NULL;
-    uint64_t end = 0;
-
-    (void)state;
-    assert_int_equal(anchor_index_new(&index, &source, NULL, NULL), OX_OK);
-    assert_false(anchor_index_find(index, 0, &end));
-    anchor_index_free(index);
-}
-
-static void index__stops_on_request(void **state)
-{
-    struct ox_buf base = noise(6, 1000);
-    struct ox_memory memory;
-    struct ox_source source = source_of(&memory, &base);
-    struct anchor_index *index = NULL;
-    struct ox_stop stop;
-
-    (void)state;
-    assert_int_equal(ox_stop_init(&stop, NULL), OX_OK);
-    ox_stop_request(&stop);
-    assert_int_equal(anchor_index_new(&index, &source, &stop, NULL), OX_ECANCELED);
-    assert_null(index);
-    ox_stop_clear(&stop);
-    ox_buf_clear(&base);
-}
-
-static void gear__is_pinned(void **state)
-{
-    uint64_t all = 0;
-
-    (void)state;
-    assert_true(roll_gear[0] == 0xbba823b45ca0edc5u);
-    assert_true(roll_gear[255] == 0x016fe4039e212764u);
-    for (int i = 0; i < 256; i++) {
-        all = all * 31 + roll_gear[i];
-    }
-    assert_true(all == 0xe9ec7a6afda91211u); /* a changed table makes other patches */
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,10 +158,6 @@ int main(void)
         cmocka_unit_test(at__past_the_end_lends_nothing),
         cmocka_unit_test(matches__are_those_of_a_naive_model),
         cmocka_unit_test(jumps__read_little),
-        cmocka_unit_test(index__finds_shifted_content),
-        cmocka_unit_test(index__of_nothing_finds_nothing),
-        cmocka_unit_test(index__stops_on_request),
-        cmocka_unit_test(gear__is_pinned),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

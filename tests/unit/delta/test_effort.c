@@ -8,7 +8,8 @@ static bool same_row(const struct effort_row *a, const struct effort_row *b)
 {
     return a->level_try == b->level_try && a->level_good == b->level_good &&
            a->level_whole == b->level_whole && a->mixing == b->mixing &&
-           a->tries_all == b->tries_all && a->zstd_log == b->zstd_log;
+           a->tries_all == b->tries_all && a->zstd_log == b->zstd_log &&
+           a->edit.table_log2 == b->edit.table_log2;
 }
 
 static void row__of_0_is_the_default_and_past_the_end_the_last(void **state)

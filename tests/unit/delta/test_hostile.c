@@ -198,6 +198,7 @@ static void add_all(struct crafted *self)
         {.predictor = PREDICT_NIBBLES, .kind = NUMBER_U8},
         {.predictor = PREDICT_BLOCKS, .kind = 5}, /* Q4_K */
         {.predictor = PREDICT_BLOCKS, .kind = 0}, /* Q8_0 */
+        {.predictor = PREDICT_FACTORS, .kind = NUMBER_BF16, .columns = 8192, .rank = 16},
     };
 
     add_planes(self);

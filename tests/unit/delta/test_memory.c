@@ -308,7 +308,7 @@ static struct artifact *numbers_side(bool is_target, bool cast)
 static void assert_below_cap(const char *what, unsigned effort, struct artifact *base,
                              struct artifact *target)
 {
-    static const unsigned caps_mib[] = {48, 64, 128, 256};
+    static const unsigned caps_mib[] = {64, 128, 256};
     struct capped capped = {base, target, {.effort = effort, .threads = 8}};
     struct job job = {.capped = &capped, .patch_fd = -1};
 
@@ -316,7 +316,7 @@ static void assert_below_cap(const char *what, unsigned effort, struct artifact 
         long cap_kib = (long)caps_mib[i] * 1024;
         long grown;
 
-        if (effort > 3 && i > 0 && i < 3) {
+        if (effort > 3 && i == 1) {
             continue;
         }
         capped.options.memory_bytes = (uint64_t)caps_mib[i] << 20;

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#define INDEX_BYTES ((uint64_t)16 << 20)
+
 struct checked {
     const struct ox_buf *base;
     const struct ox_buf *target;
@@ -68,7 +70,7 @@ static struct checked plan(const struct ox_buf *base, const struct ox_buf *targe
     struct ox_source to = ox_memory_source(&memories[1]);
     struct tensor_pairs none = {NULL, 0};
 
-    assert_int_equal(plan_run(&from, &to, pairs == NULL ? &none : pairs, &chooser, NULL, &sink, NULL), OX_OK);
+    assert_int_equal(plan_run(&from, &to, pairs == NULL ? &none : pairs, &chooser, INDEX_BYTES, NULL, &sink, NULL), OX_OK);
     assert_int_equal(checked.at, target->len_bytes);
     return checked;
 }
@@ -195,7 +197,7 @@ static void stop__between_segments_is_canceled(void **state)
 
     (void)state;
     assert_int_equal(ox_stop_init(&stop, NULL), OX_OK);
-    assert_int_equal(plan_run(&from, &to, &none, &chooser, &stop, &sink, NULL), OX_ECANCELED);
+    assert_int_equal(plan_run(&from, &to, &none, &chooser, INDEX_BYTES, &stop, &sink, NULL), OX_ECANCELED);
     assert_int_equal(checked.segments, 1);
     ox_stop_clear(&stop);
     ox_buf_clear(&base);

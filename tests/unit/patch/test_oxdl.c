@@ -144,14 +144,15 @@ static void header__cut_anywhere_is_refused(void **state)
 
 static void op_words__are_pinned(void **state)
 {
-    static const char *const words[] = {"end", "copy", "raw", "zstd", "xor", "sub", "numbers"};
+    static const char *const words[] = {"end", "copy", "raw",     "zstd",
+                                        "xor", "sub",  "numbers", "edit"};
 
     (void)state;
     for (unsigned op = 0; op < OX_OXDL_OP_COUNT; op++) {
         assert_string_equal(ox_oxdl_op_word((enum ox_oxdl_op)op), words[op]);
     }
     assert_string_equal(ox_oxdl_op_word((enum ox_oxdl_op)77), "unknown");
-    assert_true(OX_OXDL_OPS_KNOWN == 0x7f);
+    assert_true(OX_OXDL_OPS_KNOWN == 0xff);
 }
 
 /* --- frames ---*/
