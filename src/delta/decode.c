@@ -252,6 +252,9 @@ enum ox_code decode_frame(struct decoder *decoder, const struct decode_input *in
         }
         break;
     case OX_OXDL_NUMBERS:
+        if (n > NUMBERS_TARGET_MAX || frame->ranges_bytes > NUMBERS_BASE_MAX) {
+            return wrong_lengths(frame, err);
+        }
         ox_reader_init(&body, frame->body, frame->body_bytes, "frame body");
         if ((code = gather(input, frame, &decoder->gather, err)) == OX_OK &&
             (code = buf_resize(&decoder->out, n, err)) == OX_OK) {

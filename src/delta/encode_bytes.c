@@ -213,7 +213,8 @@ static enum ox_code put_edit_frame(struct encoder *self, uint64_t target, const 
     if (self->edit == NULL) {
         code = edit_encoder_new(&self->edit, err);
     }
-    effort.everywhere = effort.everywhere || self->prefix.len_bytes <= EVERYWHERE_MAX;
+    effort.everywhere = effort.everywhere || self->base->size_bytes <= SMALL_BASE ||
+                        self->prefix.len_bytes <= EVERYWHERE_MAX;
     if (limit > OX_OXDL_FRAME_BODY_MAX) {
         limit = OX_OXDL_FRAME_BODY_MAX;
     }

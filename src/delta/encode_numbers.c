@@ -147,34 +147,58 @@ static void append_range(struct encoder *self, uint64_t offset, uint64_t len)
     }
 }
 
-/* Put a part at the end of the frame, or of a new one where this one is full. */
-static enum ox_code add_part(struct frame *frame, const struct prediction *how, uint32_t len,
-                             uint32_t column, uint64_t base, struct ox_err *err)
+/* Put a part, which a frame can hold, at the end of the frame, or of a new one where this is full.
+ */
+static enum ox_code add_fitting(struct frame *frame, struct part part, uint64_t base,
+                                struct ox_err *err)
 {
     struct encoder *self = frame->self;
-    struct part part = {.how = *how, .target_bytes = len, .column = column};
     uint64_t base_bytes = part_base_bytes(&part);
     enum ox_code code = OX_OK;
 
-    if (len == 0) {
-        return OX_OK;
-    }
-    if (base_bytes > OX_OXDL_GATHER_MAX ||
+    if (base_bytes > NUMBERS_BASE_MAX ||
         (base_bytes > 0 && base + base_bytes > self->base->size_bytes)) {
         frame->fits = false;
         return OX_OK;
     }
-    if (how->predictor == PREDICT_FACTORS && !part_ok(&part)) { /* too few rows */
+    if (part.how.predictor == PREDICT_FACTORS && !part_ok(&part)) { /* too few rows */
         part.how.predictor = PREDICT_SAME;
     }
     if (self->range_count == OX_OXDL_RANGES_MAX || self->part_count == PARTS_MAX ||
-        frame->gathered + base_bytes > OX_OXDL_GATHER_MAX || frame->n + len > NUMBERS_TARGET_MAX) {
+        frame->gathered + base_bytes > NUMBERS_BASE_MAX ||
+        frame->n + part.target_bytes > NUMBERS_TARGET_MAX) {
         code = flush(frame, err);
     }
     append_range(self, base, base_bytes);
     self->parts[self->part_count++] = part;
     frame->gathered += base_bytes;
-    frame->n += len;
+    frame->n += part.target_bytes;
+    return code;
+}
+
+/* Put a part, cut into as many as frames can hold. */
+static enum ox_code add_part(struct frame *frame, const struct prediction *how, uint32_t len,
+                             uint32_t column, uint64_t base, struct ox_err *err)
+{
+    uint32_t unit = prediction_unit(how);
+    enum ox_code code = OX_OK;
+
+    while (code == OX_OK && frame->fits && len > 0) {
+        struct part part = {.how = *how, .target_bytes = len, .column = column};
+
+        if (len > NUMBERS_TARGET_MAX) {
+            part.target_bytes = NUMBERS_TARGET_MAX / unit * unit;
+        }
+        while (part_base_bytes(&part) > NUMBERS_BASE_MAX && part.target_bytes > unit) {
+            part.target_bytes = part.target_bytes / 2 / unit * unit;
+        }
+        code = add_fitting(frame, part, base, err);
+        len -= part.target_bytes;
+        base += part_base_bytes(&part);
+        if (how->columns > 0) {
+            column = (uint32_t)((column + (uint64_t)(part.target_bytes / unit)) % how->columns);
+        }
+    }
     return code;
 }
 

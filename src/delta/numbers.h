@@ -8,6 +8,7 @@
 #include "predict.h"
 
 #define NUMBERS_PARTS_MAX 4096                 /* parts of one frame */
+#define NUMBERS_BASE_MAX ((uint32_t)1 << 20)   /* bytes of the base that it is predicted from */
 #define NUMBERS_TARGET_MAX ((uint32_t)1 << 20) /* bytes that one frame rebuilds */
 
 /** Working memory. Zero-initialise; release with numbers_clear. */

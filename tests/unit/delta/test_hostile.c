@@ -156,7 +156,7 @@ static void add_numbers(struct crafted *self, const struct prediction *how, size
         n += parts[i].target_bytes;
         base_bytes += (size_t)part_base_bytes(&parts[i]);
     }
-    assert_true(base_bytes <= 4 * MIB && n <= NUMBERS_TARGET_MAX);
+    assert_true(base_bytes <= NUMBERS_BASE_MAX && n <= NUMBERS_TARGET_MAX);
     target = bytes_of(base, n);
     for (size_t i = 0; i < n; i += 37) {
         target.data[i] = (uint8_t)(target.data[i] + 1);
@@ -187,6 +187,19 @@ static struct artifact *large_base(void)
     return artifact_single(bytes);
 }
 
+/* So many numbers, or blocks, that neither they nor what predicts them is over the limits. */
+static size_t most_units(const struct prediction *how)
+{
+    struct part part = {.how = *how,
+                        .target_bytes =
+                            NUMBERS_TARGET_MAX / prediction_unit(how) * prediction_unit(how)};
+
+    while (part_base_bytes(&part) > NUMBERS_BASE_MAX) {
+        part.target_bytes -= prediction_unit(how);
+    }
+    return part.target_bytes / prediction_unit(how);
+}
+
 static void add_all(struct crafted *self)
 {
     static const struct prediction hows[] = {
@@ -205,8 +218,7 @@ static void add_all(struct crafted *self)
     add_zstd(self);
     for (unsigned mixes = 0; mixes < 2; mixes++) {
         for (size_t i = 0; i < sizeof(hows) / sizeof(hows[0]); i++) {
-            add_numbers(self, &hows[i], 1, NUMBERS_TARGET_MAX / prediction_unit(&hows[i]),
-                        mixes != 0);
+            add_numbers(self, &hows[i], 1, most_units(&hows[i]), mixes != 0);
         }
     }
     add_planes(self);

@@ -246,6 +246,26 @@ static void folders__against_single_files(void **state)
     artifact_clear(&empties);
 }
 
+/* More of them than one frame of numbers may hold. */
+static void numbers_without_layout__come_back(void **state)
+{
+    struct ox_buf numbers = weights(7, 600000, "F32");
+    struct ox_buf tuned = fine_tuned(&numbers, 8, "F32");
+    struct artifact *from = artifact_copy(numbers.data, numbers.len_bytes);
+    struct artifact *to = artifact_copy(tuned.data, tuned.len_bytes);
+    struct ox_delta_stats stats;
+    struct ox_buf patch = make_patch(from, to, OX_ENGINE_AUTO, 1, &stats);
+
+    (void)state;
+    assert_true(stats.target_bytes[OX_OXDL_NUMBERS] > (uint64_t)2 << 20);
+    (void)assert_round_trip(from, to);
+    ox_buf_clear(&patch);
+    ox_buf_clear(&numbers);
+    ox_buf_clear(&tuned);
+    artifact_free(from);
+    artifact_free(to);
+}
+
 static void external_data__gains_from_its_numbers(void **state)
 {
     size_t count = 30000;
@@ -294,6 +314,7 @@ int main(void)
         cmocka_unit_test(other_formats__claimed_by_magic_alone_are_bytes),
         cmocka_unit_test(folders__of_several_files),
         cmocka_unit_test(folders__against_single_files),
+        cmocka_unit_test(numbers_without_layout__come_back),
         cmocka_unit_test(external_data__gains_from_its_numbers),
     };
 
