@@ -159,12 +159,14 @@ static enum ox_code put_by_pieces(struct encoder *self, const struct stretch *st
  * Do 16 bytes in a row, here and there in the stretch, stand in the base near by at another place
  * than the one that predicts them, or earlier in the stretch? Only then can zstd win over numbers.
  */
-static bool repeats(struct encoder *self)
+static bool repeats(const struct encoder *self, const struct stretch *stretch)
 {
     enum { BITS = 13, STEP = 64, WINDOWS = 16, WINDOW = 1024, RUN = 16 };
     uint32_t places[1 << BITS] = {0};
     const uint8_t *bytes = self->bytes.data;
     size_t n = self->bytes.len_bytes;
+    const struct piece *piece = stretch->pieces;
+    size_t piece_end = piece->len;
     unsigned hits = 0;
 
     if (n < 4 * WINDOW) {
@@ -176,6 +178,13 @@ static bool repeats(struct encoder *self)
     for (size_t w = 0; w < WINDOWS; w++) {
         size_t start = w * ((n - WINDOW) / WINDOWS);
 
+        while (start >= piece_end) {
+            piece_end += (++piece)->len;
+        }
+        if (piece->kind ==
+            PIECE_BYTES) { /* a header repeats itself: that says nothing of numbers */
+            continue;
+        }
         for (size_t i = start; i + RUN <= start + WINDOW; i++) {
             uint32_t place = places[hash16(bytes + i) >> (64 - BITS)];
 
@@ -235,7 +244,7 @@ enum ox_code encoder_run(struct encoder *encoder, const struct stretch *stretch,
         beat = pieces ? self->frames[0].len_bytes : SIZE_MAX;
     }
     if (code == OX_OK && self->frames[1].len_bytes == 0 &&
-        (!pieces || !meaning || self->effort->tries_all || repeats(self))) {
+        (!pieces || !meaning || self->effort->tries_all || repeats(self, stretch))) {
         code =
             put_zstd_frame(self, stretch->pieces, stretch->piece_count, stretch->target,
                            self->bytes.data, stretch->len, beat, &self->frames[1], &counts[1], err);
