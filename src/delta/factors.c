@@ -1,23 +1,12 @@
 #include "factors.h"
 
 #include "cast.h"
+#include "vectors.h"
 
 #include <string.h>
 
 #define TILE 128 /* columns at a time: their factors stay in the cache */
 #define TOGETHER 4
-
-/* The sum of all products is below 2^67: far from what makes the largest float infinite. */
-#define EXPONENT_MAX 100
-
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline))
-#else
-#define INLINE static inline
-#endif
-#if defined(__x86_64__) && defined(__GNUC__)
-#define HAVE_AVX2_PATH 1 /* the same operations on each number, four at a time: the same bits */
-#endif
 
 uint32_t factors_rows(const struct factors_shape *shape)
 {
@@ -48,7 +37,8 @@ static double power_of_half(uint32_t exponent)
 {
     double power = 1;
 
-    for (exponent = exponent < EXPONENT_MAX ? exponent : EXPONENT_MAX; exponent > 0; exponent--) {
+    for (exponent = exponent < FACTORS_EXPONENT_MAX ? exponent : FACTORS_EXPONENT_MAX; exponent > 0;
+         exponent--) {
         power /= 2;
     }
     return power;

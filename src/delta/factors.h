@@ -20,6 +20,9 @@
 #define FACTORS_RANK_MAX 16
 #define FACTORS_COLUMNS_MIN 8
 #define FACTORS_COLUMNS_MAX 8192
+/** Largest exponent. The sum of all products is below 2^67, far from what makes the largest float
+ *  infinite, whatever it is. */
+#define FACTORS_EXPONENT_MAX 100
 
 /** Some numbers of a matrix that follow each other. */
 struct factors_shape {

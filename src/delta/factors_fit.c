@@ -6,6 +6,7 @@
 #include "cast.h"
 #include "decode.h"
 #include "factors.h"
+#include "vectors.h"
 
 #include <string.h>
 
@@ -29,16 +30,6 @@
  */
 #define COARSE 3.0
 #define FACTOR_MAX 1e9
-#define EXPONENT_MAX 100
-
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline))
-#else
-#define INLINE static inline
-#endif
-#if defined(__x86_64__) && defined(__GNUC__)
-#define HAVE_AVX2_PATH 1 /* the same operations on each number, four at a time: the same bits */
-#endif
 
 struct fit {
     const struct factors_shape *shape;
@@ -441,7 +432,8 @@ static void round_columns(struct fit *self, uint8_t *factors, double scale[R_MAX
         double times;
 
         scale[k] = 1;
-        for (; size > 0 && exponent < EXPONENT_MAX && scale[k] * size > step * 1.5; exponent++) {
+        for (; size > 0 && exponent < FACTORS_EXPONENT_MAX && scale[k] * size > step * 1.5;
+             exponent++) {
             scale[k] /= 2;
         }
         times = k < self->shape->rank && size > 0 ? root(size / scale[k]) * root(n) : 0;

@@ -1,5 +1,7 @@
 #include "lowrank.h"
 
+#include "vectors.h"
+
 #include <string.h>
 
 #define R LOWRANK_MAX
@@ -9,15 +11,6 @@
 #define LANES 4
 typedef double lanes
     __attribute__((vector_size(LANES * sizeof(double)), aligned(sizeof(double)), may_alias));
-
-#if defined(__GNUC__)
-#define INLINE static inline __attribute__((always_inline))
-#else
-#define INLINE static inline
-#endif
-#if defined(__x86_64__) && defined(__GNUC__)
-#define HAVE_AVX2_PATH 1 /* the same operations on each number, four at a time: the same bits */
-#endif
 
 /* How much of what was learnt about the patterns each row leaves. */
 #define MEMORY 0.98

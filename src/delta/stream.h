@@ -7,7 +7,7 @@
  * prediction, under contexts that both sides know: the magnitude of the prediction, the size of the
  * update near by; or, where nothing predicts, the number itself by its own statistics.
  *
- * A coder is a row in the table of stream.c. To add one: a row there, its functions in a file of
+ * To add a coder: a value in enum coder_id and its cases in stream.c, its functions in a file of
  * its own, a section in docs/oxdl.md.
  */
 #ifndef OXIDE_DELTA_STREAM_H
@@ -78,8 +78,8 @@ enum stream_mixing {
 
 /** Append the coding of `numbers` (stream->count of them): the smaller one, if `mixes`. */
 enum ox_code stream_encode(struct stream_coder *coder, const struct stream *stream,
-                           const uint8_t *numbers, bool mixes,
-                           struct ox_buf *body, struct ox_err *err);
+                           const uint8_t *numbers, bool mixes, struct ox_buf *body,
+                           struct ox_err *err);
 
 /** About how many bytes stream_encode would take, tables and all, in a fraction of its time. */
 enum ox_code stream_cost(struct stream_coder *coder, const struct stream *stream,

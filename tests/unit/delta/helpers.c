@@ -8,6 +8,9 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 /* --- bytes ---*/
 
@@ -524,4 +527,40 @@ struct ox_buf file_bytes(const char *path)
 
     assert_int_equal(ox_file_read_all(path, 16 << 20, &bytes, NULL), OX_OK);
     return bytes;
+}
+
+/* --- memory ---*/
+
+long max_rss_kib(void)
+{
+    struct rusage usage;
+
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+}
+
+long growth_kib(void (*run)(const void *job), const void *job)
+{
+    long growth = -1;
+    int ends[2];
+    int status = 0;
+    pid_t pid;
+
+    assert_int_equal(pipe(ends), 0);
+    pid = fork();
+    if (pid == 0) {
+        long before = max_rss_kib();
+
+        run(job);
+        growth = max_rss_kib() - before;
+        _exit(write(ends[1], &growth, sizeof(growth)) == sizeof(growth) ? 0 : 1);
+    }
+    (void)close(ends[1]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 ||
+        read(ends[0], &growth, sizeof(growth)) != sizeof(growth)) {
+        growth = -1;
+    }
+    (void)close(ends[0]);
+    return growth;
 }

@@ -102,4 +102,10 @@ const char *in_folder(void **state, const char *name);
 void write_file(const char *path, const char *text);
 struct ox_buf file_bytes(const char *path);
 
+/* --- memory ---*/
+/** Peak resident memory of this process. */
+long max_rss_kib(void);
+/** KiB by which the peak grows while a child process does the job; -1 if it fails. */
+long growth_kib(void (*run)(const void *job), const void *job);
+
 #endif

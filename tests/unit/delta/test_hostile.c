@@ -261,14 +261,6 @@ static long write_largest(struct artifact *base, FILE *file)
                : -1;
 }
 
-static long max_rss_kib(void)
-{
-    struct rusage usage;
-
-    (void)getrusage(RUSAGE_SELF, &usage);
-    return usage.ru_maxrss;
-}
-
 static enum ox_code drop(void *ctx, uint64_t offset, const void *bytes, size_t len,
                          struct ox_err *err)
 {

@@ -125,8 +125,9 @@ struct job {
     const struct capped *capped;
 };
 
-static void create(const struct job *job)
+static void create(const void *arg)
 {
+    const struct job *job = arg;
     struct ox_delta_options options = {.threads = 2};
     struct ox_fd_io io = {job->patch_fd, "patch"};
     struct ox_output output = ox_fd_output(&io);
@@ -139,8 +140,9 @@ static void create(const struct job *job)
 }
 
 /* The promised digest is made up: to hash the target once more would tell nothing about memory. */
-static void apply(const struct job *job)
+static void apply(const void *arg)
 {
+    const struct job *job = arg;
     off_t size = lseek(job->patch_fd, 0, SEEK_END);
     struct ox_fd_io io = {job->patch_fd, "patch"};
     struct ox_source patch = ox_fd_source(&io, (uint64_t)size);
@@ -152,41 +154,6 @@ static void apply(const struct job *job)
         fprintf(stderr, "apply: %s\n", err.msg);
         _exit(1);
     }
-}
-
-static long max_rss_kib(void)
-{
-    struct rusage usage;
-
-    (void)getrusage(RUSAGE_SELF, &usage);
-    return usage.ru_maxrss;
-}
-
-/* KiB by which the peak grows while a child process does the job; -1 if it fails. */
-static long growth_kib(void (*run)(const struct job *job), const struct job *job)
-{
-    long growth = -1;
-    int ends[2];
-    int status = 0;
-    pid_t pid;
-
-    assert_int_equal(pipe(ends), 0);
-    pid = fork();
-    if (pid == 0) {
-        long before = max_rss_kib();
-
-        run(job);
-        growth = max_rss_kib() - before;
-        _exit(write(ends[1], &growth, sizeof(growth)) == sizeof(growth) ? 0 : 1);
-    }
-    (void)close(ends[1]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 ||
-        read(ends[0], &growth, sizeof(growth)) != sizeof(growth)) {
-        growth = -1;
-    }
-    (void)close(ends[0]);
-    return growth;
 }
 
 static void memory__stays_bounded_for_any_size(void **state)
@@ -246,8 +213,9 @@ static enum ox_code feed_explain(void *ctx, const void *bytes, size_t len_bytes,
     return ox_explain_feed(ctx, bytes, len_bytes, err);
 }
 
-static void create_capped(const struct job *job)
+static void create_capped(const void *arg)
 {
+    const struct job *job = arg;
     const struct capped *capped = job->capped;
     struct ox_explain_spec spec = {&capped->base->side, &capped->target->side, NULL};
     const struct ox_explanation *told = NULL;

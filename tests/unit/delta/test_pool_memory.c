@@ -93,8 +93,9 @@ static enum ox_code target_read(void *ctx, uint64_t offset, void *out, size_t le
 static struct ox_source base = {NULL, BASE_BYTES, stream_read};
 static struct ox_source target = {NULL, BASE_BYTES + 2 * INSERTED_BYTES, target_read};
 
-static void create(int patch_fd)
+static void create(const void *arg)
 {
+    int patch_fd = *(const int *)arg;
     struct ox_fd_io io = {patch_fd, "patch"};
     struct ox_output output = ox_fd_output(&io);
     struct ox_pool1_options options = {NULL, NULL};
@@ -115,8 +116,9 @@ static enum ox_code swallow(void *ctx, const void *bytes, size_t len, struct ox_
     return OX_OK;
 }
 
-static void apply(int patch_fd)
+static void apply(const void *arg)
 {
+    int patch_fd = *(const int *)arg;
     struct ox_fd_io io = {patch_fd, "patch"};
     struct ox_source patch = ox_fd_source(&io, (uint64_t)lseek(patch_fd, 0, SEEK_END));
     struct ox_output output = {NULL, swallow};
@@ -129,45 +131,11 @@ static void apply(int patch_fd)
     }
 }
 
-static long max_rss_kib(void)
-{
-    struct rusage usage;
-
-    (void)getrusage(RUSAGE_SELF, &usage);
-    return usage.ru_maxrss;
-}
-
-/* KiB by which the peak grows while a child process does the job; -1 if it fails. */
-static long growth_kib(void (*run)(int patch_fd), int patch_fd)
-{
-    long growth = -1;
-    int ends[2];
-    int status = 0;
-    pid_t pid;
-
-    assert_int_equal(pipe(ends), 0);
-    pid = fork();
-    if (pid == 0) {
-        long before = max_rss_kib();
-
-        run(patch_fd);
-        growth = max_rss_kib() - before;
-        _exit(write(ends[1], &growth, sizeof(growth)) == sizeof(growth) ? 0 : 1);
-    }
-    (void)close(ends[1]);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 ||
-        read(ends[0], &growth, sizeof(growth)) != sizeof(growth)) {
-        growth = -1;
-    }
-    (void)close(ends[0]);
-    return growth;
-}
-
 static void memory__does_not_grow_with_the_files(void **state)
 {
     FILE *patch;
     long grown;
+    int patch_fd;
 
     (void)state;
     if (SANITIZED) {
@@ -176,13 +144,13 @@ static void memory__does_not_grow_with_the_files(void **state)
     }
     patch = tmpfile();
     assert_non_null(patch);
-    grown = growth_kib(create, fileno(patch));
+    patch_fd = fileno(patch);
+    grown = growth_kib(create, &patch_fd);
     print_message("create: %ld KiB for a base of %llu MiB\n", grown,
                   (unsigned long long)(BASE_BYTES >> 20));
     assert_in_range(grown, 0, CREATE_MAX_KIB);
-    assert_in_range(lseek(fileno(patch), 0, SEEK_END), 2 * INSERTED_BYTES,
-                    2 * INSERTED_BYTES + 200);
-    grown = growth_kib(apply, fileno(patch));
+    assert_in_range(lseek(patch_fd, 0, SEEK_END), 2 * INSERTED_BYTES, 2 * INSERTED_BYTES + 200);
+    grown = growth_kib(apply, &patch_fd);
     print_message("apply: %ld KiB\n", grown);
     assert_in_range(grown, 0, APPLY_MAX_KIB);
     (void)fclose(patch);
