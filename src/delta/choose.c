@@ -5,8 +5,9 @@
 
 #include <string.h>
 
-/* A sample: so many windows of so many bytes, spread over the tensor. */
+/* A sample: so many windows of so many numbers, in at most so many bytes, spread over the tensor. */
 #define WINDOWS 8
+#define WINDOW_NUMBERS ((uint64_t)1024)
 #define WINDOW_BYTES ((uint64_t)4096)
 
 /* Smaller tensors are predicted by default: a trial costs more than it can win. */
@@ -74,20 +75,22 @@ uint32_t choose_threshold(enum number_kind kind, const uint8_t *base, const uint
     uint32_t largest_gone = 0;
     uint32_t smallest_kept = UINT32_MAX;
 
-    for (size_t i = 0; i + width <= n; i += width) {
-        uint32_t magnitude = number_magnitude(kind, base + i);
-
-        if (magnitude == 0) {
-            continue;
-        }
+    for (size_t i = 0; i + width <= n; i += width) { /* few: mostly that is all */
         if (is_zero(target + i, width)) {
+            uint32_t magnitude = number_magnitude(kind, base + i);
+
             largest_gone = magnitude > largest_gone ? magnitude : largest_gone;
-        } else {
-            smallest_kept = magnitude < smallest_kept ? magnitude : smallest_kept;
         }
     }
     if (largest_gone == 0) {
         return 0;
+    }
+    for (size_t i = 0; i + width <= n; i += width) {
+        uint32_t magnitude = number_magnitude(kind, base + i);
+
+        if (magnitude != 0 && magnitude < smallest_kept && !is_zero(target + i, width)) {
+            smallest_kept = magnitude;
+        }
     }
     return largest_gone < smallest_kept ? largest_gone + 1 : smallest_kept;
 }
@@ -151,7 +154,8 @@ static enum ox_code read_sample(struct chooser *self, const struct tensor_pair *
     uint64_t length = prediction_jumps(how) || how->predictor == PREDICT_NONE
                           ? pair->target_bytes
                           : tensor_pair_common(pair);
-    uint64_t window = WINDOW_BYTES / unit * unit;
+    uint64_t bytes = WINDOW_NUMBERS * ox_dtype_info(pair->dtype)->block_bytes; /* of all ways */
+    uint64_t window = (bytes > 0 && bytes < WINDOW_BYTES ? bytes : WINDOW_BYTES) / unit * unit;
     uint64_t step = length / WINDOWS / unit * unit;
     enum ox_code code = OX_OK;
 

@@ -388,7 +388,8 @@ static enum ox_code runs_put(struct contexts *self, struct ox_buf *out, struct o
         (code = ox_rans_freqs_put(&self->freqs, out, err)) != OX_OK) {
         return code;
     }
-    return ox_rans_encode(&self->freqs, 1, self->zeros, self->steps, self->run_count, out, err);
+    return ox_rans_encode(&self->freqs, 1, false, self->zeros, self->steps, self->run_count, out,
+                          err);
 }
 
 static enum ox_code runs_read(struct contexts *self, const struct stream *stream,

@@ -72,7 +72,7 @@
 
 #define CHUNK 4096 /* numbers that are decoded at a time: what they need stays in the cache */
 #define COUNT_APART_MIN 16384
-#define SAMPLE_RUNS 48 /* by which longer streams choose how they are coded */
+#define SAMPLE_RUNS 24 /* by which longer streams choose how they are coded */
 #define SAMPLE_RUN 1024
 
 /* How a stream is coded. */
@@ -84,7 +84,7 @@ struct plan {
 };
 
 struct static_coder {
-    bool vectors;
+    enum vector_path vectors;
     struct symbols symbols;
     struct ox_rans_counts counts;
     struct ox_rans_counts other_counts[3];
@@ -116,15 +116,15 @@ enum ox_code static_coder_new(struct static_coder **out, struct ox_err *err)
         return code;
     }
     self->contexts.decoder = self->decoder;
-    static_coder_use_vectors(self, true);
+    static_coder_use_vectors(self, VECTORS_DEPOSIT);
     *out = self;
     return OX_OK;
 }
 
-void static_coder_use_vectors(struct static_coder *coder, bool vectors)
+void static_coder_use_vectors(struct static_coder *coder, enum vector_path most)
 {
-    coder->vectors = vectors;
-    ox_rans_decoder_use_vectors(coder->decoder, vectors);
+    coder->vectors = most;
+    ox_rans_decoder_use_vectors(coder->decoder, most != VECTORS_NONE);
 }
 
 void static_coder_free(struct static_coder *coder)
@@ -476,9 +476,9 @@ enum ox_code static_encode(struct static_coder *coder, const struct stream *stre
          (code = ox_buf_append(body, coder->raw.data, coder->raw.len_bytes, err)) != OX_OK)) {
         goto out;
     }
-    code =
-        ox_rans_encode(&coder->freqs, ox_rans_lanes(stream->count, cost / 2048),
-                       coder->all_contexts.data, coder->all_symbols.data, stream->count, body, err);
+    code = ox_rans_encode(&coder->freqs, ox_rans_lanes(stream->count, cost / 2048),
+                          coder->vectors != VECTORS_NONE, coder->all_contexts.data,
+                          coder->all_symbols.data, stream->count, body, err);
 out:
     if (code != OX_OK) {
         body->len_bytes = start;

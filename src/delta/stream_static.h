@@ -3,15 +3,15 @@
 #define OXIDE_DELTA_STREAM_STATIC_H
 
 #include "stream.h"
+#include "vectors.h"
 
 /** Working memory. */
 struct static_coder;
 enum ox_code static_coder_new(struct static_coder **out, struct ox_err *err);
 void static_coder_free(struct static_coder *coder);
 
-/** Use the processor's vectors where it has them (as a new coder does), or never. Both give the
- * same bytes; tests compare them. */
-void static_coder_use_vectors(struct static_coder *coder, bool vectors);
+/** Use the best of the processor's vectors up to `most`; a new coder uses the best there are. */
+void static_coder_use_vectors(struct static_coder *coder, enum vector_path most);
 
 /** As the functions of stream.h. */
 enum ox_code static_encode(struct static_coder *coder, const struct stream *stream,

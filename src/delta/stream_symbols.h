@@ -7,6 +7,7 @@
 #define OXIDE_DELTA_STREAM_SYMBOLS_H
 
 #include "stream.h"
+#include "vectors.h"
 
 /** What a symbol says. Values are pinned: they stand in patches. */
 enum symbol_meaning {
@@ -24,7 +25,7 @@ struct symbols {
     enum symbol_meaning meaning;
     uint8_t kept_bits; /* SYMBOL_TOP: bits of the mantissa in a symbol, 0 to symbols_kept_max() */
     uint16_t lowest;   /* SYMBOL_TOP: symbol 2 is this magnitude, less the bits that are not kept */
-    bool vectors;      /* use the processor's */
+    enum vector_path vectors;
     /* A symbol's least size, or magnitude, and how many raw bits follow it. */
     uint32_t first[SYMBOL_COUNT];
     uint8_t raw_bits[SYMBOL_COUNT];
@@ -37,8 +38,8 @@ struct symbols {
 /** Most mantissa bits that a symbol may keep, for floats of 2 or 4 bytes. */
 unsigned symbols_kept_max(enum number_kind kind);
 
-/** Fill the tables; use the processor's vectors where it has them, or never: both give the same. */
-void symbols_init(struct symbols *symbols, bool vectors);
+/** Fill the tables. The best of the processor's vectors up to `most` are used. */
+void symbols_init(struct symbols *symbols, enum vector_path most);
 
 /** Bytes that raw bits of `count` numbers may take, at most, with room to write ahead. */
 size_t symbols_raw_max(const struct symbols *symbols, size_t count);

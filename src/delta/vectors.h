@@ -14,4 +14,11 @@
 #define HAVE_AVX2_PATH 1
 #endif
 
+/** Which of a processor's vectors a coder uses; all give the same bytes, and tests compare them. */
+enum vector_path {
+    VECTORS_NONE,    /* the portable path */
+    VECTORS_GATHER,  /* of x86-64: AVX2, which gathers raw bits from memory */
+    VECTORS_DEPOSIT, /* and deposits them by BMI2, on processors that are quick at that */
+};
+
 #endif

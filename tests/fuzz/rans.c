@@ -98,6 +98,8 @@ static void round_trip(struct fuzz_input *input, const uint8_t *contexts, uint8_
     struct ox_rans_freqs read;
     struct ox_reader reader;
     struct ox_buf out = OX_BUF_INIT;
+    struct ox_buf portable = OX_BUF_INIT;
+    size_t tables;
     unsigned lanes = 1u << take_u8(input) % 6;
     uint8_t *wanted = exact_memory(count);
 
@@ -109,13 +111,18 @@ static void round_trip(struct fuzz_input *input, const uint8_t *contexts, uint8_
     ox_rans_freqs_from_counts(&freqs, &counts);
     check_freqs(&freqs);
     must(ox_rans_freqs_put(&freqs, &out, NULL) == OX_OK);
-    must(ox_rans_encode(&freqs, lanes, contexts, wanted, count, &out, NULL) == OX_OK);
+    tables = out.len_bytes;
+    must(ox_rans_encode(&freqs, lanes, true, contexts, wanted, count, &out, NULL) == OX_OK);
+    must(ox_rans_encode(&freqs, lanes, false, contexts, wanted, count, &portable, NULL) == OX_OK);
+    must(portable.len_bytes == out.len_bytes - tables &&
+         memcmp(portable.data, out.data + tables, portable.len_bytes) == 0);
     ox_reader_init(&reader, out.data, out.len_bytes, "symbols");
     must(ox_rans_freqs_read(&read, &reader, NULL) == OX_OK);
     must(decode_all_ways(&read, contexts, symbols, count, &reader) == OX_OK);
     must(ox_reader_left(&reader) == 0);
     must(memcmp(symbols, wanted, count) == 0);
     free(wanted);
+    ox_buf_clear(&portable);
     ox_buf_clear(&out);
 }
 

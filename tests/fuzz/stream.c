@@ -52,7 +52,7 @@ static void make_coders(void)
     if (coder == NULL) {
         must(stream_coder_new(&coder, NULL) == OX_OK);
         must(static_coder_new(&portable, NULL) == OX_OK);
-        static_coder_use_vectors(portable, false);
+        static_coder_use_vectors(portable, VECTORS_NONE);
     }
 }
 

@@ -60,10 +60,11 @@ uint64_t ox_rans_cost(const struct ox_rans_counts *counts, const struct ox_rans_
 unsigned ox_rans_lanes(size_t n, uint64_t cost_bytes);
 
 /**
- * Append the coded symbols. contexts[i] < OX_RANS_CONTEXTS_MAX; lanes is a power of two.
+ * Append the coded symbols. contexts[i] < OX_RANS_CONTEXTS_MAX; lanes is a power of two. The
+ * processor's vectors are used where it has them, or never: both give the same bytes.
  * Errors: OX_ENOMEM, OX_EINVAL for a symbol without a frequency in its context.
  */
-OX_MUST_USE enum ox_code ox_rans_encode(const struct ox_rans_freqs *freqs, unsigned lanes,
+OX_MUST_USE enum ox_code ox_rans_encode(const struct ox_rans_freqs *freqs, unsigned lanes, bool vectors,
                                         const uint8_t *contexts, const uint8_t *symbols, size_t n,
                                         struct ox_buf *out, struct ox_err *err);
 

@@ -144,6 +144,7 @@ static void sample_clear(struct sample *self)
 
 struct coders {
     struct static_coder *vectors;
+    struct static_coder *gathers;
     struct static_coder *portable;
 };
 
@@ -153,10 +154,12 @@ static int set_up(void **state)
 
     *state = self;
     if (self == NULL || static_coder_new(&self->vectors, NULL) != OX_OK ||
+        static_coder_new(&self->gathers, NULL) != OX_OK ||
         static_coder_new(&self->portable, NULL) != OX_OK) {
         return 1;
     }
-    static_coder_use_vectors(self->portable, false);
+    static_coder_use_vectors(self->gathers, VECTORS_GATHER);
+    static_coder_use_vectors(self->portable, VECTORS_NONE);
     return 0;
 }
 
@@ -165,6 +168,7 @@ static int tear_down(void **state)
     struct coders *self = *state;
 
     static_coder_free(self->vectors);
+    static_coder_free(self->gathers);
     static_coder_free(self->portable);
     free(self);
     return 0;
@@ -182,9 +186,10 @@ static enum ox_code decode(struct static_coder *coder, const struct sample *samp
     return code;
 }
 
-/* Both coders give the same body, and both get the numbers back from it. Its length. */
+/* All coders give the same body, and get the numbers back from it. Its length. */
 static size_t assert_goes_there_and_back(const struct coders *coders, const struct sample *sample)
 {
+    struct static_coder *decoders[] = {coders->vectors, coders->gathers, coders->portable};
     size_t len = sample->stream.count * number_kinds[sample->stream.kind].width;
     struct ox_buf body = OX_BUF_INIT;
     struct ox_buf other = OX_BUF_INIT;
@@ -199,10 +204,9 @@ static size_t assert_goes_there_and_back(const struct coders *coders, const stru
         static_encode(coders->portable, &sample->stream, sample->numbers, &other, NULL), OX_OK);
     assert_int_equal(body.len_bytes, other.len_bytes);
     assert_memory_equal(body.data, other.data, body.len_bytes);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < sizeof(decoders) / sizeof(decoders[0]); i++) {
         memset(numbers, 0x5a, len);
-        assert_int_equal(decode(i == 0 ? coders->vectors : coders->portable, sample, body.data,
-                                body.len_bytes, numbers, &used),
+        assert_int_equal(decode(decoders[i], sample, body.data, body.len_bytes, numbers, &used),
                          OX_OK);
         assert_int_equal(used, body.len_bytes);
         assert_memory_equal(numbers, sample->numbers, len);

@@ -65,14 +65,24 @@ static void count(struct world *self, size_t n)
     ox_rans_freqs_from_counts(&self->freqs, &self->counts);
 }
 
-/* Tables and symbols into self->out. */
+/* Tables and symbols into self->out, the same by vectors and without. */
 static void encode(struct world *self, size_t n, unsigned lanes)
 {
+    struct ox_buf portable = OX_BUF_INIT;
+    size_t tables;
+
     self->out.len_bytes = 0;
     assert_int_equal(ox_rans_freqs_put(&self->freqs, &self->out, NULL), OX_OK);
-    assert_int_equal(
-        ox_rans_encode(&self->freqs, lanes, self->contexts, self->symbols, n, &self->out, NULL),
-        OX_OK);
+    tables = self->out.len_bytes;
+    assert_int_equal(ox_rans_encode(&self->freqs, lanes, true, self->contexts, self->symbols, n,
+                                    &self->out, NULL),
+                     OX_OK);
+    assert_int_equal(ox_rans_encode(&self->freqs, lanes, false, self->contexts, self->symbols, n,
+                                    &portable, NULL),
+                     OX_OK);
+    assert_int_equal(portable.len_bytes, self->out.len_bytes - tables);
+    assert_memory_equal(portable.data, self->out.data + tables, portable.len_bytes);
+    ox_buf_clear(&portable);
 }
 
 static enum ox_code decode(struct world *self, const void *bytes, size_t len, size_t n)
@@ -286,10 +296,12 @@ static void encode__refuses_symbols_without_a_frequency(void **state)
             self->symbols[7] = (uint8_t)s;
         }
     }
-    assert_int_equal(
-        ox_rans_encode(&self->freqs, 4, self->contexts, self->symbols, 1000, &self->out, NULL),
-        OX_EINVAL);
-    assert_int_equal(self->out.len_bytes, before);
+    for (unsigned lanes = 4; lanes <= OX_RANS_LANES_MAX; lanes *= 2) {
+        assert_int_equal(ox_rans_encode(&self->freqs, lanes, true, self->contexts, self->symbols,
+                                        1000, &self->out, NULL),
+                         OX_EINVAL);
+        assert_int_equal(self->out.len_bytes, before);
+    }
 }
 
 /* On the heap with exact bounds, which a sanitizer watches. */
