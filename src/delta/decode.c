@@ -21,24 +21,46 @@ void decoder_clear(struct decoder *decoder)
     decoder->zstd = NULL;
 }
 
-/* A patch whose frames make each of the buffers large in turn must not have them all at a time.
- * Ours hardly do: their frames have at most 1 MiB but for copies, and for small targets made whole.
- */
-#define LARGE_BYTES ((size_t)6 << 20)
+/* What a decoder may hold between frames, beside what the next one needs anyway. */
+#define HELD_BYTES ((size_t)7 << 20)
+#define NUMBERS_HELD ((size_t)21 << 18) /* what a frame of numbers may need */
+#define EDIT_HELD ((size_t)5 << 19)
 
+static size_t held(const struct decoder *decoder)
+{
+    return decoder->out.cap_bytes + decoder->gather.cap_bytes + decoder->planes.cap_bytes +
+           numbers_held(&decoder->numbers) + (decoder->edit == NULL ? 0 : EDIT_HELD);
+}
+
+static void keep_small(struct ox_buf *buf, size_t len_bytes)
+{
+    if (buf->cap_bytes > 2 * len_bytes) {
+        ox_buf_clear(buf);
+    }
+}
+
+/* A patch whose frames make each of the buffers large in turn must not have them all at a time. */
 static void let_go(struct decoder *decoder, const struct ox_oxdl_frame *frame)
 {
-    if (frame->op == OX_OXDL_NUMBERS) {
-        if (decoder->out.len_bytes + decoder->gather.len_bytes + decoder->planes.len_bytes >
-            LARGE_BYTES) {
-            ox_buf_clear(&decoder->out);
-            ox_buf_clear(&decoder->gather);
-            ox_buf_clear(&decoder->planes);
-        }
-    } else if (frame->op != OX_OXDL_COPY &&
-               (size_t)frame->target_bytes + frame->ranges_bytes > LARGE_BYTES / 2) {
+    bool numbers = frame->op == OX_OXDL_NUMBERS;
+    bool edit = frame->op == OX_OXDL_EDIT;
+    size_t more = (size_t)frame->target_bytes + frame->body_bytes +
+                  (frame->op == OX_OXDL_COPY ? 0 : frame->ranges_bytes) +
+                  (numbers ? NUMBERS_HELD : 0) + (edit ? EDIT_HELD : 0);
+
+    if (held(decoder) + more <= HELD_BYTES) {
+        return;
+    }
+    if (!numbers || numbers_held(&decoder->numbers) > NUMBERS_HELD) {
         numbers_clear(&decoder->numbers);
     }
+    if (!edit) {
+        edit_model_free(decoder->edit);
+        decoder->edit = NULL;
+    }
+    ox_buf_clear(&decoder->planes);
+    keep_small(&decoder->out, frame->target_bytes);
+    keep_small(&decoder->gather, frame->ranges_bytes);
 }
 
 enum ox_code buf_resize(struct ox_buf *buf, size_t len_bytes, struct ox_err *err)
@@ -218,6 +240,9 @@ enum ox_code decode_frame(struct decoder *decoder, const struct decode_input *in
     struct ox_reader body;
     enum ox_code code;
 
+    if (!ox_oxdl_frame_fits(frame->op, n, frame->ranges_bytes, frame->body_bytes)) {
+        return wrong_lengths(frame, err);
+    }
     let_go(decoder, frame);
     switch (frame->op) {
     case OX_OXDL_COPY:
@@ -252,9 +277,6 @@ enum ox_code decode_frame(struct decoder *decoder, const struct decode_input *in
         }
         break;
     case OX_OXDL_NUMBERS:
-        if (n > NUMBERS_TARGET_MAX || frame->ranges_bytes > NUMBERS_BASE_MAX) {
-            return wrong_lengths(frame, err);
-        }
         ox_reader_init(&body, frame->body, frame->body_bytes, "frame body");
         if ((code = gather(input, frame, &decoder->gather, err)) == OX_OK &&
             (code = buf_resize(&decoder->out, n, err)) == OX_OK) {

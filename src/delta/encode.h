@@ -11,8 +11,9 @@
 #include "pairs.h"
 
 #define STRETCH_MAX ((uint32_t)1 << 20) /* bytes of target; a body then always fits its frame */
-/* ... of bytes alone, which become edits: what they come from is gathered, and rarely longer. */
-#define STRETCH_BYTES_MAX (((uint32_t)4 << 20) - ((uint32_t)256 << 10))
+/* ... of bytes alone, which become edits: what they come from, of the same length, fits the frame.
+ */
+#define STRETCH_BYTES_MAX ((uint32_t)2 << 20)
 #define STRETCH_PIECES_MAX 1024
 
 enum piece_kind {

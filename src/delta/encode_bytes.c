@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-#define SMALL_BASE ((uint64_t)OX_OXDL_GATHER_MAX) /* a base so small is gathered whole */
+#define SMALL_BASE                                                                                 \
+    ((uint64_t)OX_OXDL_GATHER_MAX)       /* a base so small is always looked through whole */
 #define EVERYWHERE_MAX ((size_t)1 << 20) /* so much gathered is always looked through whole */
 #define JOIN_GAP_MAX                                                                               \
     ((uint64_t)64 * 1024) /* of base between ranges, gathered to have fewer of them */
@@ -98,32 +99,43 @@ static uint64_t list_ranges(struct encoder *self, const struct piece *pieces, si
     return total;
 }
 
+/* What a frame of n bytes may gather, whatever its body has. */
+static uint64_t gather_max(uint64_t n)
+{
+    uint64_t most =
+        OX_OXDL_FRAME_ALL_MAX - n - (n < OX_OXDL_FRAME_BODY_MAX ? n : OX_OXDL_FRAME_BODY_MAX);
+
+    return most < OX_OXDL_GATHER_MAX ? most : OX_OXDL_GATHER_MAX;
+}
+
 /* Choose the base ranges that serve n bytes of target; false if they are too many. */
 static bool choose_ranges(struct encoder *self, const struct piece *pieces, size_t count,
                           uint64_t target, uint64_t n)
 {
     uint64_t size = self->base->size_bytes;
+    uint64_t most = gather_max(n);
     uint64_t total = 0;
 
-    if (size <= SMALL_BASE) {
+    if (size <= most) {
         self->ranges[0] = (struct ox_oxdl_range){false, 0, size};
         self->range_count = size > 0;
         return true;
     }
     for (uint64_t gap = 16; gap <= JOIN_GAP_MAX; gap *= 4) {
         total = list_ranges(self, pieces, count, gap);
-        if (total > OX_OXDL_GATHER_MAX || self->range_count <= OX_OXDL_RANGES_MAX) {
+        if (total > most || self->range_count <= OX_OXDL_RANGES_MAX) {
             break;
         }
     }
     if (self->range_count == 0) { /* what stands at the same place */
         uint64_t start = target < size ? target : size - 1;
 
+        n = n < most ? n : most;
         self->ranges[self->range_count++] =
             (struct ox_oxdl_range){false, start, n < size - start ? n : size - start};
         total = 0;
     }
-    return self->range_count <= OX_OXDL_RANGES_MAX && total <= OX_OXDL_GATHER_MAX;
+    return self->range_count <= OX_OXDL_RANGES_MAX && total <= most;
 }
 
 /* Read the ranges, and put the target's n bytes behind them: the history of edits. */
@@ -215,9 +227,10 @@ static enum ox_code put_edit_frame(struct encoder *self, uint64_t target, const 
     }
     effort.everywhere = effort.everywhere || self->base->size_bytes <= SMALL_BASE ||
                         self->prefix.len_bytes <= EVERYWHERE_MAX;
-    if (limit > OX_OXDL_FRAME_BODY_MAX) {
-        limit = OX_OXDL_FRAME_BODY_MAX;
-    }
+    limit = limit < OX_OXDL_FRAME_BODY_MAX ? limit : OX_OXDL_FRAME_BODY_MAX;
+    limit = limit < OX_OXDL_FRAME_ALL_MAX - n - self->prefix.len_bytes
+                ? limit
+                : OX_OXDL_FRAME_ALL_MAX - n - self->prefix.len_bytes;
     self->body[0].len_bytes = 0;
     if (code == OX_OK) {
         code =
@@ -382,13 +395,18 @@ enum ox_code encoder_run_whole(struct encoder *encoder, struct ox_buf *out,
     struct ox_oxdl_range all = {false, 0, self->base->size_bytes};
     uint32_t n = (uint32_t)self->target->size_bytes;
     bool fits = false;
+    size_t limit = OX_OXDL_FRAME_BODY_MAX;
     enum ox_code code;
 
     *done = false;
     if (self->base->size_bytes == 0 || self->target->size_bytes == 0 ||
         self->base->size_bytes > OX_OXDL_GATHER_MAX ||
-        self->target->size_bytes > OX_OXDL_FRAME_TARGET_MAX) {
+        self->target->size_bytes > OX_OXDL_FRAME_TARGET_MAX ||
+        self->base->size_bytes + self->target->size_bytes >= OX_OXDL_FRAME_ALL_MAX) {
         return OX_OK;
+    }
+    if (limit > OX_OXDL_FRAME_ALL_MAX - n - self->base->size_bytes) {
+        limit = (size_t)(OX_OXDL_FRAME_ALL_MAX - n - self->base->size_bytes);
     }
     self->ranges[0] = all;
     self->range_count = 1;
@@ -402,7 +420,7 @@ enum ox_code encoder_run_whole(struct encoder *encoder, struct ox_buf *out,
     }
     if (!may(self, OX_OXDL_ZSTD) ||
         (code = zstd_pack(self, self->bytes.data, n, &self->prefix, self->effort->level_whole,
-                          OX_OXDL_FRAME_BODY_MAX, &fits, err)) != OX_OK ||
+                          limit, &fits, err)) != OX_OK ||
         !fits) {
         return code;
     }

@@ -25,6 +25,7 @@ struct frame {
     const uint8_t *bytes;
     uint32_t n;
     uint64_t gathered; /* bytes of the base */
+    size_t quants;     /* 4-bit numbers, and those of blocks */
     uint32_t mixing;   /* bytes of parts that the slow coder pays for */
     struct ox_buf *out;
     struct ox_delta_stats *stats;
@@ -37,6 +38,7 @@ static void begin(struct frame *frame)
     frame->bytes += frame->n;
     frame->n = 0;
     frame->gathered = 0;
+    frame->quants = 0;
     frame->mixing = 0;
     frame->self->part_count = 0;
     frame->self->range_count = 0;
@@ -147,6 +149,12 @@ static void append_range(struct encoder *self, uint64_t offset, uint64_t len)
     }
 }
 
+/* A byte may have two of them. */
+static size_t quants_of(const struct part *part)
+{
+    return part_count(part, SLOT_QUANTS) + part_count(part, SLOT_QUANTS8);
+}
+
 /* Put a part, which a frame can hold, at the end of the frame, or of a new one where this is full.
  */
 static enum ox_code add_fitting(struct frame *frame, struct part part, uint64_t base,
@@ -166,12 +174,14 @@ static enum ox_code add_fitting(struct frame *frame, struct part part, uint64_t 
     }
     if (self->range_count == OX_OXDL_RANGES_MAX || self->part_count == PARTS_MAX ||
         frame->gathered + base_bytes > NUMBERS_BASE_MAX ||
+        frame->quants + quants_of(&part) > STREAM_GIVEN_MAX ||
         frame->n + part.target_bytes > NUMBERS_TARGET_MAX) {
         code = flush(frame, err);
     }
     append_range(self, base, base_bytes);
     self->parts[self->part_count++] = part;
     frame->gathered += base_bytes;
+    frame->quants += quants_of(&part);
     frame->n += part.target_bytes;
     return code;
 }
@@ -189,7 +199,8 @@ static enum ox_code add_part(struct frame *frame, const struct prediction *how, 
         if (len > NUMBERS_TARGET_MAX) {
             part.target_bytes = NUMBERS_TARGET_MAX / unit * unit;
         }
-        while (part_base_bytes(&part) > NUMBERS_BASE_MAX && part.target_bytes > unit) {
+        while ((part_base_bytes(&part) > NUMBERS_BASE_MAX || quants_of(&part) > STREAM_GIVEN_MAX) &&
+               part.target_bytes > unit) {
             part.target_bytes = part.target_bytes / 2 / unit * unit;
         }
         code = add_fitting(frame, part, base, err);

@@ -26,6 +26,13 @@ void numbers_clear(struct numbers *self)
     *self = (struct numbers){.coder = NULL};
 }
 
+size_t numbers_held(const struct numbers *self)
+{
+    return self->predicted.cap_bytes + self->contexts.cap_bytes + self->values.cap_bytes +
+           self->stream_parts.cap_bytes + self->factors.cap_bytes + self->fitting.cap_bytes +
+           self->parts.cap_bytes + (self->coder == NULL ? 0 : stream_coder_held(self->coder));
+}
+
 /* --- parts --- */
 
 static enum ox_code put_part(const struct part *part, struct ox_buf *body, struct ox_err *err)
@@ -178,10 +185,17 @@ static size_t count_slot(const struct walk *walk, enum slot slot)
     return count;
 }
 
-/* Are the slot's numbers those of neighbouring parts that the base's bytes predict as they are?
- * Then nothing needs to be copied: *target and *base say where they begin. */
-static bool find_in_place(const struct walk *walk, enum slot slot, size_t *target, size_t *base)
+/* Where the slot's numbers stand together, if they do: then nothing needs to be copied. */
+struct place {
+    bool values;    /* those of neighbouring parts, as they are */
+    bool predicted; /* and the base's bytes predict them, as they are */
+    size_t target;
+    size_t base;
+};
+
+static struct place find_place(const struct walk *walk, enum slot slot)
 {
+    struct place place = {true, true, 0, 0};
     size_t target_at = 0;
     size_t base_at = 0;
     bool begun = false;
@@ -191,19 +205,21 @@ static bool find_in_place(const struct walk *walk, enum slot slot, size_t *targe
         const struct part *part = &walk->parts[i];
         bool here = part_count(part, slot) > 0;
 
-        if (here && (part->how.predictor != PREDICT_SAME || ended)) {
-            return false;
+        if (here) {
+            place.values = place.values && !ended && part_is_plain(part, slot);
+            place.predicted = place.predicted && part->how.predictor == PREDICT_SAME;
         }
         if (here && !begun) {
-            *target = target_at;
-            *base = base_at;
+            place.target = target_at;
+            place.base = base_at;
         }
-        ended = begun && !here;
+        ended = ended || (begun && !here);
         begun = begun || here;
         target_at += part->target_bytes;
         base_at += (size_t)part_base_bytes(part);
     }
-    return begun;
+    place.predicted = place.predicted && place.values;
+    return place;
 }
 
 static enum ox_code list_parts(struct numbers *self, const struct walk *walk, enum slot slot,
@@ -298,8 +314,7 @@ static enum ox_code gather_slot(struct numbers *self, const struct walk *walk, e
     size_t width = number_kinds[kind].width;
     size_t count = count_slot(walk, slot);
     bool contexts = slot_has_contexts(slot);
-    size_t target_at = 0;
-    size_t base_at = 0;
+    struct place place;
     enum ox_code code;
 
     *out =
@@ -307,9 +322,9 @@ static enum ox_code gather_slot(struct numbers *self, const struct walk *walk, e
     if (count == 0) {
         return OX_OK;
     }
-    if (count > STREAM_COUNT_MAX) {
+    if (count > (contexts ? STREAM_GIVEN_MAX : STREAM_COUNT_MAX)) {
         return ox_err_set(err, OX_ECORRUPT, "a frame has a stream of %zu numbers, %zu can be",
-                          count, STREAM_COUNT_MAX);
+                          count, contexts ? STREAM_GIVEN_MAX : STREAM_COUNT_MAX);
     }
     if ((code = list_parts(self, walk, slot, &out->stream, err)) != OX_OK) {
         return code;
@@ -317,18 +332,19 @@ static enum ox_code gather_slot(struct numbers *self, const struct walk *walk, e
     if (slot == SLOT_FACTORS) {
         return gather_factors(self, out, err);
     }
-    if (find_in_place(walk, slot, &target_at, &base_at)) {
-        out->in_place = true;
-        out->values = walk->target + target_at;
-        out->stream.predicted = walk->base + base_at;
+    place = find_place(walk, slot);
+    out->in_place = place.values;
+    if (place.predicted) {
+        out->values = walk->target + place.target;
+        out->stream.predicted = walk->base + place.base;
         return OX_OK;
     }
     if ((code = buf_resize(&self->predicted, count * width, err)) != OX_OK ||
-        (code = buf_resize(&self->values, count * width, err)) != OX_OK ||
+        (!place.values && (code = buf_resize(&self->values, count * width, err)) != OX_OK) ||
         (contexts && (code = buf_resize(&self->contexts, count, err)) != OX_OK)) {
         return code;
     }
-    out->values = self->values.data;
+    out->values = place.values ? walk->target + place.target : self->values.data;
     out->stream.predicted = self->predicted.data;
     out->stream.contexts = contexts ? self->contexts.data : NULL;
     predict_slot(self, walk, slot);

@@ -7,9 +7,11 @@
 
 #include "predict.h"
 
+#include "oxide/patch/oxdl.h"
+
 #define NUMBERS_PARTS_MAX 4096                 /* parts of one frame */
-#define NUMBERS_BASE_MAX ((uint32_t)1 << 20)   /* bytes of the base that it is predicted from */
-#define NUMBERS_TARGET_MAX ((uint32_t)1 << 20) /* bytes that one frame rebuilds */
+#define NUMBERS_BASE_MAX OX_OXDL_NUMBERS_MAX   /* bytes of the base that it is predicted from */
+#define NUMBERS_TARGET_MAX OX_OXDL_NUMBERS_MAX /* bytes that one frame rebuilds */
 
 /** Working memory. Zero-initialise; release with numbers_clear. */
 struct numbers {
@@ -23,6 +25,8 @@ struct numbers {
     struct ox_buf parts; /* decoder: of the frame at hand */
 };
 void numbers_clear(struct numbers *self);
+/** Bytes that it holds, about. */
+size_t numbers_held(const struct numbers *self);
 
 /** Append the body for parts that together have n bytes of target; `base` holds the bytes that
  *  they are predicted from, one part's after the other's. */

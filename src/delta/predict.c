@@ -526,6 +526,11 @@ size_t part_count(const struct part *part, enum slot slot)
     return rows[part->how.predictor].count(part, slot);
 }
 
+bool part_is_plain(const struct part *part, enum slot slot)
+{
+    return slot != SLOT_FACTORS && rows[part->how.predictor].extract == plain_extract;
+}
+
 enum number_kind slot_kind(enum slot slot)
 {
     if (slot == SLOT_FACTORS) {

@@ -75,6 +75,8 @@ uint64_t part_base_offset(const struct prediction *how, uint64_t target_at);
 size_t part_count(const struct part *part, enum slot slot);
 /** FACTORS: the part as its factors see it. */
 struct factors_shape part_shape(const struct part *part);
+/** Are the part's numbers in a slot its bytes, as they stand in the target? */
+bool part_is_plain(const struct part *part, enum slot slot);
 enum number_kind slot_kind(enum slot slot);
 bool slot_is_fresh(enum slot slot);
 /** Do parts give explicit contexts in this slot? */

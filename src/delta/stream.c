@@ -61,21 +61,28 @@ void stream_coder_free(struct stream_coder *coder)
     }
 }
 
+#define STATIC_HELD ((size_t)1 << 20)
+#define MIXING_HELD ((size_t)3 << 20)
+
+size_t stream_coder_held(const struct stream_coder *coder)
+{
+    return STATIC_HELD + (coder->mixing == NULL ? 0 : MIXING_HELD);
+}
+
 static enum ox_code want_mixing(struct stream_coder *self, struct ox_err *err)
 {
     return self->mixing != NULL ? OX_OK : mixing_coder_new(&self->mixing, err);
 }
 
 enum ox_code stream_encode(struct stream_coder *coder, const struct stream *stream,
-                           const uint8_t *numbers, bool mixes,
-                           struct ox_buf *body, struct ox_err *err)
+                           const uint8_t *numbers, bool mixes, struct ox_buf *body,
+                           struct ox_err *err)
 {
     size_t start = body->len_bytes;
     enum ox_code code;
 
     if ((code = ox_buf_put_u8(body, CODER_STATIC, err)) != OX_OK ||
-        (code = static_encode(coder->fast, stream, numbers, body, err)) != OX_OK ||
-        !mixes) {
+        (code = static_encode(coder->fast, stream, numbers, body, err)) != OX_OK || !mixes) {
         return code;
     }
     coder->body.len_bytes = 0;

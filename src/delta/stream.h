@@ -17,7 +17,10 @@
 #include "oxide/base/reader.h"
 
 /** Most numbers of one stream: a decoder's memory is bounded by it. */
-#define STREAM_COUNT_MAX ((size_t)1 << 21)
+#define STREAM_COUNT_MAX ((size_t)1 << 20)
+
+/** The same of a stream that comes with contexts. */
+#define STREAM_GIVEN_MAX ((size_t)1 << 19)
 
 /** Contexts that a predictor may tell apart by itself. */
 #define STREAM_CONTEXTS_MAX 32
@@ -68,6 +71,8 @@ struct stream {
 struct stream_coder;
 enum ox_code stream_coder_new(struct stream_coder **out, struct ox_err *err);
 void stream_coder_free(struct stream_coder *coder);
+/** Bytes that a decoder holds, about. */
+size_t stream_coder_held(const struct stream_coder *coder);
 
 /** May streams be coded by the slow coder, too, that learns as it goes? */
 enum stream_mixing {

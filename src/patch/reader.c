@@ -105,6 +105,18 @@ static enum ox_code check_sizes(const struct ox_oxdl_reader *self, uint64_t targ
     return OX_OK;
 }
 
+bool ox_oxdl_frame_fits(enum ox_oxdl_op op, uint64_t target_bytes, uint64_t ranges_bytes,
+                        uint64_t body_bytes)
+{
+    bool numbers = op == OX_OXDL_XOR || op == OX_OXDL_SUB || op == OX_OXDL_NUMBERS;
+
+    return target_bytes <= (numbers ? OX_OXDL_NUMBERS_MAX : OX_OXDL_FRAME_TARGET_MAX) &&
+           ranges_bytes <= (numbers ? OX_OXDL_NUMBERS_MAX : OX_OXDL_GATHER_MAX) &&
+           body_bytes <= OX_OXDL_FRAME_BODY_MAX &&
+           (op == OX_OXDL_COPY ||
+            target_bytes + ranges_bytes + body_bytes <= OX_OXDL_FRAME_ALL_MAX);
+}
+
 /* The front of the frame in `in`. OX_OK with its fields, ranges included. Where it is not whole,
  * self->need_bytes is what it has at least: looking again byte after byte would be quadratic. */
 static enum ox_code parse_front(struct ox_oxdl_reader *self, struct ox_reader *in,
@@ -139,9 +151,13 @@ static enum ox_code parse_front(struct ox_oxdl_reader *self, struct ox_reader *i
         }
         gathered += self->ranges[i].len_bytes;
     }
-    if (gathered > OX_OXDL_GATHER_MAX) {
-        return ox_err_set(err, OX_ECORRUPT, "a frame gathers %llu bytes, at most %u can be",
-                          (unsigned long long)gathered, OX_OXDL_GATHER_MAX);
+    if (!ox_oxdl_frame_fits((enum ox_oxdl_op)op, target_bytes, gathered, body_bytes)) {
+        return ox_err_set(
+            err, OX_ECORRUPT,
+            "a frame of operation %s rebuilds %llu bytes from %llu of ranges and %llu "
+            "of body, which are more than it can",
+            ox_oxdl_op_word((enum ox_oxdl_op)op), (unsigned long long)target_bytes,
+            (unsigned long long)gathered, (unsigned long long)body_bytes);
     }
     frame->op = (enum ox_oxdl_op)op;
     frame->target_offset = self->target_offset;

@@ -20,7 +20,9 @@
 #define OX_OXDL_FRAME_BODY_MAX ((uint32_t)1 << 20)   /* bytes of patch in one frame's body */
 #define OX_OXDL_RANGES_MAX 256                       /* ranges that one frame names */
 #define OX_OXDL_GATHER_MAX ((uint32_t)4 << 20)       /* bytes of those ranges together */
-#define OX_OXDL_HEADER_MAX ((uint32_t)16 << 20)      /* bytes of header: file tables dominate */
+#define OX_OXDL_FRAME_ALL_MAX ((uint32_t)5 << 20)    /* of target, ranges and body; but of copies */
+#define OX_OXDL_NUMBERS_MAX ((uint32_t)1 << 20) /* of target, and of ranges: xor, sub, numbers */
+#define OX_OXDL_HEADER_MAX ((uint32_t)16 << 20) /* bytes of header: file tables dominate */
 
 /**
  * Operations: how a frame's target bytes come about. Numbers are pinned; bit `op` of the header's
@@ -28,16 +30,19 @@
  * delta/decode.c, its encoder in delta/encode.c, a section in docs/oxdl.md.
  */
 enum ox_oxdl_op {
-    OX_OXDL_END = 0,  /* no target; the number of frames */
-    OX_OXDL_COPY = 1, /* the ranges, one after the other */
-    OX_OXDL_RAW = 2,  /* the body */
-    OX_OXDL_ZSTD = 3, /* the body is a zstd frame; the ranges, one after the other, its prefix */
-    OX_OXDL_XOR = 4,  /* ranges XOR byte planes in the body */
-    OX_OXDL_SUB = 5,  /* ranges + integer differences, folded, in byte planes in the body */
+    OX_OXDL_END = 0,     /* no target; the number of frames */
+    OX_OXDL_COPY = 1,    /* the ranges, one after the other */
+    OX_OXDL_RAW = 2,     /* the body */
+    OX_OXDL_ZSTD = 3,    /* the body is a zstd frame; the ranges, one after the other, its prefix */
+    OX_OXDL_XOR = 4,     /* ranges XOR byte planes in the body */
+    OX_OXDL_SUB = 5,     /* ranges + integer differences, folded, in byte planes in the body */
     OX_OXDL_NUMBERS = 6, /* ranges predict numbers; the body says how, and what differs */
     OX_OXDL_EDIT = 7,    /* copies of the ranges and of the target, and bytes between them */
     OX_OXDL_OP_COUNT = 8,
 };
+/** May a frame have so many bytes? What readers need of memory is bounded by it. */
+bool ox_oxdl_frame_fits(enum ox_oxdl_op op, uint64_t target_bytes, uint64_t ranges_bytes,
+                        uint64_t body_bytes);
 /** All operations that this release reads. */
 #define OX_OXDL_OPS_KNOWN (((uint64_t)1 << OX_OXDL_OP_COUNT) - 1)
 

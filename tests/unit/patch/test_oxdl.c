@@ -170,9 +170,11 @@ static struct ox_buf random_patch(struct ox_rng *rng, uint64_t base_bytes, size_
         struct ox_oxdl_range ranges[OX_OXDL_RANGES_MAX];
         size_t count = ox_rng_below(rng, 4) == 0 ? ox_rng_below(rng, OX_OXDL_RANGES_MAX + 1)
                                                  : ox_rng_below(rng, 4);
-        uint32_t n = (uint32_t)ox_rng_below(
-                         rng, ox_rng_below(rng, 5) == 0 ? OX_OXDL_FRAME_TARGET_MAX : 100) +
-                     1;
+        enum ox_oxdl_op op = (enum ox_oxdl_op)(1 + ox_rng_below(rng, OX_OXDL_OP_COUNT - 1));
+        uint32_t most = ox_oxdl_frame_fits(op, OX_OXDL_FRAME_TARGET_MAX, 0, 0)
+                            ? OX_OXDL_FRAME_TARGET_MAX
+                            : OX_OXDL_NUMBERS_MAX;
+        uint32_t n = (uint32_t)ox_rng_below(rng, ox_rng_below(rng, 5) == 0 ? most : 100) + 1;
 
         for (size_t j = 0; j < count; j++) {
             uint64_t limit = base_bytes;
@@ -185,7 +187,7 @@ static struct ox_buf random_patch(struct ox_rng *rng, uint64_t base_bytes, size_
         }
         {
             struct ox_oxdl_frame frame = {
-                .op = (enum ox_oxdl_op)(1 + ox_rng_below(rng, OX_OXDL_OP_COUNT - 1)),
+                .op = op,
                 .target_offset = at,
                 .target_bytes = n,
                 .sum = ox_rng_u64(rng),
@@ -276,6 +278,36 @@ static void overhead__keeps_what_the_format_promises(void **state)
     put_frame(&bytes, OX_OXDL_COPY, 0, "", 0, &range, 1, NULL, 0);
     assert_true(bytes.len_bytes + 4 <= 40);
     ox_buf_clear(&bytes);
+}
+
+/* Bytes of target, ranges and body that are just allowed; one more of any is refused. */
+static void sizes__over_their_limits_are_refused(void **state)
+{
+    static const struct {
+        enum ox_oxdl_op op;
+        uint32_t target, ranges, body;
+        bool bounds[3]; /* is it this one that may not grow? */
+    } rows[] = {
+        {OX_OXDL_COPY, 4 << 20, 4 << 20, 0, {true, true, false}},
+        {OX_OXDL_RAW, 1 << 20, 0, 1 << 20, {false, false, true}},
+        {OX_OXDL_ZSTD, 4 << 20, 1 << 20, 0, {true, true, true}},
+        {OX_OXDL_EDIT, 2 << 20, 2 << 20, 1 << 20, {true, true, true}},
+        {OX_OXDL_XOR, 1 << 20, 1 << 20, 1 << 20, {true, true, true}},
+        {OX_OXDL_SUB, 1 << 20, 1 << 20, 1 << 20, {true, true, true}},
+        {OX_OXDL_NUMBERS, 1 << 20, 1 << 20, 1 << 20, {true, true, true}},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint32_t target = rows[i].target;
+        uint32_t ranges = rows[i].ranges;
+        uint32_t body = rows[i].body;
+
+        assert_true(ox_oxdl_frame_fits(rows[i].op, target, ranges, body));
+        assert_true(ox_oxdl_frame_fits(rows[i].op, target + 1, ranges, body) != rows[i].bounds[0]);
+        assert_true(ox_oxdl_frame_fits(rows[i].op, target, ranges + 1, body) != rows[i].bounds[1]);
+        assert_true(ox_oxdl_frame_fits(rows[i].op, target, ranges, body + 1) != rows[i].bounds[2]);
+    }
 }
 
 static void gather__over_its_limit_is_refused(void **state)
@@ -413,6 +445,7 @@ int main(void)
         cmocka_unit_test(frames__of_every_kind_go_there_and_back),
         cmocka_unit_test(frame__is_pinned),
         cmocka_unit_test(overhead__keeps_what_the_format_promises),
+        cmocka_unit_test(sizes__over_their_limits_are_refused),
         cmocka_unit_test(gather__over_its_limit_is_refused),
         cmocka_unit_test(cut__at_every_byte_is_refused),
         cmocka_unit_test(flips__at_every_bit_are_survived),
