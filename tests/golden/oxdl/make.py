@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Makes the golden patches, from docs/oxdl.md alone: it shares no code with oxide.
 
-usage: make.py    writes good/, bad/ and ../oxdl1/ anew (needs the zstd command, 1.4.5 or later)
+usage: make.py    writes good/ (but for coded-*), bad/ and ../oxdl1/ anew (needs the zstd command,
+                  1.4.5 or later)
 
 A second writer of the format, so that a misreading of the specification cannot hide in both ends of
 our own. The tests read the files that lie here and never run this.
 """
+import glob
 import hashlib
 import json
 import os
@@ -579,8 +581,10 @@ def bones_twice(after):
 
 
 if __name__ == "__main__":
-    for folder in ("good", "bad"):
-        shutil.rmtree(os.path.join(HERE, folder), ignore_errors=True)
+    shutil.rmtree(os.path.join(HERE, "bad"), ignore_errors=True)
+    for path in glob.glob(os.path.join(HERE, "good", "*")):
+        if not os.path.basename(path).startswith("coded-"):  # those are make_coded.py's
+            os.remove(path)
     write("bad/base", BASE)
     make_good()
     make_bad_headers()
