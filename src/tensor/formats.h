@@ -17,7 +17,7 @@ typedef enum ox_code ox_format_sniff_fn(const struct ox_source *source, bool *ou
 typedef enum ox_code ox_format_read_fn(struct ox_layout *out, const struct ox_source *source,
                                        struct ox_err *err);
 
-ox_format_sniff_fn ox_gguf_sniff, ox_safetensors_sniff, ox_onnx_sniff;
-ox_format_read_fn ox_gguf_read, ox_safetensors_read, ox_onnx_read;
+ox_format_sniff_fn ox_gguf_sniff, ox_safetensors_sniff, ox_onnx_sniff, ox_zip_sniff, ox_npy_sniff;
+ox_format_read_fn ox_gguf_read, ox_safetensors_read, ox_onnx_read, ox_zip_read, ox_npy_read;
 
 #endif

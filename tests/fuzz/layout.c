@@ -1,7 +1,8 @@
 /* uses: tensor */
 /*
- * Layouts of hostile files: the table of formats leads to the ONNX, safetensors and GGUF readers by
- * the first bytes. Whatever they accept must be sorted, without overlaps and inside the file.
+ * Layouts of hostile files: the table of formats leads to the ONNX, safetensors, GGUF, zip and
+ * NumPy readers by the first bytes. Whatever they accept must be sorted, without overlaps and
+ * inside the file.
  */
 #include "oxide/tensor/layout.h"
 #include "oxide/tensor/limits.h"

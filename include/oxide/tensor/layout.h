@@ -13,16 +13,19 @@
 
 #include <stdint.h>
 
-/** Rows of the table in tensor/formats.c, which says how to add one. */
+/** The table in tensor/formats.c says how to add one. */
 enum ox_format {
     OX_FORMAT_UNKNOWN, /* simply bytes */
     OX_FORMAT_ONNX,
     OX_FORMAT_SAFETENSORS,
     OX_FORMAT_GGUF,
+    OX_FORMAT_PT,  /* PyTorch's zip archive, of torch.save or TorchScript */
+    OX_FORMAT_NPZ, /* NumPy's zip archive of arrays */
+    OX_FORMAT_NPY, /* one array of NumPy */
 };
 
-/** The word used in messages and as file suffix: "onnx", "safetensors", "gguf"; "bin" if unknown.
- */
+/** The word used in messages and as file suffix: "onnx", "safetensors", "gguf", "pt", "npz", "npy";
+ *  "bin" if unknown. */
 const char *ox_format_word(enum ox_format format);
 
 enum ox_dtype {
@@ -73,8 +76,11 @@ const struct ox_dtype_info *ox_dtype_info(enum ox_dtype dtype);
  * Names are unique in a file (a safetensors or GGUF file with two of one name is damaged). In ONNX
  * files a tensor without a name is called like the output of its node; where names repeat, the path
  * of the graph goes in front ("If_0_output/then_branch/weight"), and where that does not help "#2"
- * behind. Names come from the file: they need not be UTF-8 or printable, and one made to defeat the
- * numbering ("a", "a", "a#2") may still have two of one name.
+ * behind. A tensor of a PyTorch file is called by the keys that lead to it, joined with '.'; one
+ * that shares its numbers with a longer one is left out, and a storage that no tensor shows is
+ * called as its entry ("data/0"). A lone NumPy array has no name. Names come from the file: they
+ * need not be UTF-8 or printable, and one made to defeat the numbering ("a", "a", "a#2") may still
+ * have two of one name.
  */
 struct ox_tensor {
     const char *name; /* may be empty; may hold any bytes but NUL */

@@ -55,4 +55,25 @@
 /** general.alignment. The default is 32; 4096 and 65536 are seen for mmap. */
 #define OX_GGUF_ALIGNMENT_MAX (1u << 20)
 
+/** Entries of a zip archive: as many as there may be tensors. */
+#define OX_ZIP_ENTRIES_MAX OX_TENSOR_COUNT_MAX
+
+/** Bytes of its directory: 250 for each of the most entries. Real ones take some 100. */
+#define OX_ZIP_DIRECTORY_MAX (64u << 20)
+
+/** Bytes of the header of a NumPy array. NumPy itself reads 10,000 by default. */
+#define OX_NPY_HEADER_MAX 65536
+
+/** Opcodes of a PyTorch pickle: bounds the time, under a second. A tensor takes some 40, so that is
+ *  400,000 of them. */
+#define OX_PICKLE_OPCODES_MAX (16u << 20)
+
+/** Memory for the stack, the memo, the strings and the objects of a pickle. A tensor takes some 400
+ *  bytes of it. */
+#define OX_PICKLE_MEMORY_MAX (64u << 20)
+
+/** Dicts, lists and objects inside each other in a pickle. A module that is saved whole takes three
+ *  per level, and models nest some 20 deep; each level costs us three small stack frames. */
+#define OX_PICKLE_DEPTH_MAX 256
+
 #endif

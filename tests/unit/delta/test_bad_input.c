@@ -226,11 +226,11 @@ static void assert_goes_as_bytes(struct ox_buf take)
 /* Shapes that overflow, tensors that overlap or leave the file, lengths of 2^63, duplicates. */
 static void bad_models__are_bytes(void **state)
 {
-    static const char *const formats[] = {"onnx", "safetensors", "gguf"};
+    static const char *const formats[] = {"onnx", "safetensors", "gguf", "zip"};
     size_t count = 0;
 
     (void)state;
-    for (size_t f = 0; f < 3; f++) {
+    for (size_t f = 0; f < sizeof(formats) / sizeof(formats[0]); f++) {
         char path[4096];
         struct dirent *entry;
         DIR *dir;

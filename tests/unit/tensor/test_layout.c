@@ -4,6 +4,7 @@
 #include "oxide/tensor/limits.h"
 
 #include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -32,6 +33,9 @@ static void format_word__names_every_format(void **state)
     assert_string_equal(ox_format_word(OX_FORMAT_ONNX), "onnx");
     assert_string_equal(ox_format_word(OX_FORMAT_SAFETENSORS), "safetensors");
     assert_string_equal(ox_format_word(OX_FORMAT_GGUF), "gguf");
+    assert_string_equal(ox_format_word(OX_FORMAT_PT), "pt");
+    assert_string_equal(ox_format_word(OX_FORMAT_NPZ), "npz");
+    assert_string_equal(ox_format_word(OX_FORMAT_NPY), "npy");
     assert_string_equal(ox_format_word((enum ox_format)99), "bin");
 }
 
@@ -236,19 +240,14 @@ static enum ox_code read_failing(void *ctx, uint64_t offset, void *out, size_t l
     return OX_OK;
 }
 
-static void read__passes_errors_of_the_source_on(void **state)
+/* Clears `file`. */
+static void assert_passes_errors_on(struct ox_buf *file, uint64_t reads_at_least)
 {
-    struct ox_buf graph = OX_BUF_INIT;
-    struct ox_buf file = OX_BUF_INIT;
     uint64_t reads = 0;
 
-    (void)state;
-    put_floats(&graph, 5, "a", 50000); /* larger than the window */
-    put_floats(&graph, 5, "b", 50000);
-    put_model(&file, &graph);
     for (uint64_t i = 0; i <= reads; i++) {
-        struct failing failing = {&file, i, 0};
-        struct ox_source source = {&failing, file.len_bytes, read_failing};
+        struct failing failing = {file, i, 0};
+        struct ox_source source = {&failing, file->len_bytes, read_failing};
         struct ox_layout layout = OX_LAYOUT_INIT;
         struct ox_err err = OX_ERR_INIT;
         enum ox_code code = ox_layout_read(&layout, &source, &err);
@@ -256,14 +255,34 @@ static void read__passes_errors_of_the_source_on(void **state)
         if (failing.reads <= i) {
             assert_int_equal(code, OX_OK);
             ox_layout_clear(&layout);
-            assert_true(i >= 4); /* there were reads to fail */
+            assert_true(i >= reads_at_least); /* there were reads to fail */
             break;
         }
         assert_int_equal(code, OX_EIO);
         assert_non_null(strstr(err.msg, "the disk is gone"));
         reads = failing.reads;
     }
-    ox_buf_clear(&file);
+    ox_buf_clear(file);
+}
+
+static void read__passes_errors_of_the_source_on(void **state)
+{
+    struct ox_buf graph = OX_BUF_INIT;
+    struct ox_buf file = OX_BUF_INIT;
+
+    (void)state;
+    put_floats(&graph, 5, "a", 50000); /* larger than the window */
+    put_floats(&graph, 5, "b", 50000);
+    put_model(&file, &graph);
+    assert_passes_errors_on(&file, 4);
+    for (size_t i = 0; i < 2; i++) {
+        static const char *const names[] = {"checkpoint.pt", "arrays.npz"};
+        char path[4096];
+
+        (void)snprintf(path, sizeof(path), OX_TESTS_DIR "/golden/zip/good/%s", names[i]);
+        assert_int_equal(ox_file_read_all(path, 1 << 20, &file, NULL), OX_OK);
+        assert_passes_errors_on(&file, 4);
+    }
 }
 
 /* --- real models ---*/
