@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* A sample: so many windows of so many numbers, in at most so many bytes, spread over the tensor. */
+/* A sample: so many windows of so many numbers, in at most so many bytes, spread over the tensor.
+ */
 #define WINDOWS 8
 #define WINDOW_NUMBERS ((uint64_t)1024)
 #define WINDOW_BYTES ((uint64_t)4096)
@@ -93,6 +94,26 @@ uint32_t choose_threshold(enum number_kind kind, const uint8_t *base, const uint
         }
     }
     return largest_gone < smallest_kept ? largest_gone + 1 : smallest_kept;
+}
+
+enum ox_code settle_part(struct numbers *numbers, struct part *part, const uint8_t *target,
+                         const uint8_t *base, struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+
+    if (part->how.predictor == PREDICT_PRUNED) {
+        part->how.threshold =
+            choose_threshold((enum number_kind)part->how.kind, base, target, part->target_bytes);
+    } else if (part->how.predictor == PREDICT_SCALED) {
+        struct scales_shape shape = part_scales(part);
+
+        code = buf_resize(&numbers->sent, 4 * (size_t)scales_count(&shape), err);
+        if (code == OX_OK) {
+            scales_fit(&shape, base, target, numbers->sent.data);
+            part->how.sort = (uint8_t)scales_sort(&shape, numbers->sent.data, base, target);
+        }
+    }
+    return code;
 }
 
 /* --- candidates --- */
@@ -220,6 +241,21 @@ static enum ox_code try_candidate(struct chooser *self, const struct tensor_pair
     return numbers_cost(&self->numbers, parts, count, self->to.data, self->from.data, cost, err);
 }
 
+/* The first bytes of both sides. */
+static enum ox_code read_front(struct chooser *self, const struct tensor_pair *pair, uint32_t bytes,
+                               struct ox_err *err)
+{
+    enum ox_code code;
+
+    if ((code = buf_resize(&self->from, bytes, err)) != OX_OK ||
+        (code = buf_resize(&self->to, bytes, err)) != OX_OK ||
+        (code = ox_source_read(self->base, pair->base_offset, self->from.data, bytes, err)) !=
+            OX_OK) {
+        return code;
+    }
+    return ox_source_read(self->target, pair->target_offset, self->to.data, bytes, err);
+}
+
 /* --- factors --- */
 
 /* A trial takes some 60 ns a number, and is on as much of a tensor as a frame holds. They
@@ -318,12 +354,7 @@ static enum ox_code try_factors(struct chooser *self, struct tensor_pair *pair, 
         return OX_OK;
     }
     if (self->fitted + n <= FIT_ALLOWANCE + self->seen / FIT_SHARE) {
-        if ((code = buf_resize(&self->from, part.target_bytes, err)) != OX_OK ||
-            (code = buf_resize(&self->to, part.target_bytes, err)) != OX_OK ||
-            (code = ox_source_read(self->base, pair->base_offset, self->from.data,
-                                   self->from.len_bytes, err)) != OX_OK ||
-            (code = ox_source_read(self->target, pair->target_offset, self->to.data,
-                                   self->to.len_bytes, err)) != OX_OK ||
+        if ((code = read_front(self, pair, part.target_bytes, err)) != OX_OK ||
             (code = numbers_cost(&self->numbers, &part, 1, self->to.data, self->from.data, &without,
                                  err)) != OX_OK) {
             return code;
@@ -337,6 +368,66 @@ static enum ox_code try_factors(struct chooser *self, struct tensor_pair *pair, 
     }
     if (self->rank > 0) {
         how.rank = self->rank;
+        pair->prediction = how;
+    }
+    return OX_OK;
+}
+
+/* --- scales --- */
+
+/* Trials are on so many numbers, and rationed as those of factors; scales must save that much, of
+ * 100. */
+#define SCALES_NUMBERS ((uint64_t)1 << 16)
+#define SCALES_PAY_BY 1
+
+/* Does a scale for all, for each row or for each column predict the tensor better? */
+static enum ox_code try_scales(struct chooser *self, struct tensor_pair *pair, struct ox_err *err)
+{
+    struct prediction how = pair->prediction;
+    uint64_t count = tensor_pair_common(pair);
+    struct part part = {
+        .how = how, .target_bytes = (uint32_t)(count < SCALES_NUMBERS ? count : SCALES_NUMBERS)};
+    uint64_t least = 0;
+    uint64_t cost;
+    enum ox_code code;
+
+    if (how.predictor != PREDICT_SAME || (how.kind != NUMBER_I8 && how.kind != NUMBER_U8) ||
+        count < FIT_MIN) {
+        return OX_OK;
+    }
+    how.predictor = PREDICT_SCALED;
+    how.columns = pair->columns;
+    part.how.columns = pair->columns;
+    if (self->fitted + part.target_bytes <= FIT_ALLOWANCE + self->seen / FIT_SHARE) {
+        if ((code = read_front(self, pair, part.target_bytes, err)) != OX_OK ||
+            (code = numbers_cost(&self->numbers, &part, 1, self->to.data, self->from.data, &least,
+                                 err)) != OX_OK) {
+            return code;
+        }
+        least -= least * SCALES_PAY_BY / 100;
+        self->scaled = 0;
+        part.how = how;
+        for (unsigned axis = 0; code == OX_OK && axis < SCALES_AXIS_COUNT; axis++) {
+            part.how.axis = (uint8_t)axis;
+            if (!part_ok(&part)) {
+                continue;
+            }
+            if ((code = settle_part(&self->numbers, &part, self->to.data, self->from.data, err)) !=
+                    OX_OK ||
+                (code = numbers_cost(&self->numbers, &part, 1, self->to.data, self->from.data,
+                                     &cost, err)) != OX_OK) {
+                return code;
+            }
+            if (cost < least) {
+                least = cost;
+                self->scaled = axis + 1;
+            }
+        }
+        self->fitted += self->scaled == 0 ? part.target_bytes : part.target_bytes / FIT_PAID;
+    }
+    how.axis = (uint8_t)(self->scaled - (self->scaled > 0));
+    part.how = how;
+    if (self->scaled > 0 && part_ok(&part)) {
         pair->prediction = how;
     }
     return OX_OK;
@@ -392,7 +483,7 @@ static enum ox_code try_mixing(struct chooser *self, struct tensor_pair *pair, s
         part.how.columns = pair->columns;
     }
     slow = part; /* it learns patterns by itself */
-    slow.how.predictor = how->predictor == PREDICT_FACTORS ? PREDICT_SAME : how->predictor;
+    slow.how.predictor = prediction_sends(how) ? PREDICT_SAME : how->predictor;
     if (!part_ok(&part)) {
         part = slow;
     }
@@ -445,6 +536,9 @@ enum ox_code choose_prediction(struct chooser *self, struct tensor_pair *pair, s
     self->seen += pair->target_bytes / prediction_unit(&pair->prediction);
     if (code == OX_OK && count > 0) {
         code = try_factors(self, pair, err);
+    }
+    if (code == OX_OK && count > 0) {
+        code = try_scales(self, pair, err);
     }
     return code == OX_OK && count > 0 && self->mixing == MIX_WHERE_IT_PAYS
                ? try_mixing(self, pair, err)

@@ -24,12 +24,19 @@ struct chooser {
     uint64_t mixed;  /* numbers that are coded slowly */
     bool pays;       /* what the last trial found */
     uint64_t fitted; /* numbers on which factors were tried */
-    uint8_t rank;    /* what the last trial found; 0: they do not pay */
+    unsigned
+        scaled; /* what the last trial of scales found: enum scales_axis + 1; 0: they do not pay */
+    uint8_t rank; /* what the last trial found; 0: they do not pay */
 };
 void chooser_clear(struct chooser *self);
 
 /** Set pair->prediction and pair->mixes. Errors: OX_ENOMEM, the sources' own. */
 enum ox_code choose_prediction(struct chooser *self, struct tensor_pair *pair, struct ox_err *err);
+
+/** Set what follows from a part's numbers: the threshold of pruned ones, how far scaled ones are
+ *  off. Errors: OX_ENOMEM. */
+enum ox_code settle_part(struct numbers *numbers, struct part *part, const uint8_t *target,
+                         const uint8_t *base, struct ox_err *err);
 
 /** The threshold that tells best which of n bytes of numbers became zero: see PREDICT_PRUNED. 0 if
  *  none did. */

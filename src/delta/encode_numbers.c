@@ -46,24 +46,24 @@ static void begin(struct frame *frame)
 
 /* --- writing it --- */
 
-/* A part that was pruned: where exactly is the threshold? */
-static void set_thresholds(struct encoder *self, const uint8_t *target, const uint8_t *base)
+static enum ox_code settle_parts(struct encoder *self, const uint8_t *target, const uint8_t *base,
+                                 struct ox_err *err)
 {
-    for (size_t i = 0; i < self->part_count; i++) {
+    enum ox_code code = OX_OK;
+
+    for (size_t i = 0; code == OX_OK && i < self->part_count; i++) {
         struct part *part = &self->parts[i];
 
-        if (part->how.predictor == PREDICT_PRUNED) {
-            part->how.threshold = choose_threshold((enum number_kind)part->how.kind, base, target,
-                                                   part->target_bytes);
-        }
+        code = settle_part(&self->numbers, part, target, base, err);
         target += part->target_bytes;
         base = part_base_bytes(part) > 0 ? base + part_base_bytes(part) : base; /* may be NULL */
     }
+    return code;
 }
 
-/* Factors cost something, and the slow coder finds patterns by itself: is it less without them? */
-static enum ox_code try_without_factors(struct encoder *self, const uint8_t *bytes, bool mixes,
-                                        struct ox_err *err)
+/* What is sent costs something, and the slow coder finds patterns by itself: is it less without? */
+static enum ox_code try_without_sent(struct encoder *self, const uint8_t *bytes, bool mixes,
+                                     struct ox_err *err)
 {
     struct ox_buf kept = self->body[0];
     uint64_t cost = 0;
@@ -73,7 +73,7 @@ static enum ox_code try_without_factors(struct encoder *self, const uint8_t *byt
     for (size_t i = 0; i < self->part_count; i++) {
         struct prediction *how = &self->parts[i].how;
 
-        if (how->predictor == PREDICT_FACTORS) {
+        if (prediction_sends(how)) {
             how->predictor = PREDICT_SAME;
             any = true;
         }
@@ -115,12 +115,14 @@ static enum ox_code flush(struct frame *frame, struct ox_err *err)
     if (code != OX_OK) {
         return code;
     }
-    set_thresholds(self, frame->bytes, self->prefix.data);
     self->body[0].len_bytes = 0;
+    if ((code = settle_parts(self, frame->bytes, self->prefix.data, err)) != OX_OK) {
+        return code;
+    }
     code = numbers_encode(&self->numbers, self->parts, self->part_count, frame->bytes,
                           self->prefix.data, mixes, &self->body[0], err);
     if (code == OX_OK) {
-        code = try_without_factors(self, frame->bytes, mixes, err);
+        code = try_without_sent(self, frame->bytes, mixes, err);
     }
     if (code == OX_OK && self->body[0].len_bytes > OX_OXDL_FRAME_BODY_MAX) {
         frame->fits = false;
@@ -169,7 +171,7 @@ static enum ox_code add_fitting(struct frame *frame, struct part part, uint64_t 
         frame->fits = false;
         return OX_OK;
     }
-    if (part.how.predictor == PREDICT_FACTORS && !part_ok(&part)) { /* too few rows */
+    if (prediction_sends(&part.how) && !part_ok(&part)) { /* too few rows */
         part.how.predictor = PREDICT_SAME;
     }
     if (self->range_count == OX_OXDL_RANGES_MAX || self->part_count == PARTS_MAX ||

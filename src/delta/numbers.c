@@ -12,6 +12,7 @@
  */
 #define PART_HAS_COLUMNS 0x80
 #define CAST_TRUNCATES 0x80
+#define SCALED_SORT_AT 4
 
 void numbers_clear(struct numbers *self)
 {
@@ -20,7 +21,7 @@ void numbers_clear(struct numbers *self)
     ox_buf_clear(&self->contexts);
     ox_buf_clear(&self->values);
     ox_buf_clear(&self->stream_parts);
-    ox_buf_clear(&self->factors);
+    ox_buf_clear(&self->sent);
     ox_buf_clear(&self->fitting);
     ox_buf_clear(&self->parts);
     *self = (struct numbers){.coder = NULL};
@@ -29,7 +30,7 @@ void numbers_clear(struct numbers *self)
 size_t numbers_held(const struct numbers *self)
 {
     return self->predicted.cap_bytes + self->contexts.cap_bytes + self->values.cap_bytes +
-           self->stream_parts.cap_bytes + self->factors.cap_bytes + self->fitting.cap_bytes +
+           self->stream_parts.cap_bytes + self->sent.cap_bytes + self->fitting.cap_bytes +
            self->parts.cap_bytes + (self->coder == NULL ? 0 : stream_coder_held(self->coder));
 }
 
@@ -61,6 +62,8 @@ static enum ox_code put_part(const struct part *part, struct ox_buf *body, struc
         return ox_buf_put_varint(body, how->base_columns, err);
     case PREDICT_FACTORS:
         return ox_buf_put_u8(body, how->rank, err);
+    case PREDICT_SCALED:
+        return ox_buf_put_u8(body, (uint8_t)(how->axis | how->sort << SCALED_SORT_AT), err);
     default:
         return OX_OK;
     }
@@ -116,6 +119,11 @@ static enum ox_code read_part(struct ox_reader *body, struct part *part, struct 
         break;
     case PREDICT_FACTORS:
         code = ox_reader_u8(body, &how->rank, err);
+        break;
+    case PREDICT_SCALED:
+        code = ox_reader_u8(body, &how->axis, err);
+        how->sort = how->axis >> SCALED_SORT_AT;
+        how->axis &= (1 << SCALED_SORT_AT) - 1;
         break;
     default:
         break;
@@ -239,8 +247,10 @@ static enum ox_code list_parts(struct numbers *self, const struct walk *walk, en
         size_t count = part_count(part, slot);
         struct stream_part listed = {.count = (uint32_t)count};
 
-        if (slot == SLOT_FACTORS && count > 0) {
+        if (slot == SLOT_SENT && part->how.predictor == PREDICT_FACTORS) {
             listed.columns = (uint32_t)count / part->how.rank;
+        } else if (slot == SLOT_SENT) { /* two rows of scales */
+            listed.columns = (uint32_t)count / 2;
         } else if (part->how.predictor <= PREDICT_PRUNED ||
                    part->how.predictor == PREDICT_FACTORS) { /* columns are those of the stream */
             listed.columns = part->how.columns;
@@ -253,19 +263,19 @@ static enum ox_code list_parts(struct numbers *self, const struct walk *walk, en
     return OX_OK;
 }
 
-/* Factors are predicted by nothing, and stay in self->factors: there the parts find them. */
-static enum ox_code gather_factors(struct numbers *self, struct gathered *out, struct ox_err *err)
+/* What is sent is predicted by nothing, and stays in self->sent: there the parts find it. */
+static enum ox_code gather_sent(struct numbers *self, struct gathered *out, struct ox_err *err)
 {
     size_t len = out->stream.count * number_kinds[out->stream.kind].width;
     enum ox_code code;
 
     if ((code = buf_resize(&self->predicted, len, err)) != OX_OK ||
-        (code = buf_resize(&self->factors, len, err)) != OX_OK) {
+        (code = buf_resize(&self->sent, len, err)) != OX_OK) {
         return code;
     }
     memset(self->predicted.data, 0, len);
     out->in_place = true;
-    out->values = self->factors.data;
+    out->values = self->sent.data;
     out->stream.predicted = self->predicted.data;
     return OX_OK;
 }
@@ -284,18 +294,15 @@ static void predict_slot(struct numbers *self, const struct walk *walk, enum slo
     bool contexts = slot_has_contexts(slot);
     const uint8_t *base = walk->base;
     const uint8_t *target = walk->target;
-    size_t factors = 0;
+    size_t sent = 0;
     size_t at = 0;
 
     for (size_t i = 0; i < walk->part_count; i++) {
         struct part part = walk->parts[i];
         size_t n = part_count(&part, slot);
 
-        if (part.how.predictor == PREDICT_FACTORS) {
-            part.factors = self->factors.data + factors;
-            factors +=
-                part_count(&part, SLOT_FACTORS) * number_kinds[slot_kind(SLOT_FACTORS)].width;
-        }
+        part.sent = self->sent.data == NULL ? NULL : self->sent.data + sent;
+        sent += part_count(&part, SLOT_SENT) * number_kinds[slot_kind(SLOT_SENT)].width;
         if (n > 0) {
             part_predict(&part, slot, base, target, self->predicted.data + at * width,
                          contexts ? self->contexts.data + at : NULL);
@@ -329,8 +336,8 @@ static enum ox_code gather_slot(struct numbers *self, const struct walk *walk, e
     if ((code = list_parts(self, walk, slot, &out->stream, err)) != OX_OK) {
         return code;
     }
-    if (slot == SLOT_FACTORS) {
-        return gather_factors(self, out, err);
+    if (slot == SLOT_SENT) {
+        return gather_sent(self, out, err);
     }
     place = find_place(walk, slot);
     out->in_place = place.values;
@@ -378,9 +385,9 @@ static enum ox_code want_coder(struct numbers *self, struct ox_err *err)
     return self->coder != NULL ? OX_OK : stream_coder_new(&self->coder, err);
 }
 
-/* Find the factors of all parts, for self->factors. */
-static enum ox_code fit_factors(struct numbers *self, const struct walk *walk, uint8_t *factors,
-                                struct ox_err *err)
+/* Find what all parts send, for self->sent. */
+static enum ox_code fit_sent(struct numbers *self, const struct walk *walk, uint8_t *sent,
+                             struct ox_err *err)
 {
     const uint8_t *base = walk->base;
     const uint8_t *target = walk->target;
@@ -390,11 +397,15 @@ static enum ox_code fit_factors(struct numbers *self, const struct walk *walk, u
         const struct part *part = &walk->parts[i];
 
         if (part->how.predictor == PREDICT_FACTORS) {
-            struct factors_shape shape = part_shape(part);
+            struct factors_shape shape = part_factors(part);
 
-            code = factors_fit(&shape, base, target, &self->fitting, factors, err);
-            factors += part_count(part, SLOT_FACTORS) * number_kinds[slot_kind(SLOT_FACTORS)].width;
+            code = factors_fit(&shape, base, target, &self->fitting, sent, err);
+        } else if (part->how.predictor == PREDICT_SCALED) {
+            struct scales_shape shape = part_scales(part);
+
+            scales_fit(&shape, base, target, sent);
         }
+        sent += part_count(part, SLOT_SENT) * number_kinds[slot_kind(SLOT_SENT)].width;
         base = behind(base, part);
         target += part->target_bytes;
     }
@@ -415,8 +426,7 @@ static enum ox_code code_streams(struct numbers *self, const struct walk *walk, 
         if (code != OX_OK || gathered.stream.count == 0) {
             continue;
         }
-        if (slot == SLOT_FACTORS &&
-            (code = fit_factors(self, walk, gathered.values, err)) != OX_OK) {
+        if (slot == SLOT_SENT && (code = fit_sent(self, walk, gathered.values, err)) != OX_OK) {
             return code;
         }
         move_values(walk, (enum slot)slot, &gathered, false);

@@ -20,7 +20,7 @@ struct numbers {
     struct ox_buf contexts;
     struct ox_buf values;
     struct ox_buf stream_parts;
-    struct ox_buf factors; /* of all parts */
+    struct ox_buf sent; /* of all parts */
     struct ox_buf fitting;
     struct ox_buf parts; /* decoder: of the frame at hand */
 };

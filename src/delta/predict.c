@@ -420,7 +420,7 @@ static void nibbles_place(const struct part *part, enum slot slot, const uint8_t
 
 /* --- a sum of outer products --- */
 
-struct factors_shape part_shape(const struct part *part)
+struct factors_shape part_factors(const struct part *part)
 {
     return (struct factors_shape){.kind = (enum number_kind)part->how.kind,
                                   .rank = part->how.rank,
@@ -436,27 +436,72 @@ static bool factors_part_ok(const struct part *part)
     if (!plain_ok(part)) {
         return false;
     }
-    shape = part_shape(part);
+    shape = part_factors(part);
     return factors_ok(&shape);
 }
 
 static size_t factors_count(const struct part *part, enum slot slot)
 {
-    struct factors_shape shape = part_shape(part);
+    struct factors_shape shape = part_factors(part);
 
-    return slot == SLOT_FACTORS ? (size_t)shape.rank * factors_stride(&shape)
-                                : plain_count(part, slot);
+    return slot == SLOT_SENT ? (size_t)shape.rank * factors_stride(&shape)
+                             : plain_count(part, slot);
 }
 
 static void factors_part_predict(const struct part *part, enum slot slot, const uint8_t *base,
                                  const uint8_t *target, uint8_t *predicted, uint8_t *contexts)
 {
-    struct factors_shape shape = part_shape(part);
+    struct factors_shape shape = part_factors(part);
 
-    if (slot != SLOT_FACTORS && part->factors != NULL) {
-        factors_predict(&shape, part->factors, base, predicted);
-    } else if (slot != SLOT_FACTORS) {
+    if (slot != SLOT_SENT && part->sent != NULL) {
+        factors_predict(&shape, part->sent, base, predicted);
+    } else if (slot != SLOT_SENT) {
         same_predict(part, slot, base, target, predicted, contexts);
+    }
+}
+
+/* --- scaled anew --- */
+
+struct scales_shape part_scales(const struct part *part)
+{
+    return (struct scales_shape){.kind = (enum number_kind)part->how.kind,
+                                 .axis = (enum scales_axis)part->how.axis,
+                                 .sort = part->how.sort,
+                                 .columns = part->how.columns,
+                                 .column = part->column,
+                                 .count = part->target_bytes};
+}
+
+static bool scaled_ok(const struct part *part)
+{
+    struct scales_shape shape = part_scales(part);
+
+    return scales_ok(&shape);
+}
+
+static size_t scaled_count(const struct part *part, enum slot slot)
+{
+    struct scales_shape shape = part_scales(part);
+
+    if (slot == SLOT_SENT) {
+        return scales_count(&shape);
+    }
+    return slot == (shape.kind == NUMBER_I8 ? SLOT_QUANTS8 : SLOT_QUANTS) ? shape.count : 0;
+}
+
+static void scaled_predict(const struct part *part, enum slot slot, const uint8_t *base,
+                           const uint8_t *target, uint8_t *predicted, uint8_t *contexts)
+{
+    struct scales_shape shape = part_scales(part);
+
+    if (slot == SLOT_SENT) {
+        return;
+    }
+    if (part->sent != NULL) {
+        scales_predict(&shape, part->sent, base, predicted, contexts);
+    } else {
+        same_predict(part, slot, base, target, predicted, contexts);
+        memset(contexts, 0, shape.count);
     }
 }
 
@@ -479,6 +524,8 @@ static const struct predictor_row rows[PREDICTOR_COUNT] = {
                          nibbles_count, nibbles_predict, nibbles_extract, nibbles_place},
     [PREDICT_FACTORS] = {"factors", factors_part_ok, width_of, plain_base_bytes, plain_base_offset,
                          factors_count, factors_part_predict, plain_extract, plain_place},
+    [PREDICT_SCALED] = {"scaled", scaled_ok, width_of, plain_base_bytes, plain_base_offset,
+                        scaled_count, scaled_predict, plain_extract, plain_place},
 };
 
 const char *predictor_word(enum predictor predictor)
@@ -490,12 +537,18 @@ bool prediction_equal(const struct prediction *a, const struct prediction *b)
 {
     return a->predictor == b->predictor && a->kind == b->kind && a->from == b->from &&
            a->truncates == b->truncates && a->threshold == b->threshold && a->rank == b->rank &&
-           a->columns == b->columns && a->base_columns == b->base_columns;
+           a->axis == b->axis && a->sort == b->sort && a->columns == b->columns &&
+           a->base_columns == b->base_columns;
 }
 
 bool prediction_jumps(const struct prediction *how)
 {
     return how->predictor == PREDICT_CAST || how->predictor == PREDICT_GROWN;
+}
+
+bool prediction_sends(const struct prediction *how)
+{
+    return how->predictor == PREDICT_FACTORS || how->predictor == PREDICT_SCALED;
 }
 
 bool part_ok(const struct part *part)
@@ -528,12 +581,12 @@ size_t part_count(const struct part *part, enum slot slot)
 
 bool part_is_plain(const struct part *part, enum slot slot)
 {
-    return slot != SLOT_FACTORS && rows[part->how.predictor].extract == plain_extract;
+    return slot != SLOT_SENT && rows[part->how.predictor].extract == plain_extract;
 }
 
 enum number_kind slot_kind(enum slot slot)
 {
-    if (slot == SLOT_FACTORS) {
+    if (slot == SLOT_SENT) {
         return NUMBER_I32;
     }
     if (slot >= SLOT_SUBS) {
@@ -544,7 +597,7 @@ enum number_kind slot_kind(enum slot slot)
 
 bool slot_is_fresh(enum slot slot)
 {
-    return slot == SLOT_FACTORS || (slot >= SLOT_FRESH && slot < SLOT_SUBS);
+    return slot == SLOT_SENT || (slot >= SLOT_FRESH && slot < SLOT_SUBS);
 }
 
 bool slot_has_contexts(enum slot slot)

@@ -11,6 +11,7 @@
 
 #include "blocks.h"
 #include "factors.h"
+#include "scales.h"
 #include "stream.h"
 
 /** Values are pinned: they stand in patches. */
@@ -23,16 +24,17 @@ enum predictor {
     PREDICT_BLOCKS = 5, /* quantised blocks, through the change of their scales */
     PREDICT_NIBBLES = 6, /* 4-bit numbers, two to a byte: the base's nibble is the context */
     PREDICT_FACTORS = 7, /* the base's number, and an update of few factors: factors.h */
-    PREDICTOR_COUNT = 8,
+    PREDICT_SCALED = 8,  /* the base's quantised integer, by the ratio of the scales: scales.h */
+    PREDICTOR_COUNT = 9,
 };
 
 enum slot {
-    SLOT_FACTORS = 0,                           /* factors: numbers that are not the target's */
-    SLOT_KIND,                                  /* + number_kind: predicted numbers */
+    SLOT_SENT = 0, /* factors, scales: numbers that are not the target's */
+    SLOT_KIND,     /* + number_kind: predicted numbers */
     SLOT_FRESH = SLOT_KIND + NUMBER_KIND_COUNT, /* + number_kind: fresh ones */
     SLOT_SUBS = SLOT_FRESH + NUMBER_KIND_COUNT, /* sub-scales of blocks */
-    SLOT_QUANTS,                                /* unsigned quants of blocks, nibbles */
-    SLOT_QUANTS8,                               /* int8 quants of blocks */
+    SLOT_QUANTS,                                /* unsigned quants of blocks, nibbles, scaled u8 */
+    SLOT_QUANTS8,                               /* int8 quants of blocks, scaled i8 */
     SLOT_COUNT,
 };
 
@@ -44,16 +46,18 @@ struct prediction {
     bool truncates;        /* CAST: cut off instead of rounded to the nearest, ties to even */
     uint32_t threshold;    /* PRUNED: magnitudes (bits without the sign) below it become 0 */
     uint8_t rank;          /* FACTORS: 1 to FACTORS_RANK_MAX */
+    uint8_t axis;          /* SCALED: enum scales_axis */
+    uint8_t sort;          /* SCALED: below SCALES_SORTS */
     uint32_t columns;      /* numbers in a row; 0: not known. GROWN, FACTORS: at least 1 */
     uint32_t base_columns; /* GROWN: in a row of the base, at least 1 */
 };
 
 struct part {
     struct prediction how;
-    uint32_t target_bytes;  /* whole numbers or blocks */
-    uint32_t column;        /* of the first number; below how.columns where that is known */
-    const uint8_t *factors; /* FACTORS: the numbers of SLOT_FACTORS, lent, for part_predict; NULL:
-                             * without, it predicts as SAME does */
+    uint32_t target_bytes; /* whole numbers or blocks */
+    uint32_t column;       /* of the first number; below how.columns where that is known */
+    const uint8_t *sent;   /* FACTORS, SCALED: the numbers of SLOT_SENT, lent, for part_predict;
+                            * NULL: without, it predicts as SAME does */
 };
 
 const char *predictor_word(enum predictor predictor);
@@ -61,6 +65,8 @@ const char *predictor_word(enum predictor predictor);
 bool prediction_equal(const struct prediction *a, const struct prediction *b);
 /** Does it find the base's numbers elsewhere than side by side with the target's? */
 bool prediction_jumps(const struct prediction *how);
+/** Does it send numbers of its own, SLOT_SENT? Then SAME is the same without them. */
+bool prediction_sends(const struct prediction *how);
 /** Is it one that the format allows? */
 bool part_ok(const struct part *part);
 /** Bytes of one number, or block, of the target. */
@@ -73,8 +79,9 @@ uint64_t part_base_offset(const struct prediction *how, uint64_t target_at);
 
 /** Numbers that the part has in a slot. */
 size_t part_count(const struct part *part, enum slot slot);
-/** FACTORS: the part as its factors see it. */
-struct factors_shape part_shape(const struct part *part);
+/** FACTORS, SCALED: the part as what is sent sees it. */
+struct factors_shape part_factors(const struct part *part);
+struct scales_shape part_scales(const struct part *part);
 /** Are the part's numbers in a slot its bytes, as they stand in the target? */
 bool part_is_plain(const struct part *part, enum slot slot);
 enum number_kind slot_kind(enum slot slot);
@@ -86,7 +93,7 @@ bool slot_has_contexts(enum slot slot);
  *  contexts is NULL where the slot has none. */
 void part_predict(const struct part *part, enum slot slot, const uint8_t *base,
                   const uint8_t *target, uint8_t *predicted, uint8_t *contexts);
-/** Take the part's numbers in a slot, not SLOT_FACTORS, out of the target, and put them into it. */
+/** Take the part's numbers in a slot, not SLOT_SENT, out of the target, and put them into it. */
 void part_extract(const struct part *part, enum slot slot, const uint8_t *target, uint8_t *numbers);
 void part_place(const struct part *part, enum slot slot, const uint8_t *numbers, uint8_t *target);
 

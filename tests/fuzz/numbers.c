@@ -92,6 +92,11 @@ static bool take_part(struct fuzz_input *input, struct part *part)
     case PREDICT_FACTORS:
         how->rank = take_u8(input) % (FACTORS_RANK_MAX + 1);
         break;
+    case PREDICT_SCALED:
+        how->kind &= NUMBER_I8;
+        how->axis = take_u8(input) % SCALES_AXIS_COUNT;
+        how->sort = take_u8(input) % SCALES_SORTS;
+        break;
     default:
         break;
     }

@@ -243,6 +243,24 @@ def packed(seed, count):
     return safetensors(base), safetensors(target)
 
 
+def scaled_anew(seed):
+    """Integers whose scale changed: of all, of each row, of each column."""
+    noise, base, target = Noise(seed), [], []
+    for axis, name in enumerate(("all", "rows", "columns")):
+        for kind in (I8, U8):
+            rows, columns = ((20, 90), (24, 80), (90, 24))[axis]
+            by = [0.8 + noise.below(40) / 100 for _ in range((1, rows, columns)[axis])]
+            shift = 128 if kind == U8 else 0
+            old = [noise.gauss(30) for _ in range(rows * columns)]
+            new = [x * by[(0, i // columns, i % columns)[axis]] + noise.gauss(0.2)
+                   for i, x in enumerate(old)]
+            base.append(("%s.%d" % (name, kind), kind, [rows, columns],
+                         store(kind, [x + shift for x in old])))
+            target.append(("%s.%d" % (name, kind), kind, [rows, columns],
+                           store(kind, [x + shift for x in new])))
+    return safetensors(base), safetensors(target)
+
+
 def requantised(noise, form, block, strange):
     """The block after an update of what it stands for."""
     def put(supers, subs, quants):
@@ -351,6 +369,8 @@ PAIRS = (
     ("pruned_and_grown", 2, pruned_and_grown(11)),
     ("nibbles", 2, packed(12, 1200)),
     ("nibbles_mixed", 9, packed(13, 800)),
+    ("scaled", 2, scaled_anew(20)),
+    ("scaled_mixed", 9, scaled_anew(21)),
     ("blocks", 2, every_format(14)),
     ("blocks_mixed", 9, every_format(15)),
     ("edits", 2, edited(16)),

@@ -2,10 +2,11 @@
 import struct
 
 from . import blocks, mixing_numbers, static
-from .common import BF16, F16, F32, I32, KINDS, U8, Part, Reader, Stream, want
+from .common import BF16, F16, F32, I8, I32, KINDS, U8, Part, Reader, Stream, want
 
-NONE, AS_IT_IS, CAST, PRUNED, GROWN, BLOCKS, NIBBLES, FACTORS = range(8)
-PREDICTORS = ("none", "same", "cast", "pruned", "grown", "blocks", "nibbles", "factors")
+NONE, AS_IT_IS, CAST, PRUNED, GROWN, BLOCKS, NIBBLES, FACTORS, SCALED = range(9)
+PREDICTORS = ("none", "same", "cast", "pruned", "grown", "blocks", "nibbles", "factors",
+              "scaled")
 FIRST_PREDICTED, FIRST_FRESH, SUBS, QUANTS, SIGNED_QUANTS, SLOTS = 1, 10, 19, 20, 21, 22
 SUPERS = FIRST_PREDICTED + F16
 
@@ -56,7 +57,7 @@ class FramePart:
         byte = body.u8()
         self.predictor, self.row, self.bytes = byte & 127, body.u8(), body.varint()
         self.columns = self.column = 0
-        want(self.predictor <= FACTORS, "there is no predictor", self.predictor)
+        want(self.predictor <= SCALED, "there is no predictor", self.predictor)
         if byte & 128:
             self.columns, self.column = body.varint(), body.varint()
             want(0 < self.columns < 1 << 32 and self.column < self.columns, "columns")
@@ -98,6 +99,16 @@ class FramePart:
             self.stride = 1 + self.columns + self.rows
             want(self.row in floats and 1 <= self.rank <= 16 and 8 <= self.columns <= 8192 and
                  self.rank * self.stride <= self.count // 2, "factors")
+        elif self.predictor == SCALED:
+            byte = body.u8()
+            self.axis, self.sort = byte & 15, byte >> 4
+            want(self.row in (U8, I8) and self.axis <= 2 and self.sort <= 3, "scales")
+            self.scales = 1
+            if self.axis > 0:
+                want(1 <= self.columns <= 65536, "scales without columns")
+                rows = -(-(self.column + self.count) // self.columns)
+                self.scales = rows if self.axis == 1 else self.columns
+                want(2 * self.scales <= self.count // 8, "scales")
 
     def index(self, i):
         """Of grown rows: of a number in G."""
@@ -120,13 +131,16 @@ class FramePart:
             fresh = slot >= FIRST_FRESH
             return [i for i in range(self.count) if self.known(i) != fresh]
         if slot == 0:
-            return range(self.rank * self.stride if self.predictor == FACTORS else 0)
+            return range(self.rank * self.stride if self.predictor == FACTORS else
+                         2 * self.scales if self.predictor == SCALED else 0)
+        if self.predictor == SCALED:
+            return range(self.count if slot == (QUANTS if self.row == U8 else SIGNED_QUANTS) else 0)
         own = (FIRST_FRESH if self.predictor == NONE else FIRST_PREDICTED) + self.row
         return range(self.count if slot == own and self.predictor != GROWN else 0)
 
     def stream_part(self, slot, count):
         if slot == 0:
-            return Part(count, self.stride)
+            return Part(count, self.stride if self.predictor == FACTORS else self.scales)
         if self.predictor in (NONE, AS_IT_IS, CAST, PRUNED, FACTORS):
             return Part(count, self.columns, self.column)
         return Part(count)
@@ -160,7 +174,27 @@ class FramePart:
             return [numbers[self.index(self.column + i) - front] for i in self.where(slot)], None
         if self.predictor == FACTORS:
             return self.add_update(numbers), None
+        if self.predictor == SCALED:
+            both = self.scale(numbers)
+            return [x for x, _ in both], [context for _, context in both]
         return numbers, None
+
+    def scale(self, numbers):
+        def within(x, most):
+            return min(max(KINDS[I32].signed(x), -most), most)
+
+        ratios = [65536 + within(x, 1 << 20) for x in self.factors[:self.scales]]
+        offsets = [within(x, 1 << 24) for x in self.factors[self.scales:]]
+        lowest = -128 if self.row == I8 else 0
+        out = []
+        for i, x in enumerate(numbers):
+            at = (0, (self.column + i) // max(self.columns, 1),
+                  (self.column + i) % max(self.columns, 1))[self.axis]
+            value = x - 256 if self.row == I8 and x >= 128 else x
+            place = value * ratios[at] + offsets[at] + 32768
+            level = min(max(place >> 16, lowest), lowest + 255)
+            out.append((level & 255, 8 * self.sort + (place >> 13 & 7)))
+        return out
 
     def add_update(self, numbers):
         signed, c = KINDS[I32].signed, self.columns

@@ -1,0 +1,257 @@
+#include "scales.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ONE 65536 /* ratios and offsets are in 1/65536 */
+#define RATIO_MAX (1 << 20)
+#define OFFSET_MAX (1 << 24)
+#define BINS 8 /* of what rounding cut off */
+
+/* Offsets that are smaller are noise: of numbers, and in deviations of their mean. */
+#define OFFSET_MIN 0.05
+#define FIT_FEW 8 /* numbers that tell no offset */
+
+static uint32_t rows_of(const struct scales_shape *shape)
+{
+    return (uint32_t)(((uint64_t)shape->column + shape->count + shape->columns - 1) /
+                      shape->columns);
+}
+
+static uint32_t groups_of(const struct scales_shape *shape)
+{
+    switch (shape->axis) {
+    case SCALES_ROWS:
+        return rows_of(shape);
+    case SCALES_COLUMNS:
+        return shape->columns;
+    default:
+        return 1;
+    }
+}
+
+bool scales_ok(const struct scales_shape *shape)
+{
+    if ((shape->kind != NUMBER_U8 && shape->kind != NUMBER_I8) ||
+        shape->axis >= SCALES_AXIS_COUNT || shape->sort >= SCALES_SORTS || shape->count == 0) {
+        return false;
+    }
+    return shape->axis == SCALES_ALL ||
+           (shape->columns > 0 && shape->columns <= SCALES_COLUMNS_MAX &&
+            scales_count(shape) <= shape->count / 8);
+}
+
+uint32_t scales_count(const struct scales_shape *shape)
+{
+    return 2 * groups_of(shape);
+}
+
+/* --- numbers in runs that share scales, or take one each in turn --- */
+
+struct run {
+    uint32_t from, to; /* numbers */
+    uint32_t group;    /* of the first */
+    bool each;         /* the next has the next group's */
+};
+
+static bool next_run(const struct scales_shape *shape, struct run *run)
+{
+    bool begins = run->to == 0;
+    uint32_t row_left = shape->columns == 0 ? 0
+                        : begins            ? shape->columns - shape->column
+                                            : shape->columns;
+
+    if (run->to == shape->count) {
+        return false;
+    }
+    run->from = run->to;
+    run->each = shape->axis == SCALES_COLUMNS;
+    if (shape->axis == SCALES_ALL) {
+        run->to = shape->count;
+        return true;
+    }
+    run->to = shape->count - run->from < row_left ? shape->count : run->from + row_left;
+    if (run->each) {
+        run->group = begins ? shape->column : 0;
+    } else {
+        run->group += begins ? 0 : 1;
+    }
+    return true;
+}
+
+static int32_t value_of(const struct scales_shape *shape, uint8_t number)
+{
+    return shape->kind == NUMBER_I8 && number >= 128 ? (int32_t)number - 256 : number;
+}
+
+/* --- prediction --- */
+
+struct scale {
+    int32_t ratio;
+    int32_t offset;
+};
+
+static int32_t load_within(const uint8_t *bytes, int32_t most)
+{
+    uint32_t bits = ox_load_u32le(bytes);
+    int64_t value = bits < 0x80000000u ? (int64_t)bits : (int64_t)bits - ((int64_t)1 << 32);
+
+    return (int32_t)(value < -most ? -most : value > most ? most : value);
+}
+
+static struct scale load_scale(const struct scales_shape *shape, const uint8_t *scales,
+                               uint32_t group)
+{
+    const uint8_t *offsets = scales + 4 * (size_t)groups_of(shape);
+
+    return (struct scale){ONE + load_within(scales + 4 * (size_t)group, RATIO_MAX),
+                          load_within(offsets + 4 * (size_t)group, OFFSET_MAX)};
+}
+
+/* Where the base's number lies in the target, from 0 up in 1/65536: raised by half of one, for
+ * rounding, and by 2^15 numbers, to be positive. */
+static uint32_t place_of(int32_t value, struct scale scale)
+{
+    return (uint32_t)(value * scale.ratio + scale.offset) + 0x80008000u;
+}
+
+void scales_predict(const struct scales_shape *shape, const uint8_t *scales, const uint8_t *base,
+                    uint8_t *predicted, uint8_t *contexts)
+{
+    int32_t lowest = shape->kind == NUMBER_I8 ? -128 : 0;
+    struct run run = {0, 0, 0, false};
+
+    while (next_run(shape, &run)) {
+        struct scale scale = load_scale(shape, scales, run.group);
+
+        for (uint32_t i = run.from; i < run.to; i++) {
+            uint32_t place;
+            int32_t level;
+
+            if (run.each) {
+                scale = load_scale(shape, scales, run.group + (i - run.from));
+            }
+            place = place_of(value_of(shape, base[i]), scale);
+            level = (int32_t)(place >> 16) - 32768;
+            level = level < lowest ? lowest : level > lowest + 255 ? lowest + 255 : level;
+            predicted[i] = (uint8_t)level;
+            contexts[i] = (uint8_t)(shape->sort * BINS + (place >> 13 & (BINS - 1)));
+        }
+    }
+}
+
+/* --- fitting --- */
+
+/* Sums of a straight line through pairs of numbers. */
+struct line {
+    double n, x, y, xx, xy;
+};
+
+static void add_number(struct line *line, double x, double y)
+{
+    line->n += 1;
+    line->x += x;
+    line->y += y;
+    line->xx += x * x;
+    line->xy += x * y;
+}
+
+static int32_t fixed_of(double value, int32_t most)
+{
+    double fixed = value * ONE;
+
+    if (!(fabs(fixed) <= most)) {
+        return 0;
+    }
+    return (int32_t)floor(fixed + 0.5);
+}
+
+/* y = x * ratio, or, where that is worth an offset, y = x * ratio + offset. */
+static struct scale fit_line(const struct line *line, bool moves)
+{
+    double ratio = line->xx > 0 ? line->xy / line->xx : 1;
+    double spread = line->n * line->xx - line->x * line->x;
+    double offset = 0;
+
+    if (moves && line->n >= FIT_FEW && spread > 0) {
+        double slope = (line->n * line->xy - line->x * line->y) / spread;
+
+        offset = (line->y - slope * line->x) / line->n;
+        if (fabs(offset) < OFFSET_MIN) {
+            offset = 0;
+        } else {
+            ratio = slope;
+        }
+    }
+    return (struct scale){fixed_of(ratio - 1, RATIO_MAX), fixed_of(offset, OFFSET_MAX)};
+}
+
+/* The pairs of numbers of one group: the only one, a row, or a column. */
+static struct line sum_group(const struct scales_shape *shape, const uint8_t *base,
+                             const uint8_t *target, uint32_t from, uint32_t to, uint32_t step)
+{
+    struct line line = {0, 0, 0, 0, 0};
+
+    for (uint32_t i = from; i < to; i += step) {
+        add_number(&line, value_of(shape, base[i]), value_of(shape, target[i]));
+    }
+    return line;
+}
+
+static void store_scale(const struct scales_shape *shape, struct scale scale, uint32_t group,
+                        uint8_t *scales)
+{
+    ox_store_u32le(scales + 4 * (size_t)group, (uint32_t)scale.ratio);
+    ox_store_u32le(scales + 4 * ((size_t)groups_of(shape) + group), (uint32_t)scale.offset);
+}
+
+void scales_fit(const struct scales_shape *shape, const uint8_t *base, const uint8_t *target,
+                uint8_t *scales)
+{
+    bool moves = shape->kind == NUMBER_U8; /* signed ones mostly have their zero at 0 */
+    struct run run = {0, 0, 0, false};
+
+    if (shape->axis == SCALES_COLUMNS) {
+        for (uint32_t c = 0; c < shape->columns; c++) {
+            uint32_t first =
+                c < shape->column ? c + shape->columns - shape->column : c - shape->column;
+            struct line line = sum_group(shape, base, target, first, shape->count, shape->columns);
+
+            store_scale(shape, fit_line(&line, moves), c, scales);
+        }
+        return;
+    }
+    while (next_run(shape, &run)) {
+        struct line line = sum_group(shape, base, target, run.from, run.to, 1);
+
+        store_scale(shape, fit_line(&line, moves || shape->axis == SCALES_ALL), run.group, scales);
+    }
+}
+
+unsigned scales_sort(const struct scales_shape *shape, const uint8_t *scales, const uint8_t *base,
+                     const uint8_t *target)
+{
+    static const double edges[SCALES_SORTS - 1] = {1 / 16.0, 1 / 4.0, 1.0};
+    struct run run = {0, 0, 0, false};
+    uint64_t sum = 0;
+    unsigned sort = 0;
+
+    while (next_run(shape, &run)) {
+        struct scale scale = load_scale(shape, scales, run.group);
+
+        for (uint32_t i = run.from; i < run.to; i++) {
+            int32_t off;
+
+            if (run.each) {
+                scale = load_scale(shape, scales, run.group + (i - run.from));
+            }
+            off = (int32_t)(place_of(value_of(shape, base[i]), scale) >> 16) - 32768 -
+                  value_of(shape, target[i]);
+            sum += (uint64_t)(off < 0 ? -off : off);
+        }
+    }
+    while (sort < SCALES_SORTS - 1 && (double)sum > edges[sort] * shape->count) {
+        sort++;
+    }
+    return sort;
+}

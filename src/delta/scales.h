@@ -1,0 +1,54 @@
+/**
+ * Quantised integers that were scaled anew: where a tensor's scale changed, or that of one of its
+ * rows or columns, its integers changed by the ratio of the scales. The ratios are sent. A zero
+ * point that moved is an offset. docs/oxdl.md, predictor "scaled", specifies it.
+ */
+#ifndef OXIDE_DELTA_SCALES_H
+#define OXIDE_DELTA_SCALES_H
+
+#include "stream.h"
+
+/** What has a scale of its own. Values are pinned: they stand in patches. */
+enum scales_axis {
+    SCALES_ALL = 0,
+    SCALES_ROWS = 1,
+    SCALES_COLUMNS = 2,
+    SCALES_AXIS_COUNT = 3,
+};
+
+#define SCALES_COLUMNS_MAX 65536
+
+/** Parts whose numbers are off by alike are coded together: so many sorts. */
+#define SCALES_SORTS 4
+
+/** Some integers of a matrix that follow each other. */
+struct scales_shape {
+    enum number_kind kind; /* U8 or I8 */
+    enum scales_axis axis;
+    unsigned sort;    /* below SCALES_SORTS */
+    uint32_t columns; /* at least 1, and at most SCALES_COLUMNS_MAX, but for SCALES_ALL */
+    uint32_t column;  /* of the first number, below columns */
+    uint32_t count;   /* of numbers, at least 1 */
+};
+
+/** Is it allowed? Scales are at most an eighth as many as numbers. */
+bool scales_ok(const struct scales_shape *shape);
+
+/** Numbers sent: a ratio for each scale, then an offset for each; i32 little-endian. Any bits mean
+ *  something. */
+uint32_t scales_count(const struct scales_shape *shape);
+
+/** The base's numbers by the ratios, and a context (below STREAM_CONTEXTS_MAX) for each: how far
+ *  it was rounded, and the sort. */
+void scales_predict(const struct scales_shape *shape, const uint8_t *scales, const uint8_t *base,
+                    uint8_t *predicted, uint8_t *contexts);
+
+/** Encoder: find the scales. */
+void scales_fit(const struct scales_shape *shape, const uint8_t *base, const uint8_t *target,
+                uint8_t *scales);
+
+/** Encoder: the sort that suits numbers which the scales predict so. */
+unsigned scales_sort(const struct scales_shape *shape, const uint8_t *scales, const uint8_t *base,
+                     const uint8_t *target);
+
+#endif

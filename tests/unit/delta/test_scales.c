@@ -1,0 +1,238 @@
+/* Quantised integers that were scaled anew: what is predicted, and that scales are found. */
+#include "../../../src/delta/choose.h"
+#include "../../../src/delta/scales.h"
+#include "helpers.h"
+#include "oxide/base/random.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ROWS 40
+#define COLUMNS 50
+#define COUNT (ROWS * COLUMNS)
+
+static void put_scale(struct ox_buf *scales, int32_t value)
+{
+    assert_int_equal(ox_buf_put_u32le(scales, (uint32_t)value, NULL), OX_OK);
+}
+
+/* --- predictions --- */
+
+static void predict__rounds_to_the_nearest_and_tells_how_far(void **state)
+{
+    static const uint8_t base[] = {0, 1, 2, 3, 100, 0xff, 0xfe, 127, 0x80};
+    static const int8_t want[] = {0, 2, 3, 5, 127, -1, -3, 127, -128};
+    static const uint8_t bins[] = {4, 0, 4, 0, 4, 0, 4, 0, 4};
+    struct scales_shape shape = {NUMBER_I8, SCALES_ALL, 2, 0, 0, sizeof(base)};
+    struct ox_buf scales = OX_BUF_INIT;
+    uint8_t predicted[sizeof(base)];
+    uint8_t contexts[sizeof(base)];
+
+    (void)state;
+    put_scale(&scales, 32768); /* by 1.5: a half is rounded up */
+    put_scale(&scales, 0);
+    assert_int_equal(scales_count(&shape), 2);
+    scales_predict(&shape, scales.data, base, predicted, contexts);
+    for (size_t i = 0; i < sizeof(base); i++) {
+        assert_int_equal((int8_t)predicted[i], want[i]);
+        assert_int_equal(contexts[i], 16 + bins[i]);
+    }
+    ox_buf_clear(&scales);
+}
+
+/* The specification, number by number, in 64 bits. */
+static void predict_plainly(const struct scales_shape *shape, const uint8_t *scales,
+                            const uint8_t *base, uint8_t *predicted, uint8_t *contexts)
+{
+    size_t count = scales_count(shape) / 2;
+
+    for (size_t i = 0; i < shape->count; i++) {
+        size_t at = shape->axis == SCALES_ROWS      ? (shape->column + i) / shape->columns
+                    : shape->axis == SCALES_COLUMNS ? (shape->column + i) % shape->columns
+                                                    : 0;
+        int64_t ratio = (int32_t)ox_load_u32le(scales + 4 * at);
+        int64_t offset = (int32_t)ox_load_u32le(scales + 4 * (count + at));
+        int64_t x = shape->kind == NUMBER_I8 ? (int8_t)base[i] : base[i];
+        int64_t low = shape->kind == NUMBER_I8 ? -128 : 0;
+        int64_t place;
+        int64_t level;
+
+        ratio = ratio < -(1 << 20) ? -(1 << 20) : ratio > 1 << 20 ? 1 << 20 : ratio;
+        offset = offset < -(1 << 24) ? -(1 << 24) : offset > 1 << 24 ? 1 << 24 : offset;
+        place = x * (65536 + ratio) + offset + 32768;
+        level = (int64_t)floor((double)place / 65536);
+        contexts[i] = (uint8_t)(8 * shape->sort + (unsigned)((place - level * 65536) / 8192));
+        level = level < low ? low : level > low + 255 ? low + 255 : level;
+        predicted[i] = (uint8_t)level;
+    }
+}
+
+static void predict__is_as_specified_for_any_bits(void **state)
+{
+    struct ox_rng rng;
+
+    (void)state;
+    ox_rng_init(&rng, 3);
+    for (unsigned turn = 0; turn < 300; turn++) {
+        struct scales_shape shape = {.kind = turn % 2 == 0 ? NUMBER_I8 : NUMBER_U8,
+                                     .axis =
+                                         (enum scales_axis)ox_rng_below(&rng, SCALES_AXIS_COUNT),
+                                     .sort = (unsigned)ox_rng_below(&rng, SCALES_SORTS),
+                                     .columns = 1 + (uint32_t)ox_rng_below(&rng, 60),
+                                     .count = 1 + (uint32_t)ox_rng_below(&rng, 2000)};
+        size_t count;
+        uint8_t *bytes;
+
+        shape.column = (uint32_t)ox_rng_below(&rng, shape.columns);
+        if (!scales_ok(&shape)) {
+            continue;
+        }
+        count = shape.count;
+        bytes = malloc(5 * count + 4 * (size_t)scales_count(&shape));
+        assert_non_null(bytes);
+        for (size_t i = 0; i < count; i++) {
+            bytes[i] = (uint8_t)ox_rng_u64(&rng);
+        }
+        for (size_t i = 0; i < scales_count(&shape); i++) {
+            uint32_t some = (uint32_t)ox_rng_u64(&rng);
+
+            ox_store_u32le(bytes + 5 * count + 4 * i, turn % 3 == 0 ? some : some >> 12);
+        }
+        scales_predict(&shape, bytes + 5 * count, bytes, bytes + count, bytes + 2 * count);
+        predict_plainly(&shape, bytes + 5 * count, bytes, bytes + 3 * count, bytes + 4 * count);
+        assert_memory_equal(bytes + count, bytes + 3 * count, count);
+        assert_memory_equal(bytes + 2 * count, bytes + 4 * count, count);
+        free(bytes);
+    }
+}
+
+static void ok__wants_far_fewer_scales_than_numbers(void **state)
+{
+    struct scales_shape shape = {NUMBER_I8, SCALES_ROWS, 0, 16, 0, 160};
+
+    (void)state;
+    assert_true(scales_ok(&shape)); /* 10 rows: 20 numbers */
+    shape.column = 1;
+    assert_false(scales_ok(&shape)); /* a row more */
+    shape.axis = SCALES_COLUMNS;
+    shape.column = 0;
+    shape.columns = 10;
+    assert_true(scales_ok(&shape));
+    shape.columns = 11;
+    assert_false(scales_ok(&shape));
+    shape.columns = 0;
+    assert_false(scales_ok(&shape));
+    shape.axis = SCALES_ALL;
+    assert_true(scales_ok(&shape));
+    shape.kind = NUMBER_F16;
+    assert_false(scales_ok(&shape));
+    shape.kind = NUMBER_U8;
+    shape.sort = SCALES_SORTS;
+    assert_false(scales_ok(&shape));
+}
+
+/* --- what encoders find --- */
+
+/* ROWS x COLUMNS integers, and the same scaled anew, with some noise. */
+static void make(enum scales_axis axis, bool is_signed, struct ox_buf *base, struct ox_buf *target)
+{
+    struct ox_rng rng;
+    double by[COLUMNS];
+
+    ox_rng_init(&rng, 17);
+    for (size_t i = 0; i < COLUMNS; i++) {
+        by[i] = 0.8 + (double)ox_rng_below(&rng, 300) / 1000;
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        double x = ((double)ox_rng_below(&rng, 2000) - (double)ox_rng_below(&rng, 2000)) / 20;
+        double scale = by[axis == SCALES_ROWS      ? i / COLUMNS
+                          : axis == SCALES_COLUMNS ? i % COLUMNS
+                                                   : 0];
+        double shift = is_signed ? 0 : 128;
+        uint8_t from = (uint8_t)(int)floor(x + shift + 0.5);
+        uint8_t to = (uint8_t)(int)floor(x * scale + shift * (is_signed ? 1 : 0.9) + 0.5);
+
+        put(base, &from, 1);
+        put(target, &to, 1);
+    }
+}
+
+static void fit__finds_the_scales_of_each_axis(void **state)
+{
+    (void)state;
+    for (unsigned axis = 0; axis < SCALES_AXIS_COUNT; axis++) {
+        for (unsigned is_signed = 0; is_signed < 2; is_signed++) {
+            struct scales_shape shape = {
+                is_signed ? NUMBER_I8 : NUMBER_U8, (enum scales_axis)axis, 0, COLUMNS, 0, COUNT};
+            struct ox_buf base = OX_BUF_INIT;
+            struct ox_buf target = OX_BUF_INIT;
+            uint8_t scales[8 * COLUMNS];
+            uint8_t predicted[COUNT];
+            uint8_t contexts[COUNT];
+            size_t far = 0;
+
+            make(shape.axis, is_signed != 0, &base, &target);
+            assert_true(scales_ok(&shape));
+            assert_true(4 * (size_t)scales_count(&shape) <= sizeof(scales));
+            scales_fit(&shape, base.data, target.data, scales);
+            scales_predict(&shape, scales, base.data, predicted, contexts);
+            for (size_t i = 0; i < COUNT; i++) {
+                int off = (int)predicted[i] - (int)target.data[i];
+
+                far += off < -1 || off > 1;
+            }
+            assert_in_range(far, 0, COUNT / 50);
+            assert_in_range(scales_sort(&shape, scales, base.data, target.data), 1, 2);
+            ox_buf_clear(&base);
+            ox_buf_clear(&target);
+        }
+    }
+}
+
+static void choose__takes_scales_where_they_changed(void **state)
+{
+    (void)state;
+    for (unsigned axis = 0; axis < SCALES_AXIS_COUNT; axis++) {
+        struct ox_buf base = OX_BUF_INIT;
+        struct ox_buf target = OX_BUF_INIT;
+        struct tensor_pair pair = {.dtype = OX_DTYPE_I8,
+                                   .base_dtype = OX_DTYPE_I8,
+                                   .has_base = true,
+                                   .columns = COLUMNS,
+                                   .base_columns = COLUMNS,
+                                   .target_bytes = COUNT,
+                                   .base_bytes = COUNT};
+        struct chooser chooser = {.mixing = MIX_NEVER};
+        struct ox_memory memory[2];
+        struct ox_source sources[2];
+
+        make((enum scales_axis)axis, true, &base, &target);
+        memory[0] = (struct ox_memory){base.data, base.len_bytes};
+        memory[1] = (struct ox_memory){target.data, target.len_bytes};
+        sources[0] = ox_memory_source(&memory[0]);
+        sources[1] = ox_memory_source(&memory[1]);
+        chooser.base = &sources[0];
+        chooser.target = &sources[1];
+        pair.prediction = prediction_default(&pair);
+        assert_int_equal(choose_prediction(&chooser, &pair, NULL), OX_OK);
+        assert_int_equal(pair.prediction.predictor, PREDICT_SCALED);
+        assert_int_equal(pair.prediction.axis, axis);
+        chooser_clear(&chooser);
+        ox_buf_clear(&base);
+        ox_buf_clear(&target);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(predict__rounds_to_the_nearest_and_tells_how_far),
+        cmocka_unit_test(predict__is_as_specified_for_any_bits),
+        cmocka_unit_test(ok__wants_far_fewer_scales_than_numbers),
+        cmocka_unit_test(fit__finds_the_scales_of_each_axis),
+        cmocka_unit_test(choose__takes_scales_where_they_changed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
