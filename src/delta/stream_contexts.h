@@ -1,6 +1,6 @@
 /**
  * Contexts of the fast coder: what both sides know of a number before it is coded, as one of
- * STREAM_CONTEXTS_MAX. stream_static.c specifies the bytes.
+ * STREAM_CONTEXTS_MAX. docs/oxdl.md, "The static coder", specifies the bytes.
  *
  * A way to find them is a row in the table of stream_contexts.c. To add one: a value here, a row
  * there, a line in the specification.

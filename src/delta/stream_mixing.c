@@ -1,39 +1,10 @@
 /*
- * The mixing coder of streams, as a decoder sees it. Integers, and IEEE arithmetic without
- * contraction: double in what is known of a number, single in the models. The tables and the
- * arithmetic coder are those of oxide/entropy/mix4.h.
- *
- * A body: reference u8; length of the coded bytes (varint); those. Past their end a decoder reads
- * zeros. Every model starts anew with each stream: states at 1/2, weights of the four models of a
- * decision at 1/4 (of bytes 1/3).
- *
- * Numbers (every kind but U8). A float's exponent e is its exponent field, at least 1; the
- * reference names the exponent that most numbers stay below (0 where there is none): its power of
- * 2 is the unit of values. In the order of its kind a number is its bits as a signed integer, a
- * negative float's magnitude inverted, so that neighbours differ by 1.
- *   1. Predict. In parts whose rows are known (8 to LOWRANK_COLUMNS_MAX numbers, at least 4 rows)
- *      lowrank.h guesses what is added to a float. The guess is context, or, where use_guess() says
- *      so, its sum with the prediction, rounded, is the prediction.
- *   2. Code the size, the distance to the prediction, in order. Its octave is its bit length (0
- *      for 0), found by a walk: is it at least the one expected (the level expected and by how much
- *      walks have ended beside it of late)? Then upwards or downwards until the answer changes.
- *      Then the bits below the top one, from the top: the first mixed, up to MIXING_BELOW_BITS by
- *      one model, the rest raw, at most 16 at once. Then, unless the size is 0, whether it leads
- *      towards 0.
- *   3. Learn: means of the updates' sizes, and of what the guess missed, by part, row, column and
- *      of late; then signs.
- *
- * Every decision of step 2 that is mixed is a mix of the four models in a table of mixing.h: a
- * state for each context and node (what of the number is known by then), weights for each node and
- * for how sharp the guess is. The contexts are the functions of those names in mixing_contexts.h,
- * the statistics are in mixing_known.h.
- *
- * Fresh floats: the octave is the exponent, the bits below are the mantissa, the sign is coded last
- * in any case; sizes are the values themselves.
- *
- * Bytes (U8): is it as predicted? If not, or where nothing predicts, the difference modulo 256, bit
- * by bit from the top, each under those above it; the contexts share the least power of 2 of slots
- * that is not below the stream's count, within MIXING_BYTE_SLOTS_MIN and _MAX.
+ * The mixing coder of streams: docs/oxdl.md, "The mixing coder", specifies the bytes. Of each number
+ * in turn it predicts what it may be (by lowrank.h, where rows are known), codes the octave of the
+ * distance, the bits below and the side, and learns. Every decision that is mixed is a mix of the
+ * four models in a table of mixing.h: a state for each context and node, weights for each node. The
+ * contexts are the functions of those names in mixing_contexts.h, the statistics are in
+ * mixing_known.h. mixing_bytes.c does the same for bytes.
  */
 #include "mixing.h"
 

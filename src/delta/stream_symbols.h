@@ -1,7 +1,7 @@
 /**
  * Numbers as symbols and raw bits, for the fast coder: of each number a symbol that says its size
  * or the size of its difference to the prediction, which is coded by its frequency, and the bits
- * below it, which are as good as random. stream_static.c specifies the bytes.
+ * below it, which are as good as random. docs/oxdl.md, "The static coder", specifies the bytes.
  */
 #ifndef OXIDE_DELTA_STREAM_SYMBOLS_H
 #define OXIDE_DELTA_STREAM_SYMBOLS_H

@@ -5,7 +5,7 @@
  * The stream of n symbols: a byte, log2 of the number of states (0 to 5); the encoder's final
  * states, 4 bytes each; then 16-bit words in the order in which a decoder wants them. Symbol i
  * belongs to state i modulo their number. Integer arithmetic only: every machine gives the same
- * bytes. docs/oxdl.md, "coded symbols", specifies it.
+ * bytes. docs/oxdl.md, "The static coder", specifies it.
  * Source: Duda, "Asymmetric numeral systems" (2013); Giesen, "Interleaved entropy coders" (2014).
  */
 #ifndef OXIDE_ENTROPY_RANS_H

@@ -18,6 +18,7 @@ static void open_control(struct fixture *fixture)
         .clock = &fixture->clock,
         .delta_workers = 1,
         .delta_wait_s = fixture->delta_wait_s,
+        .delta_effort = fixture->delta_effort,
         .poll_interval_s = 30,
         .blob_urls = fixture->blob_urls,
         .blob_urls_count = fixture->blob_urls_count,

@@ -30,6 +30,7 @@ struct fixture {
     struct ox_clock clock;
     int64_t now_ms;
     uint64_t delta_wait_s;
+    unsigned delta_effort; /* 0: the default */
     const char *const *blob_urls;
     size_t blob_urls_count;
     struct ox_control *control;

@@ -159,6 +159,41 @@ static void download__an_unknown_base_gives_the_whole_file(void **state)
     (void)close(download.fd);
 }
 
+/* Bytes of the delta between two new versions. */
+static uint64_t delta_bytes(struct fixture *fixture, const char *from, const char *to,
+                            unsigned seed)
+{
+    struct ox_download download;
+    bool created = false;
+
+    assert_int_equal(publish(fixture, from, seed, 0, &created), OX_OK);
+    assert_int_equal(publish(fixture, to, seed, MODEL_BYTES / 2, &created), OX_OK);
+    make_deltas(fixture);
+    assert_int_equal(ox_control_download(fixture->control, "m", to, from, "oxdl/2; ops=ffffffff",
+                                         &download, NULL),
+                     OX_OK);
+    assert_true(download.is_patch);
+    (void)close(download.fd);
+    return download.size_bytes;
+}
+
+static void delta__is_smaller_with_more_effort(void **state)
+{
+    struct fixture *fixture = *state;
+    uint64_t fast;
+    uint64_t small;
+
+    fixture->delta_effort = 1;
+    restart(fixture);
+    fast = delta_bytes(fixture, "v1", "v2", 1);
+    fixture->delta_effort = 9;
+    restart(fixture);
+    small = delta_bytes(fixture, "v3", "v4", 2);
+    print_message("effort 1: %llu bytes, 9: %llu\n", (unsigned long long)fast,
+                  (unsigned long long)small);
+    assert_true(small < fast - fast / 100);
+}
+
 static void delta__is_useless_where_nothing_is_alike(void **state)
 {
     struct fixture *fixture = *state;
@@ -313,6 +348,7 @@ int main(void)
         TEST(download__the_first_generation_gets_oxdl_1_once_it_is_made),
         TEST(download__operations_that_the_asker_lacks_give_the_whole_file),
         TEST(download__an_unknown_base_gives_the_whole_file),
+        TEST(delta__is_smaller_with_more_effort),
         TEST(delta__is_useless_where_nothing_is_alike),
         TEST(delta__fails_with_its_base_gone_and_the_whole_file_is_served),
         TEST(delta__one_that_was_running_is_made_after_a_restart),
