@@ -58,8 +58,8 @@ static uint32_t f16_of_f32(uint32_t bits, bool truncates)
     if (exponent < 102) { /* less than half of the smallest subnormal */
         return sign;
     }
-    return sign | (truncates ? mantissa >> (126 - exponent)
-                             : round_shift(mantissa, 126 - exponent));
+    return sign |
+           (truncates ? mantissa >> (126 - exponent) : round_shift(mantissa, 126 - exponent));
 }
 
 static uint32_t bf16_of_f32(uint32_t bits, bool truncates)
@@ -71,9 +71,10 @@ static uint32_t bf16_of_f32(uint32_t bits, bool truncates)
 }
 
 /* One loop per pair of kinds: the compiler drops what the pair does not need. */
-static inline __attribute__((always_inline)) void
-cast_all(enum number_kind from, enum number_kind to, bool truncates, const uint8_t *in,
-         size_t count, uint8_t *out)
+static inline __attribute__((always_inline)) void cast_all(enum number_kind from,
+                                                           enum number_kind to, bool truncates,
+                                                           const uint8_t *in, size_t count,
+                                                           uint8_t *out)
 {
     for (size_t i = 0; i < count; i++) {
         uint32_t bits;

@@ -65,8 +65,8 @@ static enum ox_code put_planes(struct encoder *self, enum ox_oxdl_op op, unsigne
     return code;
 }
 
-enum ox_code put_planes_frame(struct encoder *self, const struct piece *piece, unsigned width, uint64_t target,
-                              const uint8_t *bytes, struct ox_buf *out,
+enum ox_code put_planes_frame(struct encoder *self, const struct piece *piece, unsigned width,
+                              uint64_t target, const uint8_t *bytes, struct ox_buf *out,
                               struct ox_delta_stats *stats, struct ox_err *err)
 {
     struct ox_oxdl_range range = {false, piece->base, piece->len};

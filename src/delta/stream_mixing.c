@@ -1,9 +1,9 @@
 /*
- * The mixing coder of streams: docs/oxdl.md, "The mixing coder", specifies the bytes. Of each number
- * in turn it predicts what it may be (by lowrank.h, where rows are known), codes the octave of the
- * distance, the bits below and the side, and learns. Every decision that is mixed is a mix of the
- * four models in a table of mixing.h: a state for each context and node, weights for each node. The
- * contexts are the functions of those names in mixing_contexts.h, the statistics are in
+ * The mixing coder of streams: docs/oxdl.md, "The mixing coder", specifies the bytes. Of each
+ * number in turn it predicts what it may be (by lowrank.h, where rows are known), codes the octave
+ * of the distance, the bits below and the side, and learns. Every decision that is mixed is a mix
+ * of the four models in a table of mixing.h: a state for each context and node, weights for each
+ * node. The contexts are the functions of those names in mixing_contexts.h, the statistics are in
  * mixing_known.h. mixing_bytes.c does the same for bytes.
  */
 #include "mixing.h"

@@ -174,7 +174,7 @@ static unsigned largest(const uint16_t *freq, unsigned but)
     return best;
 }
 
-/* The most frequent symbol takes what the others leave. */
+/* The most frequent symbol, of some that occur, takes what the others leave. */
 static void fill_table(struct ox_rans_table *table, const uint32_t *hits, unsigned symbols,
                        unsigned mantissa)
 {
@@ -184,11 +184,12 @@ static void fill_table(struct ox_rans_table *table, const uint32_t *hits, unsign
     unsigned top = 0;
     uint32_t want_top;
 
-    memset(table, 0, sizeof(*table));
+    memset(freq, 0, sizeof(table->freq));
     for (unsigned s = 0; s < symbols; s++) {
         total += hits[s];
         top = hits[s] > hits[top] ? s : top;
     }
+    total = total == 0 ? 1 : total;
     for (unsigned s = 0; s < symbols; s++) {
         if (hits[s] > 0 && s != top) {
             uint64_t exact = ((uint64_t)hits[s] * OX_RANS_SCALE + total / 2) / total;
@@ -269,7 +270,7 @@ void ox_rans_freqs_from_counts(struct ox_rans_freqs *out, const struct ox_rans_c
 
         memset(out->table_of + groups.first[g], (int)g, end - groups.first[g]);
         for (unsigned mantissa = MANTISSA_MAX; mantissa > 0; mantissa--) {
-            struct ox_rans_table table;
+            struct ox_rans_table table = {.top = 0};
             uint64_t cost;
 
             fill_table(&table, groups.hits[g], groups.symbols, mantissa);

@@ -288,8 +288,12 @@ static enum ox_code add_entry(struct torch *torch, const struct ox_zip_entry *en
     return code;
 }
 
-/* What the pickle says of the storages, by their entries. */
-static void match_storages(const struct torch *torch, const struct ox_pickle_storage **storages)
+/* What the pickle says of an entry. */
+struct told {
+    const struct ox_pickle_storage *storage; /* NULL: it says nothing */
+};
+
+static void match_storages(const struct torch *torch, struct told *told)
 {
     for (size_t i = 0; i < ox_pickle_storage_count(&torch->pickle); i++) {
         const struct ox_pickle_storage *storage = ox_pickle_storage(&torch->pickle, i);
@@ -298,14 +302,14 @@ static void match_storages(const struct torch *torch, const struct ox_pickle_sto
                         ox_pickle_text(&torch->pickle, storage->key));
 
         if (entry != NULL) {
-            storages[entry - torch->zip->entries] = storage;
+            told[entry - torch->zip->entries].storage = storage;
         }
     }
 }
 
 static enum ox_code add_entries(struct torch *torch, struct ox_err *err)
 {
-    const struct ox_pickle_storage **storages = calloc(torch->zip->count + 1, sizeof(*storages));
+    struct told *told = calloc(torch->zip->count + 1, sizeof(*told));
     struct view *views = (struct view *)(void *)torch->views.data;
     const struct view *view = views;
     const struct view *end =
@@ -313,19 +317,19 @@ static enum ox_code add_entries(struct torch *torch, struct ox_err *err)
                      : view + leave_out_shared(views, torch->views.len_bytes / sizeof(*views));
     enum ox_code code = OX_OK;
 
-    if (storages == NULL) {
+    if (told == NULL) {
         return ox_err_nomem(err, "the storages of an archive");
     }
-    match_storages(torch, storages);
+    match_storages(torch, told);
     for (size_t i = 0; i < torch->zip->count && code == OX_OK; i++) {
         const struct ox_zip_entry *entry = &torch->zip->entries[i];
 
         if (entry->stored &&
             strncmp(entry->name, (const char *)torch->folder.data, torch->folder.len_bytes) == 0) {
-            code = add_entry(torch, entry, storages[i], &view, end, err);
+            code = add_entry(torch, entry, told[i].storage, &view, end, err);
         }
     }
-    free(storages);
+    free(told);
     return code;
 }
 

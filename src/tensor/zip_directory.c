@@ -247,7 +247,7 @@ static enum ox_code read_entry(struct ox_zip *zip, struct ox_stream *stream,
                                struct ox_zip_entry *out, struct ox_err *err)
 {
     uint8_t head[CENTRAL_BYTES] = {0};
-    uint64_t packed_bytes;
+    uint64_t packed_bytes = 0;
     uint64_t *const numbers[3] = {&out->size_bytes, &packed_bytes, &out->header_at};
     uint16_t flags;
     enum ox_code code = ox_stream_read(stream, head, CENTRAL_BYTES, err);
