@@ -470,7 +470,7 @@ void blocks_predict_quants(const struct block_format *format, const uint8_t *bas
     const struct block_layout *layout = format->layout;
     struct way way = way_of(layout->zero, format->quants_signed, layout->range, layout->pinned);
     size_t most = GROUP_ELEMENTS / format->elements;
-    struct group group;
+    struct group group = {.runs = 0};
 
     way.curved = layout->curved;
     for (size_t at = 0; at < count; at += most) {

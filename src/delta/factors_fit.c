@@ -519,7 +519,7 @@ enum ox_code factors_fit(const struct factors_shape *shape, const uint8_t *base,
                                                : R_MAX,
                        .pass = pass_any,
                        .project = project_any};
-    double scale[R_MAX];
+    double scale[R_MAX] = {0};
     size_t vectors = self.columns * self.r;
     enum ox_code code = buf_resize(
         scratch, vectors * 3 * sizeof(double) + self.rows * self.columns * sizeof(float), err);

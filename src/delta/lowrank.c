@@ -173,7 +173,7 @@ INLINE void solve(struct lowrank *self, const struct lowrank_stop *stop)
 {
     double a[R][R];
     double y[R];
-    double inverse[R];
+    double inverse[R] = {0};
 
     for (unsigned i = 0; i < self->rank; i++) {
         memcpy(a[i], stop->gram[i], sizeof(a[i]));

@@ -111,6 +111,6 @@ void mixing_bytes_code(struct mixing_coder *self, struct ox_mix_coder *coder,
     if (out == NULL) {
         code_all(models, coder, true, stream, slots, in, NULL);
     } else {
-        code_all(models, coder, false, stream, slots, NULL, out);
+        code_all(models, coder, false, stream, slots, out, out);
     }
 }

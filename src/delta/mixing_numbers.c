@@ -419,6 +419,6 @@ void mixing_numbers_code(struct mixing_coder *self, struct ox_mix_coder *coder,
     if (out == NULL) {
         code_all(&run, coder, true, in, NULL);
     } else {
-        code_all(&run, coder, false, NULL, out);
+        code_all(&run, coder, false, out, out);
     }
 }

@@ -171,8 +171,9 @@ enum ox_code numbers_read_parts(struct numbers *self, struct ox_reader *body, si
 /* All numbers of one slot, of all parts. */
 struct gathered {
     struct stream stream;
-    uint8_t *values; /* where they are, or go */
-    bool in_place;   /* values stand in the target itself, or are none of its numbers */
+    const uint8_t *values; /* where they are */
+    uint8_t *room;         /* where they go; NULL: nowhere, the target is only read */
+    bool in_place;         /* values stand in the target itself, or are none of its numbers */
 };
 
 /* Part by part through a slot. */
@@ -180,7 +181,8 @@ struct walk {
     const struct part *parts;
     size_t part_count;
     const uint8_t *base;
-    uint8_t *target;
+    const uint8_t *target;
+    uint8_t *out; /* the same, to be filled; NULL: it is only read */
 };
 
 static size_t count_slot(const struct walk *walk, enum slot slot)
@@ -276,6 +278,7 @@ static enum ox_code gather_sent(struct numbers *self, struct gathered *out, stru
     memset(self->predicted.data, 0, len);
     out->in_place = true;
     out->values = self->sent.data;
+    out->room = self->sent.data;
     out->stream.predicted = self->predicted.data;
     return OX_OK;
 }
@@ -341,8 +344,11 @@ static enum ox_code gather_slot(struct numbers *self, const struct walk *walk, e
     }
     place = find_place(walk, slot);
     out->in_place = place.values;
-    if (place.predicted) {
+    if (place.values) {
         out->values = walk->target + place.target;
+        out->room = walk->out == NULL ? NULL : walk->out + place.target;
+    }
+    if (place.predicted) {
         out->stream.predicted = walk->base + place.base;
         return OX_OK;
     }
@@ -351,7 +357,10 @@ static enum ox_code gather_slot(struct numbers *self, const struct walk *walk, e
         (contexts && (code = buf_resize(&self->contexts, count, err)) != OX_OK)) {
         return code;
     }
-    out->values = place.values ? walk->target + place.target : self->values.data;
+    if (!place.values) {
+        out->values = self->values.data;
+        out->room = self->values.data;
+    }
     out->stream.predicted = self->predicted.data;
     out->stream.contexts = contexts ? self->contexts.data : NULL;
     predict_slot(self, walk, slot);
@@ -359,24 +368,23 @@ static enum ox_code gather_slot(struct numbers *self, const struct walk *walk, e
 }
 
 /* Take the slot's numbers out of the target, or put them into it. */
-static void move_values(const struct walk *walk, enum slot slot, const struct gathered *gathered,
-                        bool place)
+static void move_values(const struct walk *walk, enum slot slot, const struct gathered *gathered)
 {
     size_t width = number_kinds[gathered->stream.kind].width;
-    uint8_t *values = gathered->values;
-    uint8_t *target = walk->target;
+    uint8_t *values = gathered->room;
+    size_t at = 0;
 
     for (size_t i = 0; i < walk->part_count && !gathered->in_place; i++) {
         const struct part *part = &walk->parts[i];
         size_t n = part_count(part, slot);
 
-        if (n > 0 && place) {
-            part_place(part, slot, values, target);
+        if (n > 0 && walk->out != NULL) {
+            part_place(part, slot, values, walk->out + at);
         } else if (n > 0) {
-            part_extract(part, slot, target, values);
+            part_extract(part, slot, walk->target + at, values);
         }
         values += n * width;
-        target += part->target_bytes;
+        at += part->target_bytes;
     }
 }
 
@@ -426,10 +434,10 @@ static enum ox_code code_streams(struct numbers *self, const struct walk *walk, 
         if (code != OX_OK || gathered.stream.count == 0) {
             continue;
         }
-        if (slot == SLOT_SENT && (code = fit_sent(self, walk, gathered.values, err)) != OX_OK) {
+        if (slot == SLOT_SENT && (code = fit_sent(self, walk, gathered.room, err)) != OX_OK) {
             return code;
         }
-        move_values(walk, (enum slot)slot, &gathered, false);
+        move_values(walk, (enum slot)slot, &gathered);
         if (body != NULL) {
             code = stream_encode(self->coder, &gathered.stream, gathered.values, mixes, body, err);
         } else {
@@ -444,7 +452,7 @@ enum ox_code numbers_encode(struct numbers *self, const struct part *parts, size
                             const uint8_t *target, const uint8_t *base, bool mixes,
                             struct ox_buf *body, struct ox_err *err)
 {
-    struct walk walk = {parts, part_count, base, (uint8_t *)(uintptr_t)target}; /* only read */
+    struct walk walk = {parts, part_count, base, target, NULL};
     enum ox_code code = ox_buf_put_varint(body, part_count, err);
 
     for (size_t i = 0; code == OX_OK && i < part_count; i++) {
@@ -457,7 +465,7 @@ enum ox_code numbers_cost(struct numbers *self, const struct part *parts, size_t
                           const uint8_t *target, const uint8_t *base, uint64_t *cost_bytes,
                           struct ox_err *err)
 {
-    struct walk walk = {parts, part_count, base, (uint8_t *)(uintptr_t)target}; /* only read */
+    struct walk walk = {parts, part_count, base, target, NULL};
 
     *cost_bytes = 0;
     return code_streams(self, &walk, false, NULL, cost_bytes, err);
@@ -466,7 +474,7 @@ enum ox_code numbers_cost(struct numbers *self, const struct part *parts, size_t
 enum ox_code numbers_decode(struct numbers *self, struct ox_reader *body, const uint8_t *base,
                             size_t base_bytes, uint8_t *target, size_t n, struct ox_err *err)
 {
-    struct walk walk = {.base = base, .target = target};
+    struct walk walk = {.base = base, .target = target, .out = target};
     uint64_t wanted = 0;
     enum ox_code code;
 
@@ -490,9 +498,9 @@ enum ox_code numbers_decode(struct numbers *self, struct ox_reader *body, const 
         if (code != OX_OK || gathered.stream.count == 0) {
             continue;
         }
-        code = stream_decode(self->coder, &gathered.stream, gathered.values, body, err);
+        code = stream_decode(self->coder, &gathered.stream, gathered.room, body, err);
         if (code == OX_OK) {
-            move_values(&walk, (enum slot)slot, &gathered, true);
+            move_values(&walk, (enum slot)slot, &gathered);
         }
     }
     return code == OX_OK ? ox_reader_end(body, err) : code;
