@@ -341,7 +341,7 @@ static enum ox_code release(struct pipeline *self, struct ox_err *err)
 
     if (self->held.len_bytes < WHOLE_TRY_BYTES(self->target->size_bytes) &&
         self->stats.frames > 1 && may_be_beaten(&self->stats, self->held.len_bytes)) {
-        code = encoder_run_whole(self->idle[0], &whole, &stats, &done, err);
+        code = encoder_run_whole(self->idle[0], self->held.len_bytes, &whole, &stats, &done, err);
     }
     if (code == OX_OK && done && whole.len_bytes < self->held.len_bytes) {
         stats.patch_bytes[OX_OXDL_END] = self->stats.patch_bytes[OX_OXDL_END];
@@ -432,7 +432,7 @@ static unsigned default_threads(void)
 static enum ox_code create_by(const struct engine *engine, const struct ox_delta_side *base,
                               const struct ox_delta_side *target,
                               const struct ox_delta_options *options, const struct ox_output *out,
-                              struct ox_delta_stats *stats, struct ox_err *err)
+                              struct ox_delta_stats *stats, bool *meaning, struct ox_err *err)
 {
     uint64_t ops = engine->ops & (options->ops == 0 ? OX_OXDL_OPS_KNOWN : options->ops);
     unsigned threads = options->threads == 0 ? default_threads() : options->threads;
@@ -470,7 +470,7 @@ static enum ox_code create_by(const struct engine *engine, const struct ox_delta
         code = tensor_pairs_find(&pairs, base, target, options->stop, err);
     }
     self.fit = effort_fit(effort_row(options->effort), options->memory_bytes,
-                          pairs.count * sizeof(*pairs.pairs),
+                          pairs.count * sizeof(*pairs.pairs), base_source.size_bytes,
                           threads < THREADS_MAX ? threads : THREADS_MAX);
     if (code != OX_OK || (code = pipeline_init(&self, ops, err)) != OX_OK ||
         (code = put_header(&self, base, target, ops, err)) != OX_OK) {
@@ -485,6 +485,7 @@ static enum ox_code create_by(const struct engine *engine, const struct ox_delta
     }
 out:
     pipeline_clear(&self);
+    *meaning = pairs.count > 0;
     tensor_pairs_clear(&pairs);
     ox_concat_clear(&target_space);
     ox_concat_clear(&base_space);
@@ -514,13 +515,14 @@ static enum ox_code create_small(const struct ox_delta_side *base,
     struct ox_output first = {&patches[0], append};
     struct ox_output second = {&patches[1], append};
     size_t best = 0;
-    enum ox_code code =
-        create_by(engine_row(OX_ENGINE_AUTO), base, target, options, &first, &counts[0], err);
+    bool meaning = false;
+    enum ox_code code = create_by(engine_row(OX_ENGINE_AUTO), base, target, options, &first,
+                                  &counts[0], &meaning, err);
 
     silent.progress = NULL;
-    if (code == OX_OK && may_be_beaten(&counts[0], patches[0].len_bytes)) {
+    if (code == OX_OK && meaning && may_be_beaten(&counts[0], patches[0].len_bytes)) {
         code = create_by(engine_row(OX_ENGINE_BINARY), base, target, &silent, &second, &counts[1],
-                         err);
+                         &meaning, err);
         best = patches[1].len_bytes < patches[0].len_bytes ? 1 : 0;
     }
     if (code == OX_OK) {
@@ -538,8 +540,10 @@ enum ox_code ox_delta_create(const struct ox_delta_side *base, const struct ox_d
                              const struct ox_delta_options *options, const struct ox_output *out,
                              struct ox_delta_stats *stats, struct ox_err *err)
 {
+    bool meaning;
+
     if (options->engine == OX_ENGINE_AUTO && ox_manifest_size(target->manifest) <= WHOLE_MAX) {
         return create_small(base, target, options, out, stats, err);
     }
-    return create_by(engine_row(options->engine), base, target, options, out, stats, err);
+    return create_by(engine_row(options->engine), base, target, options, out, stats, &meaning, err);
 }

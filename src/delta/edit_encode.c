@@ -12,6 +12,11 @@
 #define NICE_MAX 512
 #define SHORT_BYTES 4 /* of the tables' sums */
 #define LONG_BYTES 12
+#define BACK_MAX 64 /* bytes before a found copy that may belong to it */
+/* Fields that change alike, of which not all bytes did, are better coded as literals throughout:
+ * what is common is cheap then. Copies that tear them apart are taken to cost so much more. */
+#define TORN_MAX 2
+#define TORN_COST EDIT_COST_BIT
 #define CANDIDATES_MAX 80
 #define PRICES_EVERY 64 /* tokens, after which prices are taken anew */
 #define BLOCK                                                                                      \
@@ -36,6 +41,7 @@ struct edit_encoder {
     uint32_t end; /* of the history */
     struct edit_state state;
     uint32_t at;       /* in the history: tokens up to here are coded */
+    uint32_t start;    /* ... and nodes[0] is here */
     uint32_t inserted; /* target bytes up to here are in the tables */
     const struct edit_hint *hints;
     size_t hint_count;
@@ -99,14 +105,19 @@ static size_t bucket(const struct edit_encoder *self, unsigned table, uint32_t a
 static void insert(struct edit_encoder *self, uint32_t at)
 {
     for (unsigned table = 0; table < 2; table++) {
+        uint32_t place = at + 1;
         uint32_t *places;
 
         if (self->end - at < (table == 0 ? SHORT_BYTES : LONG_BYTES)) {
             return;
         }
         places = self->tables[table] + bucket(self, table, at);
-        memmove(places + 1, places, (self->effort.ways - 1) * sizeof(*places));
-        places[0] = at + 1;
+        for (unsigned i = 0; i < self->effort.ways; i++) { /* few: memmove is slower */
+            uint32_t next = places[i];
+
+            places[i] = place;
+            place = next;
+        }
     }
 }
 
@@ -174,7 +185,7 @@ static size_t find(struct edit_encoder *self, const struct edit_state *state, ui
     uint32_t best = 1;
     size_t count = 0;
 
-    for (unsigned kind = EDIT_REP0; kind < EDIT_NEAR; kind++) {
+    for (unsigned kind = EDIT_REP0; kind < EDIT_KIND_COUNT; kind++) {
         if (kind != EDIT_INSERTED || state->run > 0) {
             count = add(self, out, count, (enum edit_kind)kind,
                         edit_state_dist(state, (enum edit_kind)kind), at, 1);
@@ -256,7 +267,7 @@ static uint32_t price_copy(struct edit_encoder *self, const struct edit_state *s
     uint32_t cost;
     uint32_t near_cost;
 
-    if (token->kind < EDIT_NEAR) {
+    if (token->kind != EDIT_FAR) {
         return kinds[token->kind];
     }
     cost = kinds[EDIT_FAR] + edit_price_dist(self->model, state, token);
@@ -272,18 +283,69 @@ static uint32_t price_copy(struct edit_encoder *self, const struct edit_state *s
     return cost;
 }
 
-static void relax_candidate(struct edit_encoder *self, uint32_t i, const uint32_t *kinds,
+/* Ways from node i to those behind node `past`. */
+static void relax_candidate(struct edit_encoder *self, uint32_t i, uint32_t past,
                             const struct candidate *candidate, uint32_t *reach)
 {
     const struct edit_state *state = &self->nodes[i].state;
+    const uint32_t *kinds = self->kind_price[edit_state_context(state)];
     struct edit_token token = {candidate->kind, candidate->len, candidate->dist};
     uint32_t least = candidate->kind == EDIT_FAR ? 2 : 1;
     uint32_t cost = self->nodes[i].cost + price_copy(self, state, kinds, &token);
     const uint32_t *lens = self->len_price[edit_len_class(token.kind)];
+    uint32_t torn = token.kind == EDIT_REP0 && state->run > 0 ? TORN_COST : 0;
 
+    least = past - i >= least ? past - i + 1 : least;
     for (uint32_t len = candidate->len; len >= least; len--) {
         token.len = len;
-        relax(self, i, i + len, cost + lens[len], &token, reach);
+        relax(self, i, i + len, cost + lens[len] + (len <= TORN_MAX ? torn : 0), &token, reach);
+    }
+}
+
+/* The tables may know a copy only from its second byte on, or later: how many bytes before belong
+ * to it? */
+static uint32_t bytes_before(const struct edit_encoder *self, uint32_t at, uint32_t dist,
+                             uint32_t most)
+{
+    uint32_t count = 0;
+
+    while (count < most && at - count > dist &&
+           self->history[at - count - 1] == self->history[at - count - 1 - dist]) {
+        count++;
+    }
+    return count;
+}
+
+/* The bytes before node i, and not before the first, that a far candidate holds for, too. */
+static uint32_t back_by(const struct edit_encoder *self, uint32_t i,
+                        const struct candidate *candidate)
+{
+    return candidate->kind != EDIT_FAR
+               ? 0
+               : bytes_before(self, self->start + i, candidate->dist, i < BACK_MAX ? i : BACK_MAX);
+}
+
+static bool has_dist(const struct candidate *candidates, size_t count, uint32_t dist)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (candidates[i].dist == dist) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ... so that they may be part of it. */
+static void relax_back(struct edit_encoder *self, uint32_t i, const struct candidate *candidate,
+                       uint32_t *reach)
+{
+    struct candidate longer = *candidate;
+    uint32_t by = back_by(self, i, candidate);
+
+    by = by < self->effort.nice - longer.len ? by : self->effort.nice - longer.len;
+    longer.len += by;
+    if (by > 0) {
+        relax_candidate(self, i - by, i, &longer, reach);
     }
 }
 
@@ -333,15 +395,19 @@ static void emit_copy(struct edit_encoder *self, const struct candidate *candida
 /* Code the next tokens: up to a long copy, or where the window ends. */
 static void step(struct edit_encoder *self)
 {
+    struct edit_history history = {self->history, self->gathered, self->history + self->gathered};
     struct node *nodes = self->nodes;
-    uint32_t start = self->at;
+    uint32_t start = self->start = self->at;
+    struct candidate lists[2][CANDIDATES_MAX]; /* of this node, and the one before */
+    size_t before_count = 0;
     uint32_t reach = 0;
     uint32_t i = 0;
 
     nodes[0].cost = 0;
     nodes[0].state = self->state;
     for (; i < WINDOW && start + i < self->end; i++) {
-        struct candidate candidates[CANDIDATES_MAX];
+        struct candidate *candidates = lists[i % 2];
+        const struct candidate *before = lists[(i + 1) % 2];
         struct edit_token literal = {EDIT_LITERAL, 1, 0};
         const uint32_t *kinds;
         size_t count;
@@ -356,7 +422,10 @@ static void step(struct edit_encoder *self)
             longest = candidates[k].len > candidates[longest].len ? k : longest;
         }
         if (count > 0 && candidates[longest].len >= self->effort.nice) {
-            emit_path(self, i);
+            uint32_t by = back_by(self, i, &candidates[longest]);
+
+            candidates[longest].len += by;
+            emit_path(self, i - by);
             emit_copy(self, &candidates[longest]);
             return;
         }
@@ -367,11 +436,17 @@ static void step(struct edit_encoder *self)
         kinds = self->kind_price[edit_state_context(&nodes[i].state)];
         relax(self, i, i + 1,
               nodes[i].cost + kinds[EDIT_LITERAL] +
-                  edit_price_literal(self->model, &nodes[i].state),
+                  edit_price_literal(self->model, &nodes[i].state, &history,
+                                     start + i - self->gathered),
               &literal, &reach);
         for (size_t k = 0; k < count; k++) {
-            relax_candidate(self, i, kinds, &candidates[k], &reach);
+            relax_candidate(self, i, i, &candidates[k], &reach);
+            if (candidates[k].kind == EDIT_FAR && candidates[k].len >= LONG_BYTES &&
+                !has_dist(before, before_count, candidates[k].dist)) { /* which did that */
+                relax_back(self, i, &candidates[k], &reach);
+            }
         }
+        before_count = count;
         if (reach == i + 1 && i >= 64) { /* all ways meet here */
             i++;
             break;

@@ -9,6 +9,8 @@
  * of 1 KiB to 16 MiB with edits. */
 #define LIMIT_TOKENS 36
 #define LIMIT_LITERALS 250
+#define LIMIT_REST 250
+#define REST_INIT (OX_MIX_STATE_INIT + 6) /* they are random, mostly: else is learnt slowly */
 #define WEIGHT_RATE 5
 
 #define CHANCE_MIN 24 /* of 65536: nothing is certain */
@@ -26,8 +28,18 @@
 
 enum mode { ENCODE, DECODE, PRICE };
 
+/* The bits in the middle of numbers: by whether all above are those of the number before, and then
+ * by what that has. */
+struct rest {
+    ox_mix_state bits[1 << SLOT_BITS][3];
+    uint32_t before;
+};
+
 /* Adaptive bits of all but literals. */
 struct counters {
+    struct rest len_rest[EDIT_LEN_CLASSES];
+    struct rest far_rest;
+    struct rest near_rest;
     ox_mix_state is_literal[EDIT_CONTEXTS];
     ox_mix_state is_rep0[EDIT_CONTEXTS];
     ox_mix_state other[EDIT_CONTEXTS][8];
@@ -50,6 +62,7 @@ struct edit_model {
     uint64_t price;
     struct counters counters;
     uint32_t literal_price[2];  /* of late: the first after a copy, and others */
+    uint32_t prices[2][2];      /* ... and by whether they differ as others did; encoders' own */
     uint8_t delta_of_run[RUNS]; /* what changed bytes differed by, last time */
     uint8_t delta_of_next[DELTAS];
     int32_t weights[RUNS][256][MODELS];
@@ -93,16 +106,22 @@ static unsigned code_bit(struct edit_model *self, uint32_t p, unsigned bit)
     }
 }
 
-static unsigned code_counter(struct edit_model *self, ox_mix_state *state, unsigned bit)
+static unsigned code_counter_to(struct edit_model *self, ox_mix_state *state, unsigned limit,
+                                unsigned bit)
 {
     uint32_t p = *state >> 16;
 
     p = p < CHANCE_MIN ? CHANCE_MIN : p > 65536 - CHANCE_MIN ? 65536 - CHANCE_MIN : p;
     bit = code_bit(self, p, bit);
     if (self->mode != PRICE) {
-        ox_mix_state_learn(state, bit, LIMIT_TOKENS, &self->tables);
+        ox_mix_state_learn(state, bit, limit, &self->tables);
     }
     return bit;
+}
+
+static unsigned code_counter(struct edit_model *self, ox_mix_state *state, unsigned bit)
+{
+    return code_counter_to(self, state, LIMIT_TOKENS, bit);
 }
 
 /* The top bit first; the tree has 1 << bits counters. */
@@ -117,16 +136,6 @@ static uint32_t code_tree(struct edit_model *self, ox_mix_state *tree, unsigned 
     return node - (1u << bits);
 }
 
-static uint32_t code_raw(struct edit_model *self, unsigned bits, uint32_t value)
-{
-    uint32_t out = 0;
-
-    for (unsigned i = bits; i-- > 0;) {
-        out = out << 1 | code_bit(self, 32768, value >> i & 1);
-    }
-    return out;
-}
-
 static unsigned bit_length(uint32_t value)
 {
     unsigned bits = 0;
@@ -138,10 +147,29 @@ static unsigned bit_length(uint32_t value)
     return bits;
 }
 
+/* The bits of a number from `bits` down to `last`, behind those in `out`. Not priced one by one. */
+static uint32_t code_rest(struct edit_model *self, struct rest *rest, unsigned bits, unsigned last,
+                          uint32_t out, uint32_t value)
+{
+    if (self->mode == PRICE) {
+        self->price += (uint64_t)(bits - last) * EDIT_COST_BIT;
+        return value >> last;
+    }
+    while (bits-- > last) {
+        uint32_t before = rest->before >> bits;
+        unsigned known = before >> 1 == out ? 1 + (before & 1) : 0;
+
+        out = out << 1 |
+              code_counter_to(self, &rest->bits[bits][known], LIMIT_REST, value >> bits & 1);
+    }
+    return out;
+}
+
 /* A number >= 1: how many bits it has, then those below the leading one: the first few modelled,
  * the last few too if there is a tree for them. */
 static uint32_t code_number(struct edit_model *self, ox_mix_state *slots,
-                            ox_mix_state (*top)[1 << TOP_BITS], ox_mix_state *low, uint32_t value)
+                            ox_mix_state (*top)[1 << TOP_BITS], struct rest *rest,
+                            ox_mix_state *low, uint32_t value)
 {
     unsigned bits = code_tree(self, slots, SLOT_BITS, bit_length(value) - 1);
     unsigned modelled = bits < TOP_BITS ? bits : TOP_BITS;
@@ -152,9 +180,12 @@ static uint32_t code_number(struct edit_model *self, ox_mix_state *slots,
           code_tree(self, top[bits], modelled, value >> (bits - modelled) & ((1u << modelled) - 1));
     bits -= modelled;
     last = low != NULL && bits >= LOW_BITS ? LOW_BITS : 0;
-    out = out << (bits - last) | code_raw(self, bits - last, value >> last);
+    out = code_rest(self, rest, bits, last, out, value);
     if (last > 0) {
         out = out << last | code_tree(self, low, last, value & ((1u << last) - 1));
+    }
+    if (self->mode != PRICE) {
+        rest->before = out;
     }
     return out;
 }
@@ -174,6 +205,9 @@ uint32_t edit_state_dist(const struct edit_state *state, enum edit_kind kind)
         return state->reps[0];
     case EDIT_INSERTED:
         return state->reps[0] + state->run;
+    case EDIT_RESUMED1:
+    case EDIT_RESUMED2:
+        return state->reps[kind - EDIT_RESUMED1 + 1] + state->since[kind - EDIT_RESUMED1 + 1];
     case EDIT_REP1:
     case EDIT_REP2:
     case EDIT_REP3:
@@ -187,6 +221,9 @@ void edit_state_update(struct edit_state *state, const struct edit_token *token)
 {
     unsigned at = 0;
 
+    for (unsigned i = 0; i < EDIT_REPS; i++) {
+        state->since[i] += token->len;
+    }
     if (token->kind == EDIT_LITERAL) {
         state->run++;
         return;
@@ -199,6 +236,8 @@ void edit_state_update(struct edit_state *state, const struct edit_token *token)
     }
     memmove(state->reps + 1, state->reps, at * sizeof(state->reps[0]));
     state->reps[0] = token->dist;
+    memmove(state->since + 1, state->since, at * sizeof(state->since[0]));
+    state->since[0] = 0;
 }
 
 unsigned edit_state_context(const struct edit_state *state)
@@ -206,8 +245,8 @@ unsigned edit_state_context(const struct edit_state *state)
     static const uint8_t run_class[16] = {0, 1, 2, 3, 4, 4, 5, 5, 5, 5, 6, 6, 6, 6, 6, 6};
     unsigned run = state->run < 16 ? run_class[state->run] : state->run < 64 ? 7 : 8;
 
-    return run == 0 ? state->last * 2u + state->before /* 0 to 15 */
-                    : 16 + run * 2 + (state->last == EDIT_REP0);
+    return run == 0 ? state->last * 2u + state->before /* 0 to 19 */
+                    : 18 + run * 2 + (state->last == EDIT_REP0);
 }
 
 /* --- literals --- */
@@ -218,17 +257,42 @@ static uint32_t hash(uint32_t salt, uint32_t context)
     return context ^ context >> 15;
 }
 
-static uint32_t byte_at(const struct edit_history *history, uint32_t at)
+static uint8_t byte_at(const struct edit_history *history, uint32_t at)
 {
     return at < history->gathered_bytes ? history->gathered[at]
                                         : history->target[at - history->gathered_bytes];
 }
 
+/* What stood where a literal is, if nothing was inserted or deleted. */
+struct old {
+    uint8_t byte;
+    uint8_t before;
+    uint32_t run;  /* literals since the last copy, up to RUNS - 1 */
+    uint32_t next; /* the bytes behind it, as a place in delta_of_next */
+};
+
+static struct old look_back(const struct edit_state *state, const struct edit_history *history,
+                            uint32_t target_at)
+{
+    uint32_t at = history->gathered_bytes + target_at;
+    uint32_t dist = state->reps[0];
+    struct old out = {.run = state->run < RUNS ? state->run : RUNS - 1};
+    uint32_t next = 0;
+
+    if (dist <= at) {
+        out.byte = byte_at(history, at - dist);
+        out.before = dist < at ? byte_at(history, at - dist - 1) : 0;
+        next = dist > 1 ? byte_at(history, at - dist + 1) : 0u;
+        next |= dist > 2 ? (uint32_t)byte_at(history, at - dist + 2) << 8 : 0u;
+    }
+    out.next = hash(1, next | out.run << 16) % DELTAS;
+    return out;
+}
+
 /* What the models of one literal look at. */
 struct literal {
     uint32_t places[MODELS];
-    uint32_t run;
-    uint8_t old;    /* the byte that stood here, if nothing was inserted or deleted */
+    struct old old;
     uint8_t *delta; /* in delta_of_next */
 };
 
@@ -237,28 +301,22 @@ static void look(struct edit_model *self, const struct edit_state *state,
                  const struct edit_history *history, uint32_t target_at, struct literal *out)
 {
     uint32_t at = history->gathered_bytes + target_at;
-    uint32_t dist = state->reps[0];
+    struct old old = look_back(state, history, target_at);
     uint32_t last[4]; /* bytes before */
-    uint32_t old = dist <= at ? byte_at(history, at - dist) : 0;
-    uint32_t old_before = dist < at ? byte_at(history, at - dist - 1) : 0;
-    uint32_t next = dist > 1 && dist <= at ? byte_at(history, at - dist + 1) : 0;
-    uint32_t run = state->run < RUNS ? state->run : RUNS - 1;
 
-    next |= dist > 2 && dist <= at ? byte_at(history, at - dist + 2) << 8 : 0;
     for (uint32_t i = 0; i < 4; i++) {
         last[i] = at > i ? byte_at(history, at - 1 - i) : 0;
     }
-    out->run = run;
-    out->old = (uint8_t)old;
-    out->delta = &self->delta_of_next[hash(1, next | run << 16) % DELTAS];
+    out->old = old;
+    out->delta = &self->delta_of_next[old.next];
     out->places[0] = last[0] << 8;
     out->places[1] = hash(2, last[0] | last[1] << 8);
     out->places[2] = hash(3, last[0] | last[1] << 8 | last[2] << 16);
     out->places[3] = hash(4, last[0] | last[1] << 8 | last[2] << 16 | last[3] << 24);
-    out->places[4] = hash(5, old | run << 8);
-    out->places[5] = hash(6, old | old_before << 8 | last[0] << 16);
-    out->places[6] = hash(7, ((old + self->delta_of_run[run]) & 255) | run << 8);
-    out->places[7] = hash(8, ((old + *out->delta) & 255) | run << 8);
+    out->places[4] = hash(5, old.byte | old.run << 8);
+    out->places[5] = hash(6, old.byte | (uint32_t)old.before << 8 | last[0] << 16);
+    out->places[6] = hash(7, ((old.byte + self->delta_of_run[old.run]) & 255u) | old.run << 8);
+    out->places[7] = hash(8, ((old.byte + *out->delta) & 255u) | old.run << 8);
 }
 
 /* One bit of a literal, as the models predict it; its cost is added to *cost. Bits of noise are
@@ -300,6 +358,7 @@ static uint8_t code_literal(struct edit_model *self, const struct edit_state *st
     struct literal literal;
     uint32_t node = 1;
     uint32_t cost = 0;
+    uint8_t off;
 
     look(self, state, history, at, &literal);
     for (unsigned i = 8; i-- > 0;) {
@@ -308,16 +367,25 @@ static uint8_t code_literal(struct edit_model *self, const struct edit_state *st
         for (size_t k = 0; k < MODELS; k++) {
             states[k] = &self->literals[k][(literal.places[k] ^ node) % MODEL_SIZE];
         }
-        node = node << 1 | code_literal_bit(self, states, self->weights[literal.run][node], noise,
-                                            byte >> i & 1, &cost);
+        node = node << 1 | code_literal_bit(self, states, self->weights[literal.old.run][node],
+                                            noise, byte >> i & 1, &cost);
     }
     *price = *price - *price / 32 + cost / 32;
-    self->delta_of_run[literal.run] = (uint8_t)(node - literal.old);
-    *literal.delta = (uint8_t)(node - literal.old);
+    off = (uint8_t)(node - literal.old.byte);
+    price = &self->prices[state->run > 0]
+                         [off == self->delta_of_run[literal.old.run] || off == *literal.delta];
+    *price = *price - *price / 32 + cost / 32;
+    self->delta_of_run[literal.old.run] = off;
+    *literal.delta = off;
     return (uint8_t)node;
 }
 
 /* --- tokens --- */
+
+/* By the leaves of their tree: literals and REP0 are told before. */
+static const enum edit_kind other_kinds[8] = {EDIT_RESUMED1, EDIT_RESUMED2, EDIT_INSERTED,
+                                              EDIT_REP1,     EDIT_REP2,     EDIT_REP3,
+                                              EDIT_NEAR,     EDIT_FAR};
 
 static enum edit_kind code_kind(struct edit_model *self, unsigned context, enum edit_kind kind)
 {
@@ -329,7 +397,7 @@ static enum edit_kind code_kind(struct edit_model *self, unsigned context, enum 
     if (code_counter(self, &counters->is_rep0[context], kind == EDIT_REP0)) {
         return EDIT_REP0;
     }
-    return (enum edit_kind)code_tree(self, counters->other[context], 3, kind);
+    return other_kinds[code_tree(self, counters->other[context], 3, kind % EDIT_RESUMED1)];
 }
 
 unsigned edit_len_class(enum edit_kind kind)
@@ -341,7 +409,8 @@ static uint32_t code_len(struct edit_model *self, unsigned class, uint32_t len)
 {
     struct counters *counters = &self->counters;
 
-    return code_number(self, counters->len_slot[class], counters->len_top[class], NULL, len);
+    return code_number(self, counters->len_slot[class], counters->len_top[class],
+                       &counters->len_rest[class], NULL, len);
 }
 
 static uint32_t code_near(struct edit_model *self, const struct edit_state *state, uint32_t dist)
@@ -350,8 +419,8 @@ static uint32_t code_near(struct edit_model *self, const struct edit_state *stat
     unsigned run = state->run > 0;
     uint32_t last = state->reps[0];
     unsigned closer = code_counter(self, &counters->near_closer[run], dist < last);
-    uint32_t by = code_number(self, counters->near_slot[run], counters->near_top, NULL,
-                              closer ? last - dist : dist - last);
+    uint32_t by = code_number(self, counters->near_slot[run], counters->near_top,
+                              &counters->near_rest, NULL, closer ? last - dist : dist - last);
 
     return closer ? last - by : last + by;
 }
@@ -361,7 +430,8 @@ static uint32_t code_far(struct edit_model *self, uint32_t len, uint32_t dist)
     struct counters *counters = &self->counters;
     unsigned class = len < 3 ? 0 : len < 6 ? 1 : len < 16 ? 2 : 3;
 
-    return code_number(self, counters->far_slot[class], counters->far_top, counters->far_low, dist);
+    return code_number(self, counters->far_slot[class], counters->far_top, &counters->far_rest,
+                       counters->far_low, dist);
 }
 
 static uint32_t code_dist(struct edit_model *self, const struct edit_state *state,
@@ -399,14 +469,26 @@ static void fill(void *to, size_t n, uint32_t value)
     }
 }
 
+static void begin_rest(struct rest *rest)
+{
+    rest->before = 0;
+    fill(rest->bits, sizeof(rest->bits) / sizeof(ox_mix_state), REST_INIT);
+}
+
 static void begin(struct edit_model *self, enum mode mode)
 {
     self->mode = mode;
     fill(&self->counters, sizeof(self->counters) / sizeof(ox_mix_state), OX_MIX_STATE_INIT);
+    for (unsigned i = 0; i < EDIT_LEN_CLASSES; i++) {
+        begin_rest(&self->counters.len_rest[i]);
+    }
+    begin_rest(&self->counters.far_rest);
+    begin_rest(&self->counters.near_rest);
     fill(self->literals, sizeof(self->literals) / sizeof(ox_mix_state), OX_MIX_STATE_INIT);
     fill(self->weights, sizeof(self->weights) / sizeof(int32_t), OX_MIX_WEIGHT_ONE / 4);
     self->literal_price[0] = 8 * EDIT_COST_BIT; /* noise, until it shows that it is not */
     self->literal_price[1] = 8 * EDIT_COST_BIT;
+    fill(self->prices, 4, 8 * EDIT_COST_BIT);
     memset(self->delta_of_run, 0, sizeof(self->delta_of_run));
     memset(self->delta_of_next, 0, sizeof(self->delta_of_next));
 }
@@ -430,7 +512,7 @@ void edit_decode_begin(struct edit_model *model, const uint8_t *body, size_t len
 
 bool edit_decode_end(const struct edit_model *model)
 {
-    return model->io.at == model->io.end;
+    return ox_mix_decoder_ended(&model->coder);
 }
 
 /* --- prices --- */
@@ -467,9 +549,14 @@ uint32_t edit_price_dist(struct edit_model *model, const struct edit_state *stat
     return take_price(model);
 }
 
-uint32_t edit_price_literal(const struct edit_model *model, const struct edit_state *state)
+uint32_t edit_price_literal(const struct edit_model *model, const struct edit_state *state,
+                            const struct edit_history *history, uint32_t at)
 {
-    return model->literal_price[state->run > 0];
+    struct old old = look_back(state, history, at);
+    uint8_t off = (uint8_t)(history->target[at] - old.byte);
+
+    return model->prices[old.run > 0][off == model->delta_of_run[old.run] ||
+                                      off == model->delta_of_next[old.next]];
 }
 
 enum ox_code edit_model_new(struct edit_model **out, struct ox_err *err)

@@ -28,8 +28,10 @@ enum edit_kind {
     EDIT_REP1,
     EDIT_REP2,
     EDIT_REP3,
-    EDIT_NEAR, /* the last distance, and a signed difference */
-    EDIT_FAR,  /* any distance */
+    EDIT_NEAR,     /* the last distance, and a signed difference */
+    EDIT_FAR,      /* any distance */
+    EDIT_RESUMED1, /* REP1 + the bytes since: what its copy came from goes on where it stopped */
+    EDIT_RESUMED2,
     EDIT_KIND_COUNT,
 };
 
@@ -42,9 +44,10 @@ struct edit_token {
 /** What both sides know of the tokens so far. */
 struct edit_state {
     uint32_t reps[EDIT_REPS];
-    uint32_t run;   /* literals since the last copy */
-    uint8_t last;   /* enum edit_kind of the last copy */
-    uint8_t before; /* was it preceded by literals? */
+    uint32_t since[EDIT_REPS]; /* bytes since the last copy of that distance */
+    uint32_t run;              /* literals since the last copy */
+    uint8_t last;              /* enum edit_kind of the last copy */
+    uint8_t before;            /* was it preceded by literals? */
 };
 
 void edit_state_init(struct edit_state *state, uint32_t gathered);
@@ -63,7 +66,7 @@ void edit_encode_begin(struct edit_model *model, struct ox_buf *out);
 void edit_decode_begin(struct edit_model *model, const uint8_t *body, size_t len_bytes);
 /** Write what is left. Errors: OX_ENOMEM, now or before. */
 enum ox_code edit_encode_end(struct edit_model *model, struct ox_err *err);
-/** Was all of the body used? */
+/** Is the body, to its last byte, what an encoder would have written? */
 bool edit_decode_end(const struct edit_model *model);
 
 /** The bytes that copies come from: the gathered ranges, and the target as far as it goes. */
@@ -83,7 +86,8 @@ uint32_t edit_price_kind(struct edit_model *model, unsigned context, enum edit_k
 uint32_t edit_price_len(struct edit_model *model, unsigned class, uint32_t len);
 uint32_t edit_price_dist(struct edit_model *model, const struct edit_state *state,
                          const struct edit_token *token);
-/** What such literals cost of late. */
-uint32_t edit_price_literal(const struct edit_model *model, const struct edit_state *state);
+/** What literals like this one, at history->target[at], cost of late. */
+uint32_t edit_price_literal(const struct edit_model *model, const struct edit_state *state,
+                            const struct edit_history *history, uint32_t at);
 
 #endif

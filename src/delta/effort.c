@@ -1,5 +1,7 @@
 #include "effort.h"
 
+#include "index.h"
+
 static const struct effort_row rows[EFFORT_MAX + 1] = {
     [1] = {1, 3, 3, MIX_NEVER, false, 18, {16, 1, 48, false}},
     [2] = {1, 9, 9, MIX_NEVER, false, 21, {18, 2, 64, false}},
@@ -43,11 +45,12 @@ static uint64_t thread_bytes(const struct effort_row *row)
 }
 
 struct effort_fit effort_fit(const struct effort_row *row, uint64_t memory_bytes,
-                             uint64_t listed_bytes, unsigned threads)
+                             uint64_t listed_bytes, uint64_t base_bytes, unsigned threads)
 {
     struct effort_fit fit = {*row, 0, 1};
     uint64_t memory = memory_bytes == 0 ? OX_DELTA_MEMORY_DEFAULT : memory_bytes;
-    uint64_t index = memory / 4 < INDEX_BYTES_MAX ? memory / 4 : INDEX_BYTES_MAX;
+    uint64_t index =
+        anchor_index_bytes(base_bytes, memory / 4 < INDEX_BYTES_MAX ? memory / 4 : INDEX_BYTES_MAX);
     uint64_t fixed = FIXED_BYTES + index + listed_bytes;
     uint64_t left = memory > fixed ? memory - fixed : 0;
 
@@ -58,10 +61,8 @@ struct effort_fit effort_fit(const struct effort_row *row, uint64_t memory_bytes
     while (fit.row.edit.table_log2 > EDIT_LOG_MIN && thread_bytes(&fit.row) > left) {
         fit.row.edit.table_log2--;
     }
-    if (left / thread_bytes(&fit.row) > 1) {
-        uint64_t most = left / thread_bytes(&fit.row);
-
-        fit.threads = threads < most ? threads : (unsigned)most;
+    while (fit.threads < threads && (fit.threads + 1) * thread_bytes(&fit.row) <= left) {
+        fit.threads++;
     }
     return fit;
 }

@@ -42,11 +42,12 @@ struct effort_fit {
 
 /**
  * Fit the work into memory_bytes (0: OX_DELTA_MEMORY_DEFAULT), of which listed_bytes are taken by
- * the list of tensors. First there are fewer threads; where one is too many, zstd gets smaller
- * tables. The row follows from memory alone, never from threads: the same memory gives the same
- * patch. It never fails: below what is needed least, that is taken.
+ * the list of tensors, for a base of base_bytes. First there are fewer threads; where one is too
+ * many, zstd gets smaller tables. The row follows from memory and the base's size alone, never from
+ * threads: the same memory gives the same patch. It never fails: below what is needed least, that
+ * is taken.
  */
 struct effort_fit effort_fit(const struct effort_row *row, uint64_t memory_bytes,
-                             uint64_t listed_bytes, unsigned threads);
+                             uint64_t listed_bytes, uint64_t base_bytes, unsigned threads);
 
 #endif

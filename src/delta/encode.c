@@ -8,7 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NUMBERS_MIN 256  /* fewer bytes of numbers are not worth a frame of planes */
+#define NUMBERS_MIN 256 /* fewer bytes of numbers are not worth a frame of planes */
+/* Bytes among numbers: fewer are not looked at; what a frame costs by itself, and one that parts
+ * numbers, whose coders begin anew behind it. */
+#define EDITS_MIN 64
+#define EDITS_INSIDE_MIN 1024
+#define FRAME_BYTES 24
+#define EDITS_INSIDE_GAIN 384
 #define LITERAL_MIN 1024 /* so many new bytes are worth a frame of zstd */
 
 enum ox_code encoder_new(struct encoder **out, const struct ox_source *base,
@@ -44,6 +50,7 @@ void encoder_free(struct encoder *encoder)
         ox_buf_clear(&encoder->diff);
         ox_buf_clear(&encoder->planes);
         ox_buf_clear(&encoder->packed);
+        ox_buf_clear(&encoder->trial);
         for (size_t i = 0; i < 2; i++) {
             ox_buf_clear(&encoder->body[i]);
             ox_buf_clear(&encoder->frames[i]);
@@ -118,6 +125,107 @@ static enum way way_of(const struct encoder *self, const struct piece *piece, un
     return WAY_NUMBERS;
 }
 
+/* Bytes among numbers: would frames of edits be cheaper by more than `least`? A frame of numbers
+ * for them alone is what they are held against. */
+static enum ox_code edits_pay(struct encoder *self, const struct piece *pieces, size_t count,
+                              uint64_t target, const uint8_t *bytes, uint32_t n, size_t least,
+                              bool *out, struct ox_err *err)
+{
+    struct ox_delta_stats stats = {.frames = 0};
+    bool fits = false;
+    size_t numbers;
+    enum ox_code code = OX_OK;
+
+    *out = false;
+    if (count == 1 && pieces->has_base) { /* often it is as it was */
+        code = read_bytes(self->base, pieces->base, n, &self->diff, err);
+        if (code != OX_OK || memcmp(bytes, self->diff.data, n) == 0) {
+            return code;
+        }
+    }
+    self->trial.len_bytes = 0;
+    code = put_numbers_frames(self, pieces, count, target, bytes, &self->trial, &stats, &fits, err);
+    numbers = self->trial.len_bytes;
+    if (code != OX_OK || !fits || numbers <= least) {
+        return code;
+    }
+    self->trial.len_bytes = 0;
+    code =
+        put_bytes_frames(self, pieces, count, target, bytes, n, numbers, &self->trial, &stats, err);
+    *out = self->trial.len_bytes + least < numbers;
+    return code;
+}
+
+/* Where in pieces[0, count) there are bytes that edits are for: pieces [*first, *last), `count` if
+ * nowhere. A new frame is cheap at either end of the numbers, and dear where it cuts them in two.
+ */
+static enum ox_code find_edits(struct encoder *self, const struct piece *pieces, size_t count,
+                               uint64_t target, const uint8_t *bytes, size_t *first, size_t *last,
+                               struct ox_err *err)
+{
+    bool pays = false;
+    enum ox_code code = OX_OK;
+
+    for (*first = 0; code == OX_OK && *first < count; *first = *last) {
+        uint32_t n = pieces[*first].len;
+        bool edge;
+
+        *last = *first + 1;
+        if (pieces[*first].kind == PIECE_BYTES) {
+            while (*last < count && pieces[*last].kind == PIECE_BYTES) {
+                n += pieces[(*last)++].len;
+            }
+            edge = *first == 0 || *last == count;
+            if (n >= (edge ? EDITS_MIN : EDITS_INSIDE_MIN)) {
+                code = edits_pay(self, pieces + *first, *last - *first, target, bytes, n,
+                                 edge ? FRAME_BYTES : EDITS_INSIDE_GAIN, &pays, err);
+            }
+            if (pays) {
+                break;
+            }
+        }
+        target += n;
+        bytes += n;
+    }
+    return code;
+}
+
+/* Numbers, and the bytes between them: one after the other, in frames of numbers or of edits. */
+static enum ox_code put_numbers_or_edits(struct encoder *self, const struct piece *pieces,
+                                         size_t count, uint64_t target, const uint8_t *bytes,
+                                         struct ox_buf *out, struct ox_delta_stats *stats,
+                                         bool *fits, struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+
+    *fits = true;
+    while (code == OX_OK && *fits && count > 0) {
+        size_t first = count;
+        size_t last = count;
+        uint32_t before = 0;
+        uint32_t edits = 0;
+
+        if (may(self, OX_OXDL_EDIT)) {
+            code = find_edits(self, pieces, count, target, bytes, &first, &last, err);
+        }
+        for (size_t i = 0; i < last; i++) {
+            *(i < first ? &before : &edits) += pieces[i].len;
+        }
+        if (code == OX_OK && first > 0) {
+            code = put_numbers_frames(self, pieces, first, target, bytes, out, stats, fits, err);
+        }
+        if (code == OX_OK && *fits && first < last) {
+            code = put_bytes_frames(self, pieces + first, last - first, target + before,
+                                    bytes + before, edits, SIZE_MAX, out, stats, err);
+        }
+        pieces += last;
+        count -= last;
+        target += before + edits;
+        bytes += before + edits;
+    }
+    return code;
+}
+
 /* The stretch cut by what its pieces are. *fits is false if some do not fit their way. */
 static enum ox_code put_by_pieces(struct encoder *self, const struct stretch *stretch,
                                   struct ox_buf *out, struct ox_delta_stats *stats, bool *fits,
@@ -141,12 +249,12 @@ static enum ox_code put_by_pieces(struct encoder *self, const struct stretch *st
             n += stretch->pieces[end++].len;
         }
         if (way == WAY_NUMBERS) {
-            code = put_numbers_frames(self, piece, end - i, target, bytes, out, stats, fits, err);
+            code = put_numbers_or_edits(self, piece, end - i, target, bytes, out, stats, fits, err);
         } else if (way == WAY_PLANES) {
             code = put_planes_frame(self, piece, width, target, bytes, out, stats, err);
         } else {
             code =
-                put_zstd_frame(self, piece, end - i, target, bytes, n, SIZE_MAX, out, stats, err);
+                put_bytes_frames(self, piece, end - i, target, bytes, n, SIZE_MAX, out, stats, err);
         }
         target += n;
         bytes += n;
@@ -233,9 +341,9 @@ enum ox_code encoder_run(struct encoder *encoder, const struct stretch *stretch,
     self->frames[0].len_bytes = 0;
     self->frames[1].len_bytes = 0;
     if (!meaning && may(self, OX_OXDL_EDIT)) {
-        code =
-            put_zstd_frame(self, stretch->pieces, stretch->piece_count, stretch->target,
-                           self->bytes.data, stretch->len, beat, &self->frames[1], &counts[1], err);
+        code = put_bytes_frames(self, stretch->pieces, stretch->piece_count, stretch->target,
+                                self->bytes.data, stretch->len, beat, &self->frames[1], &counts[1],
+                                err);
         /* Else there may be numbers, which no layout tells of. */
         pieces = pieces && self->frames[1].len_bytes > stretch->len / 8;
     }
@@ -245,9 +353,9 @@ enum ox_code encoder_run(struct encoder *encoder, const struct stretch *stretch,
     }
     if (code == OX_OK && self->frames[1].len_bytes == 0 &&
         (!pieces || !meaning || self->effort->tries_all || repeats(self, stretch))) {
-        code =
-            put_zstd_frame(self, stretch->pieces, stretch->piece_count, stretch->target,
-                           self->bytes.data, stretch->len, beat, &self->frames[1], &counts[1], err);
+        code = put_bytes_frames(self, stretch->pieces, stretch->piece_count, stretch->target,
+                                self->bytes.data, stretch->len, beat, &self->frames[1], &counts[1],
+                                err);
     }
     if (code != OX_OK) {
         return code;

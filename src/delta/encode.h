@@ -14,7 +14,7 @@
 /* ... of bytes alone, which become edits: what they come from, of the same length, fits the frame.
  */
 #define STRETCH_BYTES_MAX ((uint32_t)2 << 20)
-#define STRETCH_PIECES_MAX 1024
+#define STRETCH_PIECES_MAX 2048
 
 enum piece_kind {
     PIECE_BYTES,  /* of no known meaning; or equal to a place of the base, wherever that is */
@@ -54,9 +54,9 @@ void encoder_free(struct encoder *encoder);
 enum ox_code encoder_run(struct encoder *encoder, const struct stretch *stretch, struct ox_buf *out,
                          struct ox_delta_stats *stats, struct ox_err *err);
 
-/** The whole target, at most 4 MiB, as one ZSTD frame with the whole base, at most 4 MiB, as
- * prefix. *done is false if it does not fit a frame. */
-enum ox_code encoder_run_whole(struct encoder *encoder, struct ox_buf *out,
+/** The whole target, at most 4 MiB, as one frame of edits (or, where those may not be, of zstd) of
+ *  the whole base, at most 4 MiB. *done is false if it does not fit a frame, or `limit` bytes. */
+enum ox_code encoder_run_whole(struct encoder *encoder, size_t limit, struct ox_buf *out,
                                struct ox_delta_stats *stats, bool *done, struct ox_err *err);
 
 #endif

@@ -2,11 +2,15 @@
 #include "decode.h"
 #include "encoder.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define SMALL_BASE                                                                                 \
-    ((uint64_t)OX_OXDL_GATHER_MAX)       /* a base so small is always looked through whole */
-#define EVERYWHERE_MAX ((size_t)1 << 20) /* so much gathered is always looked through whole */
+    ((uint64_t)OX_OXDL_GATHER_MAX)        /* a base so small is always looked through whole */
+#define EVERYWHERE_MAX ((size_t)1 << 20)  /* so much gathered is always looked through whole */
+#define EDITS_ROOM ((uint64_t)256 * 1024) /* for the body of a frame of edits alone */
+#define MANY_PIECES 64 /* may be cheaper in short frames beside all of the base */
+#define JUMP_BYTES 4   /* of a copy that begins anywhere */
 #define JOIN_GAP_MAX                                                                               \
     ((uint64_t)64 * 1024) /* of base between ranges, gathered to have fewer of them */
 
@@ -70,42 +74,133 @@ static bool likely_range(const struct encoder *self, const struct piece *piece,
     return true;
 }
 
-/* Ranges in the order of the pieces, those that follow each other within `gap` joined: so a copy
- * goes on where it ended. Returns the bytes of all, however many ranges they are. */
-static uint64_t list_ranges(struct encoder *self, const struct piece *pieces, size_t count,
-                            uint64_t gap)
+static int by_offset(const void *a, const void *b)
 {
+    const struct ox_oxdl_range *left = a;
+    const struct ox_oxdl_range *right = b;
+
+    return left->offset != right->offset        ? (left->offset < right->offset ? -1 : 1)
+           : left->len_bytes < right->len_bytes ? -1
+                                                : left->len_bytes > right->len_bytes;
+}
+
+/* Ranges in the order of the pieces (so that a copy goes on where it ended) or of the base; those
+ * that follow each other within `gap` are joined. Returns the bytes of all, however many they are.
+ */
+static uint64_t list_ranges(struct encoder *self, const struct piece *pieces, size_t count,
+                            bool sorted, uint64_t gap)
+{
+    struct ox_oxdl_range *ranges = self->ranges;
+    size_t listed = 0;
     uint64_t total = 0;
 
-    self->range_count = 0;
     for (size_t i = 0; i < count; i++) {
-        struct ox_oxdl_range next = {false, 0, 0};
-        struct ox_oxdl_range *last = &self->ranges[self->range_count - (self->range_count > 0)];
+        listed += likely_range(self, &pieces[i], &ranges[listed]) ? 1 : 0;
+    }
+    if (sorted) {
+        qsort(ranges, listed, sizeof(*ranges), by_offset);
+    }
+    self->range_count = 0;
+    for (size_t i = 0; i < listed; i++) {
+        struct ox_oxdl_range next = ranges[i];
+        struct ox_oxdl_range *last = &ranges[self->range_count - (self->range_count > 0)];
         uint64_t end = last->offset + last->len_bytes;
 
-        if (!likely_range(self, &pieces[i], &next)) {
-            continue;
-        }
         if (self->range_count > 0 && next.offset >= last->offset && next.offset <= end + gap) {
             uint64_t next_end = next.offset + next.len_bytes;
 
             total += next_end > end ? next_end - end : 0;
             last->len_bytes = (next_end > end ? next_end : end) - last->offset;
         } else {
-            self->ranges[self->range_count++] = next;
+            ranges[self->range_count++] = next;
             total += next.len_bytes;
         }
     }
     return total;
 }
 
-/* What a frame of n bytes may gather, whatever its body has. */
+/* About what it costs in bytes to tell ranges. */
+static uint64_t price_ranges(const struct encoder *self, uint64_t target)
+{
+    uint64_t expected = target;
+    uint64_t price = 0;
+
+    for (size_t i = 0; i < self->range_count; i++) {
+        const struct ox_oxdl_range *range = &self->ranges[i];
+        uint64_t off = range->offset - expected;
+
+        for (uint64_t left = 2 * range->len_bytes; left != 0; left >>= 7) {
+            price++;
+        }
+        off = off >> 63 != 0 ? 0 - off : off;
+        do {
+            price++;
+            off >>= off < 64 ? 6 : 7;
+        } while (off != 0);
+        expected = range->offset + range->len_bytes;
+    }
+    return price;
+}
+
+/* About what it costs that pieces which do not follow each other in the base do not in what is
+ * gathered, either. */
+static uint64_t price_jumps(const struct piece *pieces, size_t count)
+{
+    uint64_t ends[3] = {0, 0, 0}; /* where the base would go on: now, and before the last jumps */
+    uint64_t price = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct piece *piece = &pieces[i];
+
+        if (!piece->has_base) {
+            continue;
+        }
+        if (piece->base != ends[0]) {
+            price += piece->base == ends[1] || piece->base == ends[2] ? 1 : JUMP_BYTES;
+            ends[2] = ends[1];
+            ends[1] = ends[0];
+        }
+        ends[0] = piece->base + piece->len;
+    }
+    return price;
+}
+
+/* What a frame of n bytes may gather, whatever its body has; edits are short, or not made. */
 static uint64_t gather_max(uint64_t n)
 {
-    uint64_t most =
-        OX_OXDL_FRAME_ALL_MAX - n - (n < OX_OXDL_FRAME_BODY_MAX ? n : OX_OXDL_FRAME_BODY_MAX);
+    uint64_t body = n > STRETCH_MAX ? EDITS_ROOM : n;
+    uint64_t most = OX_OXDL_FRAME_ALL_MAX - n - body;
 
     return most < OX_OXDL_GATHER_MAX ? most : OX_OXDL_GATHER_MAX;
+}
+
+/* Ranges in the order of the pieces: with as many joined as must be. Returns their bytes. */
+static uint64_t list_in_order(struct encoder *self, const struct piece *pieces, size_t count,
+                              uint64_t most)
+{
+    uint64_t total = 0;
+
+    for (uint64_t gap = 16; gap <= JOIN_GAP_MAX; gap *= 4) {
+        total = list_ranges(self, pieces, count, false, gap);
+        if (total > most || self->range_count <= OX_OXDL_RANGES_MAX) {
+            break;
+        }
+    }
+    return total;
+}
+
+/* Ranges in the order of the base: the wider the gaps, the fewer they are. Returns their bytes. */
+static uint64_t list_sorted(struct encoder *self, const struct piece *pieces, size_t count,
+                            uint64_t most)
+{
+    uint64_t gap = 2 * most;
+    uint64_t total;
+
+    do {
+        gap /= 2;
+        total = list_ranges(self, pieces, count, true, gap);
+    } while (total > most && gap > 16);
+    return total;
 }
 
 /* Choose the base ranges that serve n bytes of target; false if they are too many. */
@@ -114,18 +209,27 @@ static bool choose_ranges(struct encoder *self, const struct piece *pieces, size
 {
     uint64_t size = self->base->size_bytes;
     uint64_t most = gather_max(n);
-    uint64_t total = 0;
+    uint64_t few = 2 * n < EVERYWHERE_MAX ? EVERYWHERE_MAX : 2 * n;
+    uint64_t price = UINT64_MAX;
+    uint64_t total;
 
     if (size <= most) {
         self->ranges[0] = (struct ox_oxdl_range){false, 0, size};
         self->range_count = size > 0;
         return true;
     }
-    for (uint64_t gap = 16; gap <= JOIN_GAP_MAX; gap *= 4) {
-        total = list_ranges(self, pieces, count, gap);
-        if (total > most || self->range_count <= OX_OXDL_RANGES_MAX) {
-            break;
+    total = list_in_order(self, pieces, count, most);
+    if (self->range_count <= OX_OXDL_RANGES_MAX && total <= most) {
+        price = price_ranges(self, target);
+    }
+    few = few < most ? few : most;
+    if (self->range_count > 1) {
+        total = list_sorted(self, pieces, count, few);
+        if (total <= few && self->range_count <= OX_OXDL_RANGES_MAX &&
+            price_ranges(self, target) + price_jumps(pieces, count) < price) {
+            return true;
         }
+        total = list_in_order(self, pieces, count, most);
     }
     if (self->range_count == 0) { /* what stands at the same place */
         uint64_t start = target < size ? target : size - 1;
@@ -162,29 +266,34 @@ static enum ox_code read_ranges(struct encoder *self, const uint8_t *bytes, uint
     return code;
 }
 
-/* Where in the gathered bytes each piece likely comes from. */
+/* Where in the gathered bytes each piece likely comes from: the next range that has it. */
 static void list_hints(struct encoder *self, const struct piece *pieces, size_t count)
 {
     uint32_t at = 0;
     size_t range = 0;
-    uint64_t start = 0; /* of that range, in the gathered bytes */
+    uint32_t start = 0; /* of that range, in the gathered bytes */
 
     self->hint_count = 0;
     for (size_t i = 0; i < count; i++) {
         struct ox_oxdl_range from = {false, 0, 0};
+        size_t tried = 0;
 
         if (likely_range(self, &pieces[i], &from)) {
-            while (range < self->range_count &&
+            while (tried < self->range_count &&
                    (from.offset < self->ranges[range].offset ||
                     from.offset - self->ranges[range].offset >= self->ranges[range].len_bytes)) {
-                start += self->ranges[range++].len_bytes;
+                start += (uint32_t)self->ranges[range++].len_bytes;
+                if (range == self->range_count) {
+                    range = 0;
+                    start = 0;
+                }
+                tried++;
             }
-            if (range == self->range_count) {
-                return; /* ranges and pieces have one order */
+            if (tried < self->range_count) {
+                self->hints[self->hint_count++] = (struct edit_hint){
+                    at, (uint32_t)(self->prefix.len_bytes + at -
+                                   (start + from.offset - self->ranges[range].offset))};
             }
-            self->hints[self->hint_count++] = (struct edit_hint){
-                at, (uint32_t)(self->prefix.len_bytes + at -
-                               (start + from.offset - self->ranges[range].offset))};
         }
         at += pieces[i].len;
     }
@@ -334,16 +443,16 @@ static enum ox_code put_bytes(struct encoder *self, const struct piece *pieces, 
     return put_best_frame(self, target, bytes, n, beat, out, stats, err);
 }
 
-/* Cut the next pieces, at most STRETCH_MAX bytes in all, into self->cut. */
+/* Cut the next pieces, at most `most` bytes in all, into self->cut. */
 static size_t cut_pieces(struct encoder *self, const struct piece *pieces, size_t count,
-                         size_t *piece, uint32_t *skip, uint32_t *n)
+                         uint32_t most, size_t *piece, uint32_t *skip, uint32_t *n)
 {
     size_t cut = 0;
 
     *n = 0;
-    while (*piece < count && *n < STRETCH_MAX) {
+    while (*piece < count && *n < most) {
         uint32_t left = pieces[*piece].len - *skip;
-        uint32_t take = left < STRETCH_MAX - *n ? left : STRETCH_MAX - *n;
+        uint32_t take = left < most - *n ? left : most - *n;
 
         self->cut[cut] = pieces[*piece];
         self->cut[cut].base += *skip;
@@ -358,9 +467,11 @@ static size_t cut_pieces(struct encoder *self, const struct piece *pieces, size_
     return cut;
 }
 
-enum ox_code put_zstd_frame(struct encoder *self, const struct piece *pieces, size_t count,
-                            uint64_t target, const uint8_t *bytes, uint32_t n, size_t beat,
-                            struct ox_buf *out, struct ox_delta_stats *stats, struct ox_err *err)
+/* One frame; or, where that cannot be, frames of the most that any can hold. */
+static enum ox_code put_one_or_cut(struct encoder *self, const struct piece *pieces, size_t count,
+                                   uint64_t target, const uint8_t *bytes, uint32_t n, size_t beat,
+                                   struct ox_buf *out, struct ox_delta_stats *stats,
+                                   struct ox_err *err)
 {
     size_t before = out->len_bytes;
     struct ox_delta_stats stats_before = *stats;
@@ -379,7 +490,7 @@ enum ox_code put_zstd_frame(struct encoder *self, const struct piece *pieces, si
     *stats = stats_before;
     while (code == OX_OK && piece < count) {
         uint32_t take = 0;
-        size_t cut = cut_pieces(self, pieces, count, &piece, &skip, &take);
+        size_t cut = cut_pieces(self, pieces, count, STRETCH_MAX, &piece, &skip, &take);
 
         code = put_bytes(self, self->cut, cut, target, bytes, take, beat, &done, out, stats, err);
         target += take;
@@ -388,14 +499,76 @@ enum ox_code put_zstd_frame(struct encoder *self, const struct piece *pieces, si
     return code;
 }
 
-enum ox_code encoder_run_whole(struct encoder *encoder, struct ox_buf *out,
+/* Frames of edits so short that each gathers all of the base: then there are no ranges to tell.
+ * *done is false if some are no edits. */
+static enum ox_code put_beside_all(struct encoder *self, const struct piece *pieces, size_t count,
+                                   uint64_t target, const uint8_t *bytes, bool *done,
+                                   struct ox_buf *out, struct ox_delta_stats *stats,
+                                   struct ox_err *err)
+{
+    uint64_t size = self->base->size_bytes;
+    uint32_t most = (uint32_t)(OX_OXDL_FRAME_ALL_MAX - size - EDITS_ROOM);
+    size_t piece = 0;
+    uint32_t skip = 0;
+    enum ox_code code = OX_OK;
+
+    *done = true;
+    while (code == OX_OK && *done && piece < count) {
+        uint32_t take = 0;
+        size_t cut = cut_pieces(self, pieces, count, most, &piece, &skip, &take);
+
+        self->ranges[0] = (struct ox_oxdl_range){false, 0, size};
+        self->range_count = 1;
+        if ((code = read_ranges(self, bytes, take, err)) != OX_OK) {
+            break;
+        }
+        list_hints(self, self->cut, cut);
+        *done = count_hinted(self, take) >= take / 2;
+        if (*done) {
+            code = put_edit_frame(self, target, bytes, take, take / 2, out, stats, done, err);
+        }
+        target += take;
+        bytes += take;
+    }
+    return code;
+}
+
+enum ox_code put_bytes_frames(struct encoder *self, const struct piece *pieces, size_t count,
+                              uint64_t target, const uint8_t *bytes, uint32_t n, size_t beat,
+                              struct ox_buf *out, struct ox_delta_stats *stats, struct ox_err *err)
+{
+    uint64_t size = self->base->size_bytes;
+    size_t before = out->len_bytes;
+    struct ox_delta_stats first = *stats;
+    struct ox_delta_stats second = *stats;
+    size_t len;
+    bool done = false;
+    enum ox_code code =
+        put_one_or_cut(self, pieces, count, target, bytes, n, beat, out, &first, err);
+
+    len = out->len_bytes - before;
+    if (code == OX_OK && may(self, OX_OXDL_EDIT) && count >= MANY_PIECES && size <= SMALL_BASE &&
+        size > gather_max(n)) {
+        code = put_beside_all(self, pieces, count, target, bytes, &done, out, &second, err);
+    }
+    if (done && out->len_bytes - before < 2 * len) { /* the second is smaller */
+        memmove(out->data + before, out->data + before + len, out->len_bytes - before - len);
+        out->len_bytes -= len;
+        *stats = second;
+    } else {
+        out->len_bytes = before + len;
+        *stats = first;
+    }
+    return code;
+}
+
+enum ox_code encoder_run_whole(struct encoder *encoder, size_t limit, struct ox_buf *out,
                                struct ox_delta_stats *stats, bool *done, struct ox_err *err)
 {
     struct encoder *self = encoder;
     struct ox_oxdl_range all = {false, 0, self->base->size_bytes};
     uint32_t n = (uint32_t)self->target->size_bytes;
     bool fits = false;
-    size_t limit = OX_OXDL_FRAME_BODY_MAX;
     enum ox_code code;
 
     *done = false;
@@ -405,6 +578,7 @@ enum ox_code encoder_run_whole(struct encoder *encoder, struct ox_buf *out,
         self->base->size_bytes + self->target->size_bytes >= OX_OXDL_FRAME_ALL_MAX) {
         return OX_OK;
     }
+    limit = limit < OX_OXDL_FRAME_BODY_MAX ? limit : OX_OXDL_FRAME_BODY_MAX;
     if (limit > OX_OXDL_FRAME_ALL_MAX - n - self->base->size_bytes) {
         limit = (size_t)(OX_OXDL_FRAME_ALL_MAX - n - self->base->size_bytes);
     }
@@ -416,7 +590,7 @@ enum ox_code encoder_run_whole(struct encoder *encoder, struct ox_buf *out,
         return code;
     }
     if (may(self, OX_OXDL_EDIT)) {
-        return put_edit_frame(self, 0, self->bytes.data, n, SIZE_MAX, out, stats, done, err);
+        return put_edit_frame(self, 0, self->bytes.data, n, limit, out, stats, done, err);
     }
     if (!may(self, OX_OXDL_ZSTD) ||
         (code = zstd_pack(self, self->bytes.data, n, &self->prefix, self->effort->level_whole,

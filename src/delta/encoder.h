@@ -7,6 +7,8 @@
 
 #include <zstd.h>
 
+#define FRAME_PARTS_MAX 3072 /* of a NUMBERS frame */
+
 struct encoder {
     const struct ox_source *base;
     const struct ox_source *target;
@@ -22,13 +24,14 @@ struct encoder {
     struct ox_buf packed;    /* one zstd output */
     struct ox_buf body[2];   /* candidates for a frame's body */
     struct ox_buf frames[2]; /* candidates for the stretch */
+    struct ox_buf trial;     /* ... and for bytes among its numbers */
     struct ox_oxdl_range ranges[STRETCH_PIECES_MAX + 1];
     size_t range_count;
     struct edit_hint hints[STRETCH_PIECES_MAX];
     size_t hint_count;
     struct piece cut[STRETCH_PIECES_MAX];
-    struct part parts[3 * STRETCH_PIECES_MAX]; /* of the NUMBERS frame that is being made */
-    uint64_t part_bases[3 * STRETCH_PIECES_MAX];
+    struct part parts[FRAME_PARTS_MAX]; /* of the NUMBERS frame that is being made */
+    uint64_t part_bases[FRAME_PARTS_MAX];
     size_t part_count;
 };
 
@@ -59,12 +62,12 @@ enum ox_code zstd_pack(struct encoder *self, const uint8_t *bytes, size_t n,
                        struct ox_err *err);
 
 /**
- * One ZSTD frame, or a RAW one where that is smaller, for n bytes of the stretch. `beat` is what it
+ * Frames for n bytes of the stretch: EDIT, ZSTD or RAW, whichever is smallest. `beat` is what they
  * must cost less than to be of use: where a fast try is far from it, no better one is made.
  */
-enum ox_code put_zstd_frame(struct encoder *self, const struct piece *pieces, size_t count,
-                            uint64_t target, const uint8_t *bytes, uint32_t n, size_t beat,
-                            struct ox_buf *out, struct ox_delta_stats *stats, struct ox_err *err);
+enum ox_code put_bytes_frames(struct encoder *self, const struct piece *pieces, size_t count,
+                              uint64_t target, const uint8_t *bytes, uint32_t n, size_t beat,
+                              struct ox_buf *out, struct ox_delta_stats *stats, struct ox_err *err);
 
 /* --- encode_numbers.c: numbers, and the bytes between them --- */
 

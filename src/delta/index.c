@@ -109,7 +109,7 @@ enum ox_code anchor_scan_init(struct anchor_scan *scan, uint64_t window, struct 
 
 void anchor_scan_reset(struct anchor_scan *scan)
 {
-    scan->roll.hash = 0;
+    scan->hash = 0;
     scan->count = 0;
     scan->least = UINT64_MAX;
     scan->least_at = 0;
@@ -238,6 +238,22 @@ static enum ox_code fill(struct anchor_index *self, struct ox_stop *stop, struct
     return code;
 }
 
+static unsigned places_log2_for(uint64_t len_bytes, uint64_t max_bytes)
+{
+    unsigned log2 = PLACES_LOG2_MIN;
+
+    while (sizeof(uint32_t) << (log2 + 1) <= max_bytes &&
+           (uint64_t)1 << log2 < len_bytes / (INDEX_WINDOW_MIN / 3)) {
+        log2++;
+    }
+    return log2;
+}
+
+uint64_t anchor_index_bytes(uint64_t len_bytes, uint64_t max_bytes)
+{
+    return sizeof(uint32_t) << places_log2_for(len_bytes, max_bytes);
+}
+
 enum ox_code anchor_index_new(struct anchor_index **out, const struct ox_source *base,
                               uint64_t from, uint64_t to, uint64_t max_bytes, struct ox_stop *stop,
                               struct ox_err *err)
@@ -252,11 +268,7 @@ enum ox_code anchor_index_new(struct anchor_index **out, const struct ox_source 
     self->base = base;
     self->from = from;
     self->to = to;
-    self->places_log2 = PLACES_LOG2_MIN;
-    while (sizeof(uint32_t) << (self->places_log2 + 1) <= max_bytes &&
-           (uint64_t)1 << self->places_log2 < (to - from) / (INDEX_WINDOW_MIN / 3)) {
-        self->places_log2++;
-    }
+    self->places_log2 = places_log2_for(to - from, max_bytes);
     places = (uint64_t)1 << self->places_log2;
     self->window = (to - from) / (places / 3); /* 2 anchors in W bytes: the table is 2/3 full */
     self->window = self->window < INDEX_WINDOW_MIN ? INDEX_WINDOW_MIN : self->window;
@@ -302,7 +314,7 @@ static enum ox_code look(struct anchor_index *self, uint64_t unit, uint64_t hash
     last = last < self->to ? last : self->to;
     code = ox_source_read(self->base, start, self->unit, (size_t)(last - start), err);
     for (uint64_t at = start; code == OX_OK && at < last; at++) {
-        sum = (sum << 1) + roll_gear[self->unit[at - start]];
+        sum = anchor_roll(sum, self->unit[at - start]);
         if (sum == hash && at + 1 >= first && at + 1 - self->from >= INDEX_HASHED) {
             *found = true;
             *out_end = at + 1;

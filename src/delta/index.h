@@ -4,12 +4,13 @@
  * same run has the same one wherever it stands.
  *
  * An index remembers the anchors of some of the base, in a stated number of bytes. W follows from
- * them: about base / 5.6 M x (64 MiB / index) bytes, and at least 32. A run of the target that
+ * them: about base / 5.6 M x (64 MiB / index) bytes, and at least 16. A run of the target that
  * stands somewhere in the base is found if it has so many bytes:
  *
  *     base      index of 64 MiB     of 16 MiB
- *     160 MiB   96                  ~ 190
- *     1 GiB     ~ 250               ~ 800
+ *     64 MiB    48                  80
+ *     160 MiB   ~ 62                ~ 150
+ *     1 GiB     ~ 220               ~ 800
  *     20 GiB    ~ 3,800             ~ 15,000
  *     1 TiB     ~ 190,000           ~ 750,000
  *
@@ -25,8 +26,8 @@
 #include "oxide/base/io.h"
 #include "oxide/base/stop.h"
 
-#define INDEX_HASHED 64 /* bytes that a hash sees */
-#define INDEX_WINDOW_MIN 32
+#define INDEX_HASHED 32 /* bytes that a hash sees */
+#define INDEX_WINDOW_MIN 16
 
 /** The rolling hash: feed byte after byte. */
 struct roll {
@@ -39,12 +40,18 @@ static inline uint64_t roll_byte(struct roll *roll, uint8_t byte)
     return roll->hash;
 }
 
+/** ... and one that sees INDEX_HASHED bytes. */
+static inline uint64_t anchor_roll(uint64_t hash, uint8_t byte)
+{
+    return (hash << 2) + roll_gear[byte];
+}
+
 /** Finds the anchors of bytes fed one after the other. */
 struct anchor_scan {
     uint64_t *ring; /* the hashes of late, owned; NULL: not initialised */
     uint64_t mask;
     uint64_t window;
-    struct roll roll;
+    uint64_t hash;
     uint64_t count; /* bytes fed */
     uint64_t least;
     uint64_t least_at; /* its count */
@@ -61,7 +68,7 @@ void anchor_scan_choose(struct anchor_scan *scan);
  *  was scan->least_at. The first window of whole hashes has the first. */
 static inline bool anchor_scan_byte(struct anchor_scan *scan, uint8_t byte)
 {
-    uint64_t hash = roll_byte(&scan->roll, byte);
+    uint64_t hash = scan->hash = anchor_roll(scan->hash, byte);
     bool chosen = false;
 
     scan->count++;
@@ -79,6 +86,9 @@ static inline bool anchor_scan_byte(struct anchor_scan *scan, uint8_t byte)
 }
 
 struct anchor_index;
+
+/** Bytes of the table of an index of len_bytes, of max_bytes or less. */
+uint64_t anchor_index_bytes(uint64_t len_bytes, uint64_t max_bytes);
 
 /**
  * Read base[from, to) once and index it in about max_bytes, less for a short one.

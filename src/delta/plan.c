@@ -172,7 +172,10 @@ enum ox_code plan_run(const struct ox_source *base, const struct ox_source *targ
         (code = cursor_init(&self.to, target, err)) != OX_OK) {
         goto out;
     }
-    sync_init(&self.sync, base, &self.from, &self.to, index_bytes, stop);
+    if ((code = sync_init(&self.sync, base, &self.from, &self.to, index_bytes, stop, err)) !=
+        OX_OK) {
+        goto out;
+    }
     for (size_t i = 0; code == OX_OK && i < pairs->count; i++) {
         struct tensor_pair *pair = &pairs->pairs[i];
 

@@ -163,7 +163,7 @@ static int32_t fixed_of(double value, int32_t most)
     if (!(fabs(fixed) <= most)) {
         return 0;
     }
-    return (int32_t)floor(fixed + 0.5);
+    return (int32_t)(fixed + (fixed < 0 ? -0.5 : 0.5));
 }
 
 /* y = x * ratio, or, where that is worth an offset, y = x * ratio + offset. */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#define ANCHOR_RUN_MIN 96
+#define ANCHOR_RUN_MIN 48
 
 /* A shorter run may be so by chance, or another stands elsewhere that is longer: so many bytes more
  * are searched for it. */
@@ -11,7 +11,7 @@
 
 /* The base is indexed as a whole only once a share of its bytes found no origin, and so many do in
  * any case: a few changed bytes are cheaper to ship than to look for. */
-#define FAR_AFTER_SHARE 4096
+#define FAR_AFTER_SHARE 16384
 #define FAR_AFTER_BYTES ((uint64_t)64 * 1024)
 
 /* Near by: so much of the base behind and ahead of the diagonal, once so many bytes in a row found
@@ -25,6 +25,16 @@
 #define NEAR_INDEX_BYTES ((uint64_t)512 * 1024)
 #define NEAR_SKIP_MAX 64
 
+/* Fewer bytes between two runs of the diagonal are not looked for elsewhere. */
+#define GAP_MIN ((uint64_t)48)
+
+/* The main diagonal is the one of long runs. What was pasted from elsewhere leaves it for a while:
+ * then it goes on as if that had overwritten something, or where it stopped, give or take the bytes
+ * that are equal by chance. */
+#define MAIN_RUN ((uint64_t)4096)
+#define MAIN_DRIFT ((uint64_t)4096) /* bytes inserted or deleted are still that diagonal */
+#define CHANCE_BYTES 8
+
 #define CHUNK ((size_t)256)       /* is searched on the diagonal, then elsewhere */
 #define RUN_LOOK ((uint64_t)4096) /* so far runs are measured */
 #define DIAGONAL_STEP 16
@@ -37,11 +47,13 @@ struct found {
     uint64_t len; /* of the run, as far as it was looked at */
 };
 
-void sync_init(struct sync *sync, const struct ox_source *base, struct cursor *from,
-               struct cursor *to, uint64_t index_bytes, struct ox_stop *stop)
+enum ox_code sync_init(struct sync *sync, const struct ox_source *base, struct cursor *from,
+                       struct cursor *to, uint64_t index_bytes, struct ox_stop *stop,
+                       struct ox_err *err)
 {
     *sync = (struct sync){
         .base = base, .from = from, .to = to, .index_bytes = index_bytes, .stop = stop};
+    return cursor_init(&sync->aside, base, err);
 }
 
 static void scan_clear(struct sync_scan *scan)
@@ -55,6 +67,7 @@ void sync_clear(struct sync *sync)
 {
     scan_clear(&sync->near);
     scan_clear(&sync->far);
+    cursor_clear(&sync->aside);
 }
 
 /* --- indexes --- */
@@ -144,8 +157,9 @@ static enum ox_code is_strong(struct sync *self, uint64_t at, uint64_t len, bool
 }
 
 /* Do the bytes at `place` equal those on the diagonal? Then where that run begins. */
-static enum ox_code try_diagonal(struct sync *self, uint64_t at, uint64_t base_at, uint64_t place,
-                                 struct found *found, struct ox_err *err)
+static enum ox_code try_diagonal(struct sync *self, struct cursor *from, uint64_t at,
+                                 uint64_t base_at, uint64_t place, struct found *found,
+                                 struct ox_err *err)
 {
     uint64_t base_place = base_at + (place - at);
     uint64_t same = 0;
@@ -156,12 +170,12 @@ static enum ox_code try_diagonal(struct sync *self, uint64_t at, uint64_t base_a
     if (base_place >= self->base->size_bytes) {
         return OX_OK;
     }
-    code = cursor_match_forward(self->to, place, self->from, base_place, STRONG_RUN, &same, err);
+    code = cursor_match_forward(self->to, place, from, base_place, STRONG_RUN, &same, err);
     if (code != OX_OK || same < SYNC_RUN_MIN) {
         return code;
     }
-    if ((code = cursor_match_backward(self->to, place, self->from, base_place, place - at, &back,
-                                      err)) == OX_OK) {
+    if ((code = cursor_match_backward(self->to, place, from, base_place, place - at, &back, err)) ==
+        OX_OK) {
         code = is_strong(self, place - back, same + back, &strong, err);
         *found = (struct found){true, !strong, place - back, base_place - back, same + back};
     }
@@ -194,7 +208,12 @@ static enum ox_code try_anchor(struct sync *self, struct sync_scan *scan, uint64
                                      err)) != OX_OK) {
         return code;
     }
-    if (back + forward >= ANCHOR_RUN_MIN && (!found->weak || back + forward > found->len)) {
+    if (back + forward < ANCHOR_RUN_MIN) {
+        return OX_OK;
+    }
+    if (found->weak && end - back + CHANCE_BYTES >= found->at + found->len) {
+        found->weak = false; /* none is better for these bytes */
+    } else if (!found->weak || back + forward > found->len) {
         *found = (struct found){true, back + forward < STRONG_RUN, end - back, base_end - back,
                                 back + forward};
     }
@@ -236,7 +255,7 @@ static enum ox_code search_chunk(struct sync *self, uint64_t at, uint64_t base_a
 
     for (size_t i = place == at ? DIAGONAL_STEP : 0; code == OX_OK && i < n && !found->yes;
          i += DIAGONAL_STEP) {
-        code = try_diagonal(self, at, base_at, place + i, found, err);
+        code = try_diagonal(self, self->from, at, base_at, place + i, found, err);
     }
     if (code != OX_OK || (found->yes && !found->weak) ||
         (self->near.index == NULL && self->far.index == NULL)) {
@@ -256,6 +275,88 @@ static enum ox_code search_chunk(struct sync *self, uint64_t at, uint64_t base_a
     return code;
 }
 
+/* --- the main diagonal --- */
+
+static bool on_main(const struct sync *self, uint64_t at, uint64_t base_at)
+{
+    uint64_t off = (base_at - at) - (self->main.base - self->main.at);
+
+    return off + MAIN_DRIFT <= 2 * MAIN_DRIFT;
+}
+
+/* A run ended here. Was it of the main diagonal, or long enough to be that from now on? */
+static void note_run(struct sync *self, uint64_t at, uint64_t base_at)
+{
+    if (on_main(self, at, base_at) || at - self->run_at >= MAIN_RUN) {
+        self->main = (struct sync_end){at, base_at};
+    }
+}
+
+/* Does the main diagonal go on at `at`, or soon? */
+static enum ox_code try_main(struct sync *self, uint64_t at, uint64_t end, struct found *found,
+                             struct ox_err *err)
+{
+    uint64_t main_at = self->main.base + (at - self->main.at); /* were it overwritten */
+    enum ox_code code = OX_OK;
+
+    for (uint64_t place = at; code == OX_OK && !found->yes && place < end; place += DIAGONAL_STEP) {
+        code = try_diagonal(self, &self->aside, at, main_at, place, found, err);
+    }
+    for (uint64_t i = 0; code == OX_OK && !found->yes && i <= 2 * CHANCE_BYTES; i++) {
+        uint64_t base_at = self->main.base + i;
+
+        if (base_at >= CHANCE_BYTES) {
+            code = try_diagonal(self, &self->aside, at, base_at - CHANCE_BYTES, at, found, err);
+        }
+    }
+    if (found->yes) {
+        self->main = (struct sync_end){found->at, found->base};
+    }
+    return code;
+}
+
+/* --- the whole --- */
+
+/* The next run on the diagonal, within a few bytes: overwriting needs no index. */
+static enum ox_code try_overwritten(struct sync *self, uint64_t at, uint64_t base_at, uint64_t end,
+                                    struct found *found, struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+
+    for (uint64_t place = at + DIAGONAL_STEP; code == OX_OK && !found->yes && place < end;
+         place += DIAGONAL_STEP) {
+        code = try_diagonal(self, self->from, at, base_at, place, found, err);
+    }
+    return code;
+}
+
+/* Something was put over bytes of the diagonal: does it stand elsewhere? */
+static enum ox_code try_pasted(struct sync *self, uint64_t at, uint64_t limit, struct found *found,
+                               struct ox_err *err)
+{
+    struct found pasted = {false, false, 0, 0, 0};
+    const uint8_t *bytes = NULL;
+    uint8_t gap[NEAR_AFTER_BYTES + DIAGONAL_STEP];
+    size_t n = (size_t)(found->at - at);
+    size_t len = 0;
+    enum ox_code code = want_far(self, err);
+
+    if (code != OX_OK || self->far.index == NULL || n < GAP_MIN || n > sizeof(gap)) {
+        return code;
+    }
+    if ((code = cursor_at(self->to, at, n, &bytes, &len, err)) != OX_OK) {
+        return code;
+    }
+    memcpy(gap, bytes, n); /* the cursor moves */
+    scan_start(&self->far, at);
+    code = feed(self, &self->far, gap, n, at, limit, &pasted, err);
+    if (code == OX_OK && pasted.yes) {
+        *found = pasted;
+        found->weak = false;
+    }
+    return code;
+}
+
 enum ox_code sync_find(struct sync *sync, uint64_t at, uint64_t limit, uint64_t base_at,
                        uint64_t *out, uint64_t *out_base, struct ox_err *err)
 {
@@ -263,14 +364,17 @@ enum ox_code sync_find(struct sync *sync, uint64_t at, uint64_t limit, uint64_t 
     uint64_t patience = far_patience(self);
     uint64_t span = patience > 0 && patience < SYNC_SPAN ? patience : SYNC_SPAN;
     uint64_t end = limit - at < span ? limit : at + span;
+    uint64_t near_end = end - at < NEAR_AFTER_BYTES ? end : at + NEAR_AFTER_BYTES;
     struct found found = {false, false, end, base_at + (end - at), 0};
-    enum ox_code code = OX_OK;
+    enum ox_code code;
 
-    /* A few overwritten bytes need no index. */
-    for (uint64_t place = at + DIAGONAL_STEP;
-         code == OX_OK && !found.yes && place < end && place < at + NEAR_AFTER_BYTES;
-         place += DIAGONAL_STEP) {
-        code = try_diagonal(self, at, base_at, place, &found, err);
+    note_run(self, at, base_at);
+    code = try_overwritten(self, at, base_at, near_end, &found, err);
+    if (code == OX_OK && !found.yes && !on_main(self, at, base_at)) {
+        code = try_main(self, at, near_end, &found, err);
+    }
+    if (code == OX_OK && found.yes) {
+        code = try_pasted(self, at, limit, &found, err);
     }
     if (code == OX_OK && (!found.yes || found.weak)) {
         if ((code = want_far(self, err)) != OX_OK ||
@@ -296,6 +400,7 @@ enum ox_code sync_find(struct sync *sync, uint64_t at, uint64_t limit, uint64_t 
     }
     if (code == OX_OK) {
         self->lost_bytes += found.at - at;
+        self->run_at = found.at;
         *out = found.at;
         *out_base = found.base;
     }

@@ -24,6 +24,12 @@ struct sync_scan {
     uint64_t to;
 };
 
+/** Where a run ended on both sides. */
+struct sync_end {
+    uint64_t at;
+    uint64_t base;
+};
+
 struct sync {
     const struct ox_source *base;
     struct cursor *from; /* in the base, lent */
@@ -32,14 +38,18 @@ struct sync {
     struct ox_stop *stop;
     struct sync_scan near;
     struct sync_scan far;
+    struct cursor aside;   /* in the base, on the main diagonal */
+    struct sync_end main;  /* of the last run on it */
+    uint64_t run_at;       /* where the run on the diagonal in force began */
     uint64_t lost_bytes;   /* target bytes without an origin so far */
     unsigned near_useless; /* near indexes in a row that found nothing */
     unsigned near_skip;    /* so many are not built */
 };
 
 /** index_bytes: that an index of the whole base may take. */
-void sync_init(struct sync *sync, const struct ox_source *base, struct cursor *from,
-               struct cursor *to, uint64_t index_bytes, struct ox_stop *stop);
+enum ox_code sync_init(struct sync *sync, const struct ox_source *base, struct cursor *from,
+                       struct cursor *to, uint64_t index_bytes, struct ox_stop *stop,
+                       struct ox_err *err);
 void sync_clear(struct sync *sync);
 
 /**

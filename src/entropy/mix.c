@@ -45,7 +45,9 @@ struct ox_mix_coder ox_mix_decoder(struct ox_mix_io *io, const struct ox_mix_tab
 {
     struct ox_mix_coder coder = {tables, io, 0, UINT64_MAX};
 
-    *io = (struct ox_mix_io){.at = data, .end = data + len_bytes};
+    *io = (struct ox_mix_io){.at = data,
+                             .end = data + len_bytes,
+                             .ends_in_zero = len_bytes > 0 && data[len_bytes - 1] == 0};
     coder.low = (uint64_t)ox_mix_next(io) << 32;
     coder.low |= ox_mix_next(io);
     return coder;
@@ -78,9 +80,27 @@ uint32_t ox_mix_next(struct ox_mix_io *io)
     uint32_t word = 0;
 
     for (unsigned i = 0; i < 4; i++) {
-        word = word << 8 | (io->at < io->end ? *io->at++ : 0u);
+        word <<= 8;
+        if (io->at < io->end) {
+            word |= *io->at++;
+        } else {
+            io->past++;
+        }
     }
     return word;
+}
+
+/* How far above the start of an interval its number is that ends in the most zeros. */
+static uint64_t to_roundest(uint64_t low, uint64_t range)
+{
+    for (unsigned zeros = 63; zeros > 0; zeros--) {
+        uint64_t by = (0 - low) & (((uint64_t)1 << zeros) - 1);
+
+        if (by < range) {
+            return by;
+        }
+    }
+    return 0;
 }
 
 enum ox_code ox_mix_encoder_end(struct ox_mix_coder coder, struct ox_err *err)
@@ -88,16 +108,7 @@ enum ox_code ox_mix_encoder_end(struct ox_mix_coder coder, struct ox_err *err)
     struct ox_mix_io *io = coder.io;
     struct ox_buf *out = io->out;
 
-    /* of the interval's numbers, the one that ends in the most zeros */
-    for (unsigned zeros = 63; zeros > 0; zeros--) {
-        uint64_t unit = (uint64_t)1 << zeros;
-        uint64_t by = (0 - coder.low) & (unit - 1);
-
-        if (by < coder.range) {
-            ox_mix_raise(&coder, by);
-            break;
-        }
-    }
+    ox_mix_raise(&coder, to_roundest(coder.low, coder.range));
     ox_mix_put(io, (uint32_t)(coder.low >> 32));
     ox_mix_put(io, (uint32_t)coder.low);
     if (io->failed != OX_OK) {
@@ -107,4 +118,18 @@ enum ox_code ox_mix_encoder_end(struct ox_mix_coder coder, struct ox_err *err)
         out->len_bytes--;
     }
     return OX_OK;
+}
+
+bool ox_mix_decoder_ended(const struct ox_mix_coder *coder)
+{
+    const struct ox_mix_io *io = coder->io;
+    uint64_t code = 0; /* the last 8 bytes taken */
+
+    if (io->at != io->end || io->ends_in_zero) {
+        return false;
+    }
+    for (size_t i = 8; i-- > 0;) {
+        code = code << 8 | (i < io->past ? 0 : io->end[-1 - (ptrdiff_t)(i - io->past)]);
+    }
+    return to_roundest(code - coder->low, coder->range) == coder->low;
 }

@@ -3,6 +3,7 @@
  * the benches. `make_pair --help` tells how to use it. Its parts lie in the folder make_pair/.
  */
 #include "make_pair/large.h"
+#include "make_pair/moved.h"
 #include "make_pair/synthetic.h"
 
 #include <errno.h>
@@ -32,7 +33,11 @@ static void print_help(FILE *to)
                 "  make_pair synthetic OUT MIB [DTYPE,...] [CASE,...]\n"
                 "      Gaussian weights, updated by Gaussian noise: OUT/DTYPE-CASE.SUFFIX\n"
                 "  make_pair large bytes|bf16 CASE GIB OUT\n"
-                "      random bytes without a format, or Gaussian weights as safetensors\n\n"
+                "      random bytes without a format, or Gaussian weights as safetensors\n"
+                "  make_pair blocks COUNT BYTES BASE TARGET\n"
+                "      blocks of random bytes, and the same in another order\n"
+                "  make_pair paste in|over COUNT MOST BASE TARGET\n"
+                "      pieces of the file BASE, of 16 to MOST bytes, put in elsewhere, or over\n\n"
                 "synthetic: all DTYPEs and CASEs unless named\n");
     synthetic_help(to);
     fprintf(to, "large: CASE\n");
@@ -99,6 +104,38 @@ static int make_large(int argc, char **argv)
     return usage("no such CASE", argv[1]);
 }
 
+static int make_blocks(int argc, char **argv)
+{
+    uint64_t count;
+    uint64_t bytes;
+
+    if (argc != 4) {
+        return usage("needs COUNT BYTES BASE TARGET", "blocks");
+    }
+    if (!parse_u64(argv[0], MOVED_BYTES_MAX, &count) ||
+        !parse_u64(argv[1], MOVED_BYTES_MAX / count, &bytes)) {
+        return usage("no number, or together more than 1 GiB", argv[1]);
+    }
+    moved_blocks(argv[2], argv[3], count, bytes);
+    return 0;
+}
+
+static int make_pastes(int argc, char **argv)
+{
+    uint64_t count;
+    uint64_t most;
+
+    if (argc != 5 || (strcmp(argv[0], "in") != 0 && strcmp(argv[0], "over") != 0)) {
+        return usage("needs in|over COUNT MOST BASE TARGET", "paste");
+    }
+    if (!parse_u64(argv[1], MOVED_BYTES_MAX, &count) ||
+        !parse_u64(argv[2], MOVED_BYTES_MAX, &most)) {
+        return usage("no number, or too large", argv[1]);
+    }
+    moved_pastes(argv[3], argv[4], strcmp(argv[0], "over") == 0, count, most);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1 && strcmp(argv[1], "synthetic") == 0) {
@@ -106,6 +143,12 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && strcmp(argv[1], "large") == 0) {
         return make_large(argc - 2, argv + 2);
+    }
+    if (argc > 1 && strcmp(argv[1], "blocks") == 0) {
+        return make_blocks(argc - 2, argv + 2);
+    }
+    if (argc > 1 && strcmp(argv[1], "paste") == 0) {
+        return make_pastes(argc - 2, argv + 2);
     }
     if (argc > 1 && strcmp(argv[1], "--help") == 0) {
         print_help(stdout);

@@ -67,6 +67,8 @@ OX_MIX_INLINE void ox_mix_state_learn(ox_mix_state *state, unsigned bit, unsigne
 struct ox_mix_io {
     const uint8_t *at; /* decoding */
     const uint8_t *end;
+    size_t past;         /* zeros taken from behind the end */
+    bool ends_in_zero;   /* which no encoder writes */
     struct ox_buf *out;  /* encoding */
     size_t out_start;    /* carries stop here */
     enum ox_code failed; /* OX_ENOMEM sticks until the end */
@@ -91,6 +93,10 @@ struct ox_mix_coder ox_mix_decoder(struct ox_mix_io *io, const struct ox_mix_tab
 /** Write what is left. Zero bytes at the end are not written: a decoder past the end reads zeros.
  *  Errors: OX_ENOMEM, now or before. */
 OX_MUST_USE enum ox_code ox_mix_encoder_end(struct ox_mix_coder coder, struct ox_err *err);
+
+/** A decoder has the last decision: is its message, to the last byte, what an encoder writes for
+ *  these decisions? */
+bool ox_mix_decoder_ended(const struct ox_mix_coder *coder);
 
 /** Of the functions below alone. The next 4 bytes, zeros past the end; 4 bytes more; a 1 onto what
  *  was written. */

@@ -34,7 +34,8 @@ large_pair() {
     note "$name: $bytes bytes, create $(mib "$create_k") MiB in $create_s s, apply $(mib "$peak") MiB in $took s"
 }
 
-# Base, target and what is rebuilt lie on the disk at once; a POOL patch of sparse changes, too.
+# enough_disk GIB N: is there room for N files more? Base, target and what is rebuilt lie on the disk
+# at once; a POOL patch of sparse changes, too.
 enough_disk() {
     local free
     free=$(df --output=avail -B 1G "$disk" | tail -n 1)
@@ -53,12 +54,15 @@ memory_step() {
         for entry in $memory_cases; do
             kind=${entry%:*} name=${entry#*:}
             matches "$kind $name" || continue
-            if ! enough_disk "$gib" 3; then
+            if [ "$made" != "$kind" ]; then
+                rm -f "$disk/base"
+                made=''
+            fi
+            if ! enough_disk "$gib" "$([ -n "$made" ] && echo 2 || echo 3)"; then
                 bar "$gib GiB $kind $name" "" "" "skipped: disk"
                 continue
             fi
-            if [ "$made" != "$kind" ]; then
-                rm -f "$disk/base"
+            if [ -z "$made" ]; then
                 "$tools/make_pair" large "$kind" base "$gib" "$disk/base"
                 made=$kind
             fi
@@ -66,7 +70,7 @@ memory_step() {
             for format in oxdl pool; do
                 if [ $format = pool ] && ! $has_pool; then
                     bar "$gib GiB $kind $name pool" "64 MiB, 16 MiB" "" "no --format pool yet"
-                elif [ $format = pool ] && [ "$name" = sparse ] && ! enough_disk "$gib" 4; then
+                elif [ $format = pool ] && [ "$name" = sparse ] && ! enough_disk "$gib" 2; then
                     bar "$gib GiB $kind $name pool" "64 MiB, 16 MiB" "" "skipped: disk"
                 else
                     large_pair "$gib" "$kind" "$name" $format

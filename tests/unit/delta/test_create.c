@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* A pair that uses every operation: copies, edits, and fine-tuned numbers. */
@@ -260,6 +261,69 @@ static void engine_words__go_there_and_back(void **state)
     assert_int_equal(ox_delta_engine_parse("", &engine, NULL), OX_EINVAL);
 }
 
+static struct ox_delta_stats stats_of(struct artifact *base, struct artifact *target)
+{
+    struct ox_delta_options options = {.threads = 1};
+    struct memory_output patch = {OX_BUF_INIT, 0};
+    struct ox_output output = memory_output(&patch);
+    struct memory_sink sink = {.writes = 0};
+    struct ox_delta_stats stats = {.frames = 0};
+
+    assert_int_equal(ox_delta_create(&base->side, &target->side, &options, &output, &stats, NULL),
+                     OX_OK);
+    assert_int_equal(apply_patch(base, patch.bytes.data, patch.bytes.len_bytes, 0, &sink, NULL),
+                     OX_OK);
+    assert_memory_equal(sink.bytes.data, target->bytes[0].data, target->bytes[0].len_bytes);
+    ox_buf_clear(&sink.bytes);
+    ox_buf_clear(&patch.bytes);
+    artifact_free(base);
+    artifact_free(target);
+    return stats;
+}
+
+/* All tensors are renamed and all their numbers change: the header is edits all the same. */
+static void header__before_numbers_is_edits(void **state)
+{
+    enum { TENSORS = 30, NUMBERS = 1000 };
+    struct tensors old = {OX_BUF_INIT, OX_BUF_INIT};
+    struct tensors new = {OX_BUF_INIT, OX_BUF_INIT};
+    struct ox_delta_stats stats;
+
+    (void)state;
+    for (unsigned i = 0; i < TENSORS; i++) {
+        struct ox_buf w = weights(i, NUMBERS, "F32");
+        char name[32];
+
+        (void)snprintf(name, sizeof(name), "net.layers.%u.weight", i);
+        tensors_add(&new, name, "F32", NUMBERS, 0, fine_tuned(&w, 99, "F32"));
+        tensors_add(&old, name + 4, "F32", NUMBERS, 0, w);
+    }
+    stats = stats_of(artifact_single(tensors_file(&old)), artifact_single(tensors_file(&new)));
+    assert_in_range(stats.target_bytes[OX_OXDL_EDIT], TENSORS * 40, TENSORS * 160);
+    assert_in_range(stats.patch_bytes[OX_OXDL_EDIT], 1, TENSORS * 10);
+    assert_in_range(stats.target_bytes[OX_OXDL_NUMBERS], TENSORS * NUMBERS * 4,
+                    TENSORS * NUMBERS * 4 + 64);
+}
+
+/* A base too large for one frame: what was pasted over is found all over it, and told in bytes. */
+static void pastes__are_found_in_all_of_a_large_base(void **state)
+{
+    enum { BYTES = 6 << 20, PASTES = 100, EVERY = BYTES / PASTES };
+    struct ox_buf base = noise(1, BYTES);
+    struct ox_buf target = bytes_of(base.data, base.len_bytes);
+    struct ox_delta_stats stats;
+    struct ox_rng rng;
+
+    (void)state;
+    ox_rng_init(&rng, 2);
+    for (size_t i = 0; i < PASTES; i++) {
+        memcpy(target.data + i * EVERY + ox_rng_below(&rng, EVERY - 500),
+               base.data + ox_rng_below(&rng, BYTES - 500), 100 + ox_rng_below(&rng, 400));
+    }
+    stats = stats_of(artifact_single(base), artifact_single(target));
+    assert_in_range(stats.patch_total_bytes, 500, 20 * PASTES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -269,6 +333,8 @@ int main(void)
         cmocka_unit_test(failing_reads__are_reported_wherever_they_come),
         cmocka_unit_test(stop__in_the_middle_is_canceled),
         cmocka_unit_test(engine_words__go_there_and_back),
+        cmocka_unit_test(header__before_numbers_is_edits),
+        cmocka_unit_test(pastes__are_found_in_all_of_a_large_base),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,7 +120,7 @@ static void scan__chooses_as_a_naive_one(void **state)
     enum { WINDOW = 37, BYTES = 5000 };
     struct ox_buf bytes = noise(8, BYTES);
     struct anchor_scan scan = {0};
-    struct roll roll = {0};
+    uint64_t hash = 0;
     uint64_t hashes[BYTES + 1];
     size_t chosen = 0;
 
@@ -130,7 +130,7 @@ static void scan__chooses_as_a_naive_one(void **state)
         uint64_t least = UINT64_MAX;
         bool anchor = anchor_scan_byte(&scan, bytes.data[i - 1]);
 
-        hashes[i] = roll_byte(&roll, bytes.data[i - 1]);
+        hashes[i] = hash = anchor_roll(hash, bytes.data[i - 1]);
         for (size_t k = i < WINDOW ? 1 : i - WINDOW + 1; k <= i; k++) {
             least = hashes[k] < least ? hashes[k] : least;
         }

@@ -195,6 +195,18 @@ class Coder:
             self.shift()
         return one
 
+    def ended(self):
+        """Is the data what an encoder writes, to its last byte?"""
+        taken = bytes(self.data).ljust(self.at, b"\0")
+        if self.at < len(self.data) or self.data[-1:] == b"\0":
+            return False
+        c = int.from_bytes(taken[self.at - 8:self.at], "big")
+        z = c - self.low
+        for zeros in range(63, 0, -1):
+            if -z % (1 << zeros) < self.range:
+                return (z + -z % (1 << zeros) - c) & MASK64 == 0
+        return False
+
     def raw(self, count):
         """As the mixing coder has them: count at once."""
         unit = self.range >> count

@@ -1,7 +1,7 @@
 """docs/oxdl.md, "Edits"."""
 from .common import LOGIT_MAX, SQUASH, STRETCH, Coder, want
 
-LITERAL, R0, INSERTED, R1, R2, R3, NEAR, FAR = range(8)
+LITERAL, R0, INSERTED, R1, R2, R3, NEAR, FAR, RESUMED1, RESUMED2 = range(10)
 HALF = 1 << 31
 STEP = [65536 // (2 * n + 3) for n in range(256)]
 
@@ -46,20 +46,21 @@ def run_class(run):
 
 class Edits:
     def __init__(self, body, gathered):
-        self.coder, self.history, self.size = Coder(body), bytearray(gathered), len(body)
+        self.coder, self.history = Coder(body), bytearray(gathered)
         self.counters = {}  # by the name of their tree, and their node
-        self.R = [len(gathered) or 1, 1, 2, 4]
+        self.numbers = {}  # the last one, by its middle
+        self.R, self.S = [len(gathered) or 1, 1, 2, 4], [0] * 4
         self.run = self.last = self.before = 0
         self.models = [[HALF] * 65536 for _ in range(8)]
         self.weights, self.F, self.N = {}, [0] * 4, [0] * 4096
         self.noise = [2048, 2048]
 
     # --- counters ---
-    def bit(self, name, node=0):
+    def bit(self, name, node=0, first=HALF, limit=36):
         tree = self.counters.setdefault(name, {})
-        p = min(max(tree.setdefault(node, HALF) >> 16, 24), 65512)
+        p = min(max(tree.setdefault(node, first) >> 16, 24), 65512)
         one = self.coder.bit(p)
-        learn(tree, node, one, 36)
+        learn(tree, node, one, limit)
         return one
 
     def tree(self, name, bits):
@@ -68,15 +69,19 @@ class Edits:
             node = 2 * node + self.bit(name, node)
         return node - (1 << bits)
 
-    def number(self, slot, top, low=None):
+    def number(self, slot, top, middle, low=None):
         b = self.tree(slot, 5)
         told = min(b, 3)
         out = 1 << told | self.tree(top + (b,), told)
         b -= told
         last = 3 if low is not None and b >= 3 else 0
-        for _ in range(b - last):
-            out = 2 * out + self.coder.bit(32768)
-        return out << last | self.tree(low, last) if last else out
+        y = self.numbers.get(middle, 0)
+        for i in range(b - 1, last - 1, -1):
+            m = 1 + (y >> i & 1) if out == y >> i + 1 else 0
+            out = 2 * out + self.bit(middle + (i,), m, HALF + 6, 250)
+        out = out << last | self.tree(low, last) if last else out
+        self.numbers[middle] = out
+        return out
 
     # --- literals ---
     def byte(self, back):
@@ -120,26 +125,30 @@ class Edits:
     # --- tokens ---
     def kind(self):
         c = (2 * self.last + self.before if self.run == 0
-             else 16 + 2 * run_class(self.run) + (self.last == R0))
+             else 18 + 2 * run_class(self.run) + (self.last == R0))
         if self.bit(("literal", c)):
             return LITERAL
         if self.bit(("rep0", c)):
             return R0
-        return self.tree(("other", c), 3)
+        kind = self.tree(("other", c), 3)
+        return kind if kind > 1 else RESUMED1 + kind
 
     def copy(self, kind, n):
         group = {R0: 0, FAR: 1, INSERTED: 2}.get(kind, 3)
-        L = self.number(("slot", group), ("top", group))
+        L = self.number(("slot", group), ("top", group), ("middle", group))
         after = self.run > 0
         if kind == NEAR:
             closer = self.bit(("near_closer", after))
-            by = self.number(("near_slot", after), ("near_top",))
+            by = self.number(("near_slot", after), ("near_top",), ("near_middle",))
             D = self.R[0] - by if closer else self.R[0] + by
         elif kind == FAR:
             size = 0 if L < 3 else 1 if L < 6 else 2 if L < 16 else 3
-            D = self.number(("far_slot", size), ("far_top",), ("far_low",))
+            D = self.number(("far_slot", size), ("far_top",), ("far_middle",), ("far_low",))
         elif kind == INSERTED:
             D = self.R[0] + self.run
+        elif kind >= RESUMED1:
+            at = kind - RESUMED1 + 1
+            D = self.R[at] + self.S[at]
         else:
             D = self.R[max(kind - 2, 0)]
         want(1 <= D <= len(self.history) and L <= n, "edits copy what is not there")
@@ -148,6 +157,8 @@ class Edits:
         self.before, self.run, self.last = int(after), 0, kind
         at = self.R.index(D) if D in self.R[:3] else 3
         self.R = [D] + self.R[:at] + self.R[at + 1:]
+        S = [s + L for s in self.S]
+        self.S = [0] + S[:at] + S[at + 1:]
 
     def decode(self, n):
         end = len(self.history) + n
@@ -156,7 +167,8 @@ class Edits:
             if kind == LITERAL:
                 self.history.append(self.literal())
                 self.run += 1
+                self.S = [s + 1 for s in self.S]
             else:
                 self.copy(kind, end - len(self.history))
-        want(self.coder.at >= self.size, "edits have bytes behind their end")
+        want(self.coder.ended(), "edits have another end than an encoder writes")
         return bytes(self.history[end - n:])
