@@ -7,7 +7,7 @@
 
 unsigned ox_rans_lanes(size_t n, uint64_t cost_bytes)
 {
-    if (cost_bytes >= 16384) {
+    if (cost_bytes >= 32768 || (cost_bytes >= 16384 && n >= 65536)) {
         return 32;
     }
     if (cost_bytes >= 8192) {
