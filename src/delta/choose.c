@@ -238,7 +238,9 @@ static enum ox_code try_candidate(struct chooser *self, const struct tensor_pair
             parts[i].how.threshold = how->threshold;
         }
     }
-    return numbers_cost(&self->numbers, parts, count, self->to.data, self->from.data, cost, err);
+    code = numbers_cost(&self->numbers, parts, count, self->to.data, self->from.data, cost, err);
+    *cost = *cost * (WINDOWS * WINDOW_BYTES) / self->to.len_bytes; /* samples differ */
+    return code;
 }
 
 /* The first bytes of both sides. */
@@ -486,6 +488,9 @@ static enum ox_code try_mixing(struct chooser *self, struct tensor_pair *pair, s
     slow.how.predictor = prediction_sends(how) ? PREDICT_SAME : how->predictor;
     if (!part_ok(&part)) {
         part = slow;
+    }
+    if (part_base_bytes(&part) > NUMBERS_BASE_MAX || part_base_bytes(&part) > pair->base_bytes) {
+        return OX_OK; /* rows became much shorter, or fewer */
     }
     self->bodies[0].len_bytes = 0;
     self->bodies[1].len_bytes = 0;

@@ -26,6 +26,9 @@
 /* Unless told, no more threads than this: others use the machine, too. */
 #define THREADS_DEFAULT_MAX 4
 
+/* Memory for each tensor of the target: about, and the same on every machine. */
+#define LISTED_BYTES 88
+
 /* What every reader knows: all else can be done with these. */
 #define OPS_NEEDED ((uint64_t)1 << OX_OXDL_END | (uint64_t)1 << OX_OXDL_RAW)
 
@@ -469,9 +472,9 @@ static enum ox_code create_by(const struct engine *engine, const struct ox_delta
     if (engine->uses_layouts) {
         code = tensor_pairs_find(&pairs, base, target, options->stop, err);
     }
-    self.fit = effort_fit(effort_row(options->effort), options->memory_bytes,
-                          pairs.count * sizeof(*pairs.pairs), base_source.size_bytes,
-                          threads < THREADS_MAX ? threads : THREADS_MAX);
+    self.fit =
+        effort_fit(effort_row(options->effort), options->memory_bytes, pairs.count * LISTED_BYTES,
+                   base_source.size_bytes, threads < THREADS_MAX ? threads : THREADS_MAX);
     if (code != OX_OK || (code = pipeline_init(&self, ops, err)) != OX_OK ||
         (code = put_header(&self, base, target, ops, err)) != OX_OK) {
         goto out;

@@ -85,6 +85,15 @@ enum ox_code put_frame(struct ox_buf *out, enum ox_oxdl_op op, uint64_t target,
         frame.body = body->data;
         frame.body_bytes = (uint32_t)body->len_bytes;
     }
+    for (size_t i = 0; i < range_count; i++) {
+        frame.ranges_bytes += (uint32_t)ranges[i].len_bytes;
+    }
+    if (!ox_oxdl_frame_fits(op, n, frame.ranges_bytes, frame.body_bytes)) {
+        return ox_err_set(
+            err, OX_EINTERNAL,
+            "a frame of operation %s has %u bytes of target, %u of ranges, %u of body",
+            ox_oxdl_op_word(op), n, frame.ranges_bytes, frame.body_bytes);
+    }
     code = ox_oxdl_put_frame(out, &frame, err);
     stats->frames++;
     stats->target_bytes[op] += n;
@@ -251,7 +260,7 @@ static enum ox_code put_by_pieces(struct encoder *self, const struct stretch *st
         if (way == WAY_NUMBERS) {
             code = put_numbers_or_edits(self, piece, end - i, target, bytes, out, stats, fits, err);
         } else if (way == WAY_PLANES) {
-            code = put_planes_frame(self, piece, width, target, bytes, out, stats, err);
+            code = put_planes_frame(self, piece, width, target, bytes, out, stats, fits, err);
         } else {
             code =
                 put_bytes_frames(self, piece, end - i, target, bytes, n, SIZE_MAX, out, stats, err);

@@ -10,7 +10,7 @@
 #include "oxide/delta/delta.h"
 #include "pairs.h"
 
-#define STRETCH_MAX ((uint32_t)1 << 20) /* bytes of target; a body then always fits its frame */
+#define STRETCH_MAX ((uint32_t)1 << 20) /* bytes of target, which a RAW frame can always hold */
 /* ... of bytes alone, which become edits: what they come from, of the same length, fits the frame.
  */
 #define STRETCH_BYTES_MAX ((uint32_t)2 << 20)

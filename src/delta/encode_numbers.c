@@ -179,6 +179,9 @@ static enum ox_code add_fitting(struct frame *frame, struct part part, uint64_t 
         frame->quants + quants_of(&part) > STREAM_GIVEN_MAX ||
         frame->n + part.target_bytes > NUMBERS_TARGET_MAX) {
         code = flush(frame, err);
+        if (code != OX_OK || !frame->fits) {
+            return code;
+        }
     }
     append_range(self, base, base_bytes);
     self->parts[self->part_count++] = part;

@@ -67,7 +67,7 @@ static enum ox_code put_planes(struct encoder *self, enum ox_oxdl_op op, unsigne
 
 enum ox_code put_planes_frame(struct encoder *self, const struct piece *piece, unsigned width,
                               uint64_t target, const uint8_t *bytes, struct ox_buf *out,
-                              struct ox_delta_stats *stats, struct ox_err *err)
+                              struct ox_delta_stats *stats, bool *fits, struct ox_err *err)
 {
     struct ox_oxdl_range range = {false, piece->base, piece->len};
     size_t sub_bytes = SIZE_MAX;
@@ -87,6 +87,10 @@ enum ox_code put_planes_frame(struct encoder *self, const struct piece *piece, u
         return code;
     }
     op = may(self, OX_OXDL_XOR) && self->body[1].len_bytes < sub_bytes ? OX_OXDL_XOR : OX_OXDL_SUB;
+    *fits = self->body[op == OX_OXDL_XOR ? 1 : 0].len_bytes < piece->len;
+    if (!*fits) { /* random: a body may be longer than what it tells */
+        return OX_OK;
+    }
     return put_frame(out, op, target, bytes, piece->len, &range, 1,
                      &self->body[op == OX_OXDL_XOR ? 1 : 0], stats, err);
 }

@@ -138,7 +138,8 @@ static enum ox_code want_near(struct sync *self, uint64_t base_at, struct ox_err
         self->near_skip = 1u << (self->near_useless - 4);
         self->near_skip = self->near_skip < NEAR_SKIP_MAX ? self->near_skip : NEAR_SKIP_MAX;
     }
-    return scan_new(self, near, from, size - base_at < NEAR_AHEAD ? size : base_at + NEAR_AHEAD,
+    return scan_new(self, near, from,
+                    base_at >= size || size - base_at < NEAR_AHEAD ? size : base_at + NEAR_AHEAD,
                     NEAR_INDEX_BYTES, err);
 }
 

@@ -207,7 +207,9 @@ enum ox_code ox_pickle_load(struct ox_pickle *pickle, struct ox_pickle_value id,
     *out = (struct ox_pickle_value){OX_PICKLE_OTHER, 0};
     if (count < 5 || items[0].kind != OX_PICKLE_TEXT ||
         strcmp(ox_pickle_text(pickle, items[0].at), "storage") != 0 ||
-        items[2].kind != OX_PICKLE_TEXT || !ox_pickle_number(pickle, items[4], &storage.count)) {
+        items[2].kind != OX_PICKLE_TEXT ||
+        strlen(ox_pickle_text(pickle, items[2].at)) > OX_PICKLE_KEY_MAX ||
+        !ox_pickle_number(pickle, items[4], &storage.count)) {
         return OX_OK;
     }
     storage.key = items[2].at;

@@ -324,6 +324,86 @@ static void pastes__are_found_in_all_of_a_large_base(void **state)
     assert_in_range(stats.patch_total_bytes, 500, 20 * PASTES);
 }
 
+/* Both are taken over. The size of the patch, which rebuilds the target. */
+static size_t assert_rebuilds(struct artifact *base, struct artifact *target,
+                              const struct ox_delta_options *options)
+{
+    struct memory_output made = {.room_bytes = 0};
+    struct ox_output out = memory_output(&made);
+    struct memory_sink sink = {.writes = 0};
+    struct ox_delta_stats stats;
+    struct ox_err err = OX_ERR_INIT;
+    size_t size;
+
+    if (ox_delta_create(&base->side, &target->side, options, &out, &stats, &err) != OX_OK ||
+        apply_patch(base, made.bytes.data, made.bytes.len_bytes, 0, &sink, &err) != OX_OK) {
+        fail_msg("%s", err.msg);
+    }
+    assert_int_equal(sink.bytes.len_bytes, target->bytes[0].len_bytes);
+    assert_memory_equal(sink.bytes.data, target->bytes[0].data, sink.bytes.len_bytes);
+    size = made.bytes.len_bytes;
+    ox_buf_clear(&made.bytes);
+    ox_buf_clear(&sink.bytes);
+    artifact_free(base);
+    artifact_free(target);
+    return size;
+}
+
+/* Planes of random bytes would be longer than these: no frame may hold them. */
+static void random_wide_integers__are_sent_as_they_are(void **state)
+{
+    const struct ox_delta_options options = {.threads = 1};
+    struct tensors old = {OX_BUF_INIT, OX_BUF_INIT};
+    struct tensors new = {OX_BUF_INIT, OX_BUF_INIT};
+    const size_t count = (size_t)5 << 17; /* 5 MiB */
+    size_t size;
+
+    (void)state;
+    tensors_add(&old, "w", "I64", count, 0, noise(1, 8 * count));
+    tensors_add(&new, "w", "I64", count, 0, noise(2, 8 * count));
+    size = assert_rebuilds(artifact_single(tensors_file(&old)), artifact_single(tensors_file(&new)),
+                           &options);
+    assert_in_range(size, 8 * count, 8 * count + 1000);
+}
+
+/* Rows are half as long, and twice as many: beyond the base's there is nothing to predict from. */
+static void rows__of_a_smaller_base_are_not_read_behind_it(void **state)
+{
+    const struct ox_delta_options options = {.threads = 1};
+    struct tensors old = {OX_BUF_INIT, OX_BUF_INIT};
+    struct tensors new = {OX_BUF_INIT, OX_BUF_INIT};
+    struct ox_buf base = weights(1, 32 * 2048, "F32");
+    struct ox_buf target = weights(2, 64 * 1024, "F32");
+
+    (void)state;
+    for (size_t i = 0; i < 32; i++) {
+        memcpy(target.data + i * 4096, base.data + i * 8192, 4096);
+    }
+    tensors_add(&old, "w", "F32", 32, 2048, base);
+    tensors_add(&new, "w", "F32", 64, 1024, target);
+    (void)assert_rebuilds(artifact_single(tensors_file(&old)), artifact_single(tensors_file(&new)),
+                          &options);
+}
+
+/* New bytes where the base ends, in a row that goes on behind it. */
+static void new_bytes__at_the_end_of_a_large_base_are_looked_up_within_it(void **state)
+{
+    const struct ox_delta_options options = {
+        .threads = 1, .effort = 1, .memory_bytes = (uint64_t)64 << 20};
+    const size_t base_bytes = (size_t)64 << 20;
+    const size_t kept = base_bytes + 100 * 1024 - 4096 - (size_t)18 * 256 * 1024;
+    struct ox_buf base = noise(3, base_bytes);
+    struct ox_buf target = bytes_of(base.data, kept);
+    struct ox_buf more = noise(4, (size_t)6 << 20);
+    size_t size;
+
+    (void)state;
+    put_buf(&target, &more);
+    size = assert_rebuilds(artifact_single(base), artifact_single(target), &options);
+    assert_in_range(size, more.len_bytes, more.len_bytes + 2000);
+    ox_buf_clear(&more);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +415,9 @@ int main(void)
         cmocka_unit_test(engine_words__go_there_and_back),
         cmocka_unit_test(header__before_numbers_is_edits),
         cmocka_unit_test(pastes__are_found_in_all_of_a_large_base),
+        cmocka_unit_test(random_wide_integers__are_sent_as_they_are),
+        cmocka_unit_test(rows__of_a_smaller_base_are_not_read_behind_it),
+        cmocka_unit_test(new_bytes__at_the_end_of_a_large_base_are_looked_up_within_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
