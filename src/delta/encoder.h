@@ -78,8 +78,8 @@ enum ox_code put_numbers_frames(struct encoder *self, const struct piece *pieces
 
 /* --- encode_planes.c: numbers that have no model --- */
 
-/** The better of an XOR and a SUB frame for a piece of numbers of `width` bytes. *fits is false where
- *  that would have more bytes than the piece. */
+/** The better of an XOR and a SUB frame for a piece of numbers of `width` bytes. *fits is false
+ * where that would have more bytes than the piece. */
 enum ox_code put_planes_frame(struct encoder *self, const struct piece *piece, unsigned width,
                               uint64_t target, const uint8_t *bytes, struct ox_buf *out,
                               struct ox_delta_stats *stats, bool *fits, struct ox_err *err);
