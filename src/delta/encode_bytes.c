@@ -10,6 +10,9 @@
 #define EVERYWHERE_MAX ((size_t)1 << 20)  /* so much gathered is always looked through whole */
 #define EDITS_ROOM ((uint64_t)256 * 1024) /* for the body of a frame of edits alone */
 #define MANY_PIECES 64 /* may be cheaper in short frames beside all of the base */
+/* A base is gathered whole for so many bytes: looking through it takes its time. */
+#define WHOLE_BASE_MIN ((uint64_t)64 * 1024)
+#define WHOLE_BASE_TIMES 32
 #define JUMP_BYTES 4   /* of a copy that begins anywhere */
 #define JOIN_GAP_MAX                                                                               \
     ((uint64_t)64 * 1024) /* of base between ranges, gathered to have fewer of them */
@@ -213,7 +216,7 @@ static bool choose_ranges(struct encoder *self, const struct piece *pieces, size
     uint64_t price = UINT64_MAX;
     uint64_t total;
 
-    if (size <= most) {
+    if (size <= most && size <= WHOLE_BASE_MIN + WHOLE_BASE_TIMES * n) {
         self->ranges[0] = (struct ox_oxdl_range){false, 0, size};
         self->range_count = size > 0;
         return true;
