@@ -377,9 +377,10 @@ static enum ox_code try_factors(struct chooser *self, struct tensor_pair *pair, 
 
 /* --- scales --- */
 
-/* Trials are on so many numbers, and rationed as those of factors; scales must save that much, of
- * 100. */
-#define SCALES_NUMBERS ((uint64_t)1 << 16)
+/* Trials are on so many numbers, and rationed, too; scales must save that much, of 100. */
+#define SCALES_NUMBERS ((uint64_t)1 << 15)
+#define SCALES_ALLOWANCE ((uint64_t)1 << 18)
+#define SCALES_SHARE 256
 #define SCALES_PAY_BY 1
 
 /* Does a scale for all, for each row or for each column predict the tensor better? */
@@ -400,7 +401,7 @@ static enum ox_code try_scales(struct chooser *self, struct tensor_pair *pair, s
     how.predictor = PREDICT_SCALED;
     how.columns = pair->columns;
     part.how.columns = pair->columns;
-    if (self->fitted + part.target_bytes <= FIT_ALLOWANCE + self->seen / FIT_SHARE) {
+    if (self->scale_trials + part.target_bytes <= SCALES_ALLOWANCE + self->seen / SCALES_SHARE) {
         if ((code = read_front(self, pair, part.target_bytes, err)) != OX_OK ||
             (code = numbers_cost(&self->numbers, &part, 1, self->to.data, self->from.data, &least,
                                  err)) != OX_OK) {
@@ -425,7 +426,7 @@ static enum ox_code try_scales(struct chooser *self, struct tensor_pair *pair, s
                 self->scaled = axis + 1;
             }
         }
-        self->fitted += self->scaled == 0 ? part.target_bytes : part.target_bytes / FIT_PAID;
+        self->scale_trials += part.target_bytes;
     }
     how.axis = (uint8_t)(self->scaled - (self->scaled > 0));
     part.how = how;

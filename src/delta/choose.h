@@ -21,12 +21,12 @@ struct chooser {
     struct ox_buf bodies[2];
     uint64_t seen; /* numbers of the tensors so far, and those on which the slow coder was tried */
     uint64_t tried;
-    uint64_t mixed;  /* numbers that are coded slowly */
-    bool pays;       /* what the last trial found */
-    uint64_t fitted; /* numbers on which factors were tried */
-    unsigned
-        scaled; /* what the last trial of scales found: enum scales_axis + 1; 0: they do not pay */
-    uint8_t rank; /* what the last trial found; 0: they do not pay */
+    uint64_t mixed;        /* numbers that are coded slowly */
+    bool pays;             /* what the last trial found */
+    uint64_t fitted;       /* numbers on which factors were tried */
+    uint64_t scale_trials; /* numbers on which scales were tried */
+    unsigned scaled; /* what the last of them found: enum scales_axis + 1; 0: they do not pay */
+    uint8_t rank;    /* what the last trial found; 0: they do not pay */
 };
 void chooser_clear(struct chooser *self);
 

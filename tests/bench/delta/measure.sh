@@ -35,7 +35,7 @@ is_less() { awk -v a="$1" -v b="$2" 'BEGIN { exit !(a < b) }'; }
 calc() { awk "BEGIN { printf \"$1\", $2 }"; } # FORMAT EXPRESSION
 rate() { awk -v n="$1" -v s="$2" 'BEGIN { printf "%.0f", (s > 0 ? n / s / 1e6 : 0) }'; } # MB/s
 mib() { awk -v k="$1" 'BEGIN { printf "%.1f", k / 1024 }'; }
-size() { stat -c %s "$1"; }
+size() { stat -Lc %s "$1"; }
 commas() { sed -E ':a; s/^([0-9]+)([0-9]{3})/\1,\2/; ta' <<< "$1"; }
 
 has_option() { "$oxide" delta create --help | grep -q -- "$1"; }
