@@ -448,8 +448,7 @@ static enum ox_code try_scales(struct chooser *self, struct tensor_pair *pair, s
 #define TRIAL_MOST ((uint64_t)1 << 18)
 #define PAYS_BY 10 /* a tenth */
 
-/* Devices shall apply a patch of the default effort in seconds: so many numbers may be coded
- * slowly. */
+/* Devices shall apply such a patch in seconds: so many numbers may be coded slowly. */
 #define MIXED_MOST ((uint64_t)1 << 23)
 
 static uint64_t trial_numbers(const struct tensor_pair *pair, uint64_t count)

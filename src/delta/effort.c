@@ -5,8 +5,8 @@
 static const struct effort_row rows[EFFORT_MAX + 1] = {
     [1] = {1, 3, 3, MIX_NEVER, false, 18, {16, 1, 48, false}},
     [2] = {1, 9, 9, MIX_NEVER, false, 21, {18, 2, 64, false}},
-    [3] = {3, 19, 15, MIX_WHERE_IT_PAYS, false, 23, {20, 4, 128, false}},
-    [4] = {3, 19, 19, MIX_WHERE_IT_PAYS, false, 23, {20, 8, 128, false}},
+    [3] = {3, 19, 15, MIX_NEVER, false, 23, {20, 4, 128, false}},
+    [4] = {3, 19, 19, MIX_NEVER, false, 23, {20, 8, 128, false}},
     [5] = {3, 19, 19, MIX_WHERE_IT_PAYS, true, 23, {20, 8, 128, true}},
     [6] = {3, 19, 19, MIX_WHERE_IT_PAYS, true, 23, {21, 8, 128, true}},
     [7] = {3, 19, 19, MIX_ALWAYS, true, 23, {21, 16, 192, true}},
