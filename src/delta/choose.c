@@ -438,7 +438,7 @@ static enum ox_code try_scales(struct chooser *self, struct tensor_pair *pair, s
 
 /* --- the slow coder --- */
 
-/* It codes some 10 million numbers a second, so trials are rationed: a share of all numbers, beyond
+/* It codes some 5 million numbers a second, so trials are rationed: a share of all numbers, beyond
  * a first allowance. What it wins must be worth applying the patch as slowly. */
 #define TRIAL_ALLOWANCE ((uint64_t)1 << 17)
 #define TRIAL_SHARE 64

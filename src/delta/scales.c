@@ -8,7 +8,7 @@
 #define OFFSET_MAX (1 << 24)
 #define BINS 8 /* of what rounding cut off */
 
-/* Offsets that are smaller are noise: of numbers, and in deviations of their mean. */
+/* Offsets that are smaller, in levels, are noise. */
 #define OFFSET_MIN 0.05
 #define FIT_FEW 8 /* numbers that tell no offset */
 
