@@ -15,15 +15,32 @@ const int8_t iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
 
 /* --- quants: bits of them, kept in groups of bytes --- */
 
+/* Eight bytes at a time: the same operations on each of them, whatever their order. */
+#define EIGHT ((size_t)8)
+#define EACH(byte) (0x0101010101010101u * (uint64_t)(byte))
+
+static inline uint64_t load_eight(const uint8_t *from)
+{
+    uint64_t bytes;
+
+    memcpy(&bytes, from, EIGHT);
+    return bytes;
+}
+
+static inline void store_eight(uint8_t *to, uint64_t bytes)
+{
+    memcpy(to, &bytes, EIGHT);
+}
+
 /* Each group of `half` bytes holds 2 * half quants: the first half in the low nibbles. */
 static inline void get_nibbles(const uint8_t *from, uint8_t *quants, size_t groups, size_t half)
 {
     for (size_t g = 0; g < groups; g++) {
-        for (size_t i = 0; i < half; i++) {
-            quants[2 * half * g + i] = from[half * g + i] & 15;
-        }
-        for (size_t i = 0; i < half; i++) {
-            quants[2 * half * g + half + i] = from[half * g + i] >> 4;
+        for (size_t i = 0; i < half; i += EIGHT) {
+            uint64_t both = load_eight(from + half * g + i);
+
+            store_eight(quants + 2 * half * g + i, both & EACH(15));
+            store_eight(quants + 2 * half * g + half + i, both >> 4 & EACH(15));
         }
     }
 }
@@ -33,58 +50,43 @@ static inline void put_nibbles(uint8_t *to, const uint8_t *quants, size_t groups
     for (size_t g = 0; g < groups; g++) {
         const uint8_t *low = quants + 2 * half * g;
 
-        for (size_t i = 0; i < half; i++) {
-            to[half * g + i] = (uint8_t)((low[i] & 15) | low[half + i] << 4);
+        for (size_t i = 0; i < half; i += EIGHT) {
+            store_eight(to + half * g + i, (load_eight(low + i) & EACH(15)) |
+                                               (load_eight(low + half + i) & EACH(15)) << 4);
         }
     }
 }
 
-/* Two bits of each of 256 quants, at `shift` within them: byte i of the first 32 holds those of
- * quants i, i + 32, i + 64 and i + 96, lowest first; the next 32 bytes the second half. */
-static inline void get_pairs(const uint8_t *from, uint8_t *quants, unsigned shift)
+/* `width` bits of each of 256 quants, at `shift` within them, in groups of 32 quants: each 32 bytes
+ * hold those of 8 / width groups, the first in the lowest bits. */
+static inline void get_parts(const uint8_t *from, uint8_t *quants, unsigned width, unsigned shift)
 {
-    for (size_t group = 0; group < 8; group++) {
-        for (size_t i = 0; i < 32; i++) {
-            unsigned bits = (unsigned)from[group / 4 * 32 + i] >> 2 * (group % 4) & 3;
+    unsigned groups = 8 / width;
 
-            quants[32 * group + i] = (uint8_t)(quants[32 * group + i] | bits << shift);
+    for (unsigned group = 0; group < 8; group++) {
+        for (size_t i = 0; i < 32; i += EIGHT) {
+            uint64_t bits =
+                load_eight(from + (size_t)32 * (group / groups) + i) >> width * (group % groups) &
+                EACH((1u << width) - 1);
+            uint8_t *to = quants + (size_t)32 * group + i;
+
+            store_eight(to, load_eight(to) | bits << shift);
         }
     }
 }
 
-static inline void put_pairs(uint8_t *to, const uint8_t *quants, unsigned shift)
+static inline void put_parts(uint8_t *to, const uint8_t *quants, unsigned width, unsigned shift)
 {
-    memset(to, 0, 64);
-    for (size_t group = 0; group < 8; group++) {
-        for (size_t i = 0; i < 32; i++) {
-            unsigned bits = (unsigned)quants[32 * group + i] >> shift & 3;
+    unsigned groups = 8 / width;
 
-            to[group / 4 * 32 + i] = (uint8_t)(to[group / 4 * 32 + i] | bits << 2 * (group % 4));
-        }
-    }
-}
+    memset(to, 0, (size_t)32 * width);
+    for (unsigned group = 0; group < 8; group++) {
+        for (size_t i = 0; i < 32; i += EIGHT) {
+            uint64_t bits =
+                load_eight(quants + (size_t)32 * group + i) >> shift & EACH((1u << width) - 1);
+            uint8_t *at = to + (size_t)32 * (group / groups) + i;
 
-/* One bit of each of 256 quants: byte i of 32 holds those of quants i, i + 32, ..., lowest first.
- */
-static inline void get_bits(const uint8_t *from, uint8_t *quants, unsigned shift)
-{
-    for (size_t group = 0; group < 8; group++) {
-        for (size_t i = 0; i < 32; i++) {
-            unsigned bit = (unsigned)from[i] >> group & 1;
-
-            quants[32 * group + i] = (uint8_t)(quants[32 * group + i] | bit << shift);
-        }
-    }
-}
-
-static inline void put_bits(uint8_t *to, const uint8_t *quants, unsigned shift)
-{
-    memset(to, 0, 32);
-    for (size_t group = 0; group < 8; group++) {
-        for (size_t i = 0; i < 32; i++) {
-            unsigned bit = (unsigned)quants[32 * group + i] >> shift & 1;
-
-            to[i] = (uint8_t)(to[i] | bit << group);
+            store_eight(at, load_eight(at) | bits << width * (group % groups));
         }
     }
 }
@@ -199,13 +201,13 @@ static void q4_k_put_quants(uint8_t *block, const uint8_t *quants)
 static void q5_k_get_quants(const uint8_t *block, uint8_t *quants)
 {
     get_nibbles(block + 48, quants, 4, 32);
-    get_bits(block + 16, quants, 4);
+    get_parts(block + 16, quants, 1, 4);
 }
 
 static void q5_k_put_quants(uint8_t *block, const uint8_t *quants)
 {
     put_nibbles(block + 48, quants, 4, 32);
-    put_bits(block + 16, quants, 4);
+    put_parts(block + 16, quants, 1, 4);
 }
 
 /* --- Q6_K: nibbles, pairs of high bits, 16 int8 scales, d --- */
@@ -227,13 +229,13 @@ static void q6_k_put_subs(uint8_t *block, const uint8_t *subs)
 static void q6_k_get_quants(const uint8_t *block, uint8_t *quants)
 {
     get_nibbles(block, quants, 2, 64);
-    get_pairs(block + 128, quants, 4);
+    get_parts(block + 128, quants, 2, 4);
 }
 
 static void q6_k_put_quants(uint8_t *block, const uint8_t *quants)
 {
     put_nibbles(block, quants, 2, 64);
-    put_pairs(block + 128, quants, 4);
+    put_parts(block + 128, quants, 2, 4);
 }
 
 /* --- IQ4_XS: d, the high two bits of eight scales, their low nibbles, nibbles --- */
@@ -285,12 +287,12 @@ static void q2_k_put_subs(uint8_t *block, const uint8_t *subs)
 static void q2_k_get_quants(const uint8_t *block, uint8_t *quants)
 {
     memset(quants, 0, 256);
-    get_pairs(block + 16, quants, 0);
+    get_parts(block + 16, quants, 2, 0);
 }
 
 static void q2_k_put_quants(uint8_t *block, const uint8_t *quants)
 {
-    put_pairs(block + 16, quants, 0);
+    put_parts(block + 16, quants, 2, 0);
 }
 
 /* --- Q3_K: high bits, pairs of bits, 16 scales of 6 bits, d --- */
@@ -320,14 +322,14 @@ static void q3_k_put_subs(uint8_t *block, const uint8_t *subs)
 static void q3_k_get_quants(const uint8_t *block, uint8_t *quants)
 {
     memset(quants, 0, 256);
-    get_pairs(block + 32, quants, 0);
-    get_bits(block, quants, 2);
+    get_parts(block + 32, quants, 2, 0);
+    get_parts(block, quants, 1, 2);
 }
 
 static void q3_k_put_quants(uint8_t *block, const uint8_t *quants)
 {
-    put_pairs(block + 32, quants, 0);
-    put_bits(block, quants, 2);
+    put_parts(block + 32, quants, 2, 0);
+    put_parts(block, quants, 1, 2);
 }
 
 /* --- the table --- */

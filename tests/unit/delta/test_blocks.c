@@ -1,4 +1,6 @@
 #include "../../../src/delta/blocks.h"
+#include "../../../src/delta/blocks_layout.h"
+#include "../../../src/delta/blocks_runs.h"
 #include "../../../src/delta/stream.h"
 #include "helpers.h"
 #include "oxide/crypto/xxh64.h"
@@ -450,6 +452,54 @@ static void noise__is_predicted_alike_everywhere(void **state)
     assert_int_equal(sum, UINT64_C(0x82dd59a1998c6ddd));
 }
 
+#define RUNS 64
+
+/* Changes of every size, and levels of every value. */
+static void runs__are_predicted_alike_by_vectors_and_without(void **state)
+{
+    static const size_t lengths[] = {8, 16, 32};
+    static const struct run_shape shape = {{-9000, -300, 300, RUN_NO_EDGE}, 7};
+    static uint8_t numbers[2][RUNS * 32];
+    static uint8_t contexts[2][RUNS * 32];
+    static struct run runs[RUNS];
+    struct ox_rng rng;
+
+    (void)state;
+    ox_rng_init(&rng, 11);
+    for (unsigned round = 0; round < 60; round++) {
+        struct run_way way = {
+            .zero = (uint8_t)(8U << round % 5),
+            .flip = round % 2 == 0 ? 0x80 : 0,
+            .range = {-8, (int16_t)(7 + round)},
+            .pinned = {-8, round % 3 == 0 ? LEVEL_NONE : 7},
+            .curved = round % 4 == 3,
+        };
+        size_t n = lengths[round % 3];
+
+        for (size_t i = 0; i < RUNS; i++) {
+            unsigned size = (unsigned)ox_rng_below(&rng, 24);
+
+            runs[i].shape = &shape;
+            runs[i].change.ratio =
+                (int32_t)ox_rng_below(&rng, (uint64_t)1 << size) - (i % 2 == 0 ? 0 : 1 << 22);
+            runs[i].change.offset = (int32_t)ox_rng_below(&rng, (uint64_t)1 << size);
+            if (i % 8 == 0) {
+                runs[i].change = (struct run_change){RUN_ONE, 0};
+            }
+        }
+        for (size_t i = 0; i < RUNS * n; i++) {
+            uint64_t above = 255U - way.zero < 128U ? 255U - way.zero : 128U; /* of the zero */
+
+            numbers[0][i] = (uint8_t)(ox_rng_below(&rng, way.zero + above + 1) ^ way.flip);
+        }
+        memcpy(numbers[1], numbers[0], RUNS * n);
+        runs_predict(&way, runs, RUNS, n, VECTORS_DEPOSIT, numbers[0], contexts[0]);
+        runs_predict(&way, runs, RUNS, n, VECTORS_NONE, numbers[1], contexts[1]);
+        assert_memory_equal(numbers[0], numbers[1], RUNS * n);
+        assert_memory_equal(contexts[0], contexts[1], RUNS * n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -468,6 +518,7 @@ int main(void)
         cmocka_unit_test(odd_scales__leave_everything_as_it_was),
         cmocka_unit_test(a_quant_that_no_quantiser_gives__stays_with_its_scale),
         cmocka_unit_test(noise__is_predicted_alike_everywhere),
+        cmocka_unit_test(runs__are_predicted_alike_by_vectors_and_without),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
