@@ -112,42 +112,99 @@ AVX2_INLINE void raw_put8_avx2(struct raw_writer *raw, __m256i x, __m256i bits)
     }
 }
 
+/* 32 numbers of 1 byte, or 16 of 2, whose symbols have no raw bits, in lanes of their width; false,
+ * with nothing done, where one has some. */
+AVX2_INLINE bool split_small_avx2(const uint8_t *predicted, const uint8_t *numbers, uint8_t *out,
+                                  unsigned width, bool is_float)
+{
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i before = load_avx2(predicted);
+    __m256i after = load_avx2(numbers);
+    __m256i diff, size, step;
+
+    if (width == 1) {
+        const __m256i magnitude = _mm256_set1_epi8(0x7f);
+        __m256i sign = is_float ? _mm256_cmpgt_epi8(zero, before) : zero;
+        __m256i sign_after = is_float ? _mm256_cmpgt_epi8(zero, after) : zero;
+
+        diff = _mm256_sub_epi8(_mm256_xor_si256(after, _mm256_and_si256(sign_after, magnitude)),
+                               _mm256_xor_si256(before, _mm256_and_si256(sign, magnitude)));
+        diff = _mm256_sub_epi8(_mm256_xor_si256(diff, sign), sign);
+        size = _mm256_abs_epi8(diff);
+        if (any_avx2(_mm256_subs_epu8(size, _mm256_set1_epi8(SMALL_MAX / 2)))) {
+            return false;
+        }
+        step = _mm256_add_epi8(_mm256_add_epi8(size, size), _mm256_cmpgt_epi8(size, zero));
+        store_avx2(out, _mm256_sub_epi8(step, _mm256_cmpgt_epi8(zero, diff)));
+    } else {
+        __m256i sign = is_float ? _mm256_srai_epi16(before, 15) : zero;
+        __m256i sign_after = is_float ? _mm256_srai_epi16(after, 15) : zero;
+
+        diff = _mm256_sub_epi16(_mm256_xor_si256(after, _mm256_srli_epi16(sign_after, 1)),
+                                _mm256_xor_si256(before, _mm256_srli_epi16(sign, 1)));
+        diff = _mm256_sub_epi16(_mm256_xor_si256(diff, sign), sign);
+        size = _mm256_abs_epi16(diff);
+        if (any_avx2(_mm256_subs_epu16(size, _mm256_set1_epi16(SMALL_MAX / 2)))) {
+            return false;
+        }
+        step = _mm256_add_epi16(_mm256_add_epi16(size, size), _mm256_cmpgt_epi16(size, zero));
+        step = _mm256_add_epi16(step, _mm256_srli_epi16(diff, 15));
+        _mm_storeu_si128(
+            (__m128i *)(void *)out,
+            _mm_packus_epi16(_mm256_castsi256_si128(step), _mm256_extracti128_si256(step, 1)));
+    }
+    return true;
+}
+
+AVX2_INLINE void split8_avx2(const uint8_t *predicted, const uint8_t *numbers, uint8_t *out,
+                             struct raw_writer *raw, unsigned width, bool is_float)
+{
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i before = load8_avx2(predicted, width);
+    __m256i after = load8_avx2(numbers, width);
+    __m256i diff = sign_extend8_avx2(_mm256_sub_epi32(ordered8_avx2(after, width, is_float),
+                                                      ordered8_avx2(before, width, is_float)),
+                                     width);
+    __m256i size, bits, step;
+
+    if (!any_avx2(diff)) {
+        memset(out, 0, 8);
+        return;
+    }
+    diff = is_float ? flip8_avx2(diff, sign8_avx2(before, width)) : diff;
+    size = _mm256_abs_epi32(diff);
+    /* The octave is the exponent of the size as a float (of half of it, to have no sign). What lies
+     * 8 bits below a one is cleared, so that nothing rounds up to the next octave. */
+    bits = _mm256_or_si256(_mm256_srli_epi32(size, 1), _mm256_set1_epi32(2));
+    bits = _mm256_andnot_si256(_mm256_srli_epi32(bits, 8), bits);
+    bits = _mm256_srli_epi32(_mm256_castps_si256(_mm256_cvtepi32_ps(bits)), 23);
+    bits = _mm256_sub_epi32(bits, _mm256_set1_epi32(127 + 1));
+    step = _mm256_add_epi32(_mm256_slli_epi32(bits, 2), _mm256_srlv_epi32(size, bits));
+    /* 2 * step - (step != 0) + negative */
+    step = _mm256_add_epi32(_mm256_slli_epi32(step, 1), _mm256_cmpgt_epi32(step, zero));
+    step = _mm256_add_epi32(step, _mm256_srli_epi32(diff, 31));
+    store8_avx2(out, step, 1);
+    if (any_avx2(bits)) {
+        raw_put8_avx2(raw, size, bits);
+    }
+}
+
 AVX2_INLINE size_t split_steps_avx2(const uint8_t *predicted, const uint8_t *numbers, size_t count,
                                     uint8_t *out, struct raw_writer *raw, unsigned width,
                                     bool is_float)
 {
-    const __m256i zero = _mm256_setzero_si256();
+    size_t together = width == 4 ? 8 : 32 / width;
     size_t i = 0;
 
-    for (; count - i >= 8; i += 8) {
-        __m256i before = load8_avx2(predicted + i * width, width);
-        __m256i after = load8_avx2(numbers + i * width, width);
-        __m256i diff = sign_extend8_avx2(_mm256_sub_epi32(ordered8_avx2(after, width, is_float),
-                                                          ordered8_avx2(before, width, is_float)),
-                                         width);
-        __m256i size;
-        __m256i bits;
-        __m256i step;
+    for (; count - i >= together; i += together) {
+        const uint8_t *before = predicted + i * width;
+        const uint8_t *after = numbers + i * width;
 
-        if (!any_avx2(diff)) {
-            memset(out + i, 0, 8);
-            continue;
-        }
-        diff = is_float ? flip8_avx2(diff, sign8_avx2(before, width)) : diff;
-        size = _mm256_abs_epi32(diff);
-        /* The octave is the exponent of the size as a float (of half of it, to have no sign). What
-         * lies 8 bits below a one is cleared, so that nothing rounds up to the next octave. */
-        bits = _mm256_or_si256(_mm256_srli_epi32(size, 1), _mm256_set1_epi32(2));
-        bits = _mm256_andnot_si256(_mm256_srli_epi32(bits, 8), bits);
-        bits = _mm256_srli_epi32(_mm256_castps_si256(_mm256_cvtepi32_ps(bits)), 23);
-        bits = _mm256_sub_epi32(bits, _mm256_set1_epi32(127 + 1));
-        step = _mm256_add_epi32(_mm256_slli_epi32(bits, 2), _mm256_srlv_epi32(size, bits));
-        /* 2 * step - (step != 0) + negative */
-        step = _mm256_add_epi32(_mm256_slli_epi32(step, 1), _mm256_cmpgt_epi32(step, zero));
-        step = _mm256_add_epi32(step, _mm256_srli_epi32(diff, 31));
-        store8_avx2(out + i, step, 1);
-        if (any_avx2(bits)) {
-            raw_put8_avx2(raw, size, bits);
+        if (width == 4 || !split_small_avx2(before, after, out + i, width, is_float)) {
+            for (size_t k = 0; k < together; k += 8) {
+                split8_avx2(before + k * width, after + k * width, out + i + k, raw, width,
+                            is_float);
+            }
         }
     }
     return i;
