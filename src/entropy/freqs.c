@@ -103,6 +103,22 @@ static void join(struct groups *groups, unsigned g)
     }
 }
 
+/* The first symbol from which on none occurs. Most contexts have none at all: that is told first.
+ */
+static unsigned symbols_used(const uint32_t *count)
+{
+    unsigned high = OX_RANS_SYMBOLS_MAX;
+    uint32_t any = 0;
+
+    for (unsigned s = 0; s < OX_RANS_SYMBOLS_MAX; s++) {
+        any |= count[s];
+    }
+    while (any != 0 && count[high - 1] == 0) {
+        high--;
+    }
+    return any != 0 ? high : 0;
+}
+
 /* Each context that occurs begins a group (the first takes those below it, too); then the pair that
  * saves most is joined, while one saves. */
 static unsigned group_contexts(struct groups *groups, const struct ox_rans_counts *counts)
@@ -112,11 +128,8 @@ static unsigned group_contexts(struct groups *groups, const struct ox_rans_count
     groups->count = 0;
     groups->symbols = 1;
     for (unsigned c = 0; c < OX_RANS_CONTEXTS_MAX; c++) {
-        unsigned high = OX_RANS_SYMBOLS_MAX;
+        unsigned high = symbols_used(counts->count[c]);
 
-        while (high > 0 && counts->count[c][high - 1] == 0) {
-            high--;
-        }
         if (high > 0) {
             memcpy(groups->hits[groups->count], counts->count[c], sizeof(groups->hits[0]));
             groups->first[groups->count] = (uint8_t)(groups->count == 0 ? 0 : c);

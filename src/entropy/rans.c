@@ -10,7 +10,7 @@ unsigned ox_rans_lanes(size_t n, uint64_t cost_bytes)
     if (cost_bytes >= 32768 || (cost_bytes >= 16384 && n >= 65536)) {
         return 32;
     }
-    if (cost_bytes >= 8192) {
+    if (cost_bytes >= 8192 || (cost_bytes >= 1024 && n >= 262144)) {
         return 16;
     }
     return n >= 65536 || cost_bytes >= 1024 ? 4 : 1;
@@ -49,6 +49,12 @@ static struct coding *codings_of(const struct ox_rans_freqs *freqs)
     return codings;
 }
 
+static inline uint32_t encoded(uint32_t x, const struct coding *coding)
+{
+    return x + coding->start +
+           (uint32_t)(x * coding->reciprocal >> RECIPROCAL_BITS) * (OX_RANS_SCALE - coding->freq);
+}
+
 /* One symbol more; its word, if one goes out, is put in front of `at`. */
 static inline uint8_t *encode_one(uint32_t *state, const struct coding *coding, uint8_t *at)
 {
@@ -58,22 +64,15 @@ static inline uint8_t *encode_one(uint32_t *state, const struct coding *coding, 
     at[-2] = (uint8_t)x;
     at[-1] = (uint8_t)(x >> 8);
     at -= 2 * out;
-    x >>= 16 * out;
-    *state = x + coding->start +
-             (uint32_t)(x * coding->reciprocal >> RECIPROCAL_BITS) * (OX_RANS_SCALE - coding->freq);
+    *state = encoded(x >> (16 * out), coding);
     return at;
 }
 
 /* Symbols from the n-th back to the one at `from`. */
-static uint8_t *encode_portably(const struct ox_rans_freqs *freqs, const struct coding *codings,
-                                uint32_t *state, const uint8_t *contexts, const uint8_t *symbols,
-                                size_t from, size_t n, unsigned lanes, uint8_t *at, bool *known)
+static inline uint8_t *encode_back(const struct coding *const *rows, uint32_t *state,
+                                   const uint8_t *contexts, const uint8_t *symbols, size_t from,
+                                   size_t n, unsigned lanes, uint8_t *at, bool *known)
 {
-    const struct coding *rows[OX_RANS_CONTEXTS_MAX];
-
-    for (unsigned c = 0; c < OX_RANS_CONTEXTS_MAX; c++) {
-        rows[c] = codings + (size_t)freqs->table_of[c] * OX_RANS_SYMBOLS_MAX;
-    }
     for (size_t i = n; i-- > from;) { /* backwards: the decoder meets the last word first */
         const struct coding *coding = &rows[contexts[i]][symbols[i]];
 
@@ -81,6 +80,49 @@ static uint8_t *encode_portably(const struct ox_rans_freqs *freqs, const struct 
         at = encode_one(&state[i & (lanes - 1)], coding, at);
     }
     return at;
+}
+
+/* The same in whole rounds of FEW states, which stay in registers. So few are for streams that put
+ * out few words: whether one goes out can be foretold. */
+#define FEW 4
+static uint8_t *encode_few(const struct coding *const *rows, uint32_t *state,
+                           const uint8_t *contexts, const uint8_t *symbols, size_t n, uint8_t *at,
+                           bool *known)
+{
+    uint32_t kept[FEW];
+
+    memcpy(kept, state, sizeof(kept));
+    for (size_t i = n; i > 0; i -= FEW) {
+        for (unsigned l = FEW; l-- > 0;) {
+            const struct coding *coding = &rows[contexts[i - FEW + l]][symbols[i - FEW + l]];
+            uint32_t x = kept[l];
+
+            if (x >> (32 - OX_RANS_SCALE_BITS) >= coding->freq) {
+                *known &= coding->freq > 0;
+                at -= 2;
+                at[0] = (uint8_t)x;
+                at[1] = (uint8_t)(x >> 8);
+                x >>= 16;
+            }
+            kept[l] = encoded(x, coding);
+        }
+    }
+    memcpy(state, kept, sizeof(kept));
+    return at;
+}
+
+static uint8_t *encode_portably(const struct ox_rans_freqs *freqs, const struct coding *codings,
+                                uint32_t *state, const uint8_t *contexts, const uint8_t *symbols,
+                                size_t from, size_t n, unsigned lanes, uint8_t *at, bool *known)
+{
+    const struct coding *rows[OX_RANS_CONTEXTS_MAX];
+    size_t whole = lanes == FEW && from == 0 ? n / FEW * FEW : from;
+
+    for (unsigned c = 0; c < OX_RANS_CONTEXTS_MAX; c++) {
+        rows[c] = codings + (size_t)freqs->table_of[c] * OX_RANS_SYMBOLS_MAX;
+    }
+    at = encode_back(rows, state, contexts, symbols, whole, n, lanes, at, known);
+    return whole > from ? encode_few(rows, state, contexts, symbols, whole, at, known) : at;
 }
 
 enum ox_code ox_rans_encode(const struct ox_rans_freqs *freqs, unsigned lanes, bool vectors,
@@ -219,28 +261,35 @@ static inline uint32_t advance(const struct ox_rans_decoder *decoder, uint32_t x
     return ((entry >> 8 & RANS_MASK) + 1) * (x >> OX_RANS_SCALE_BITS) + (entry >> 20);
 }
 
-/* Whole rounds of all lanes, while words are plenty. Without branches: whether a state wants a word
- * is as good as random. */
-static size_t decode_rounds(const struct ox_rans_decoder *decoder, struct ox_rans_stream *in,
-                            const uint8_t *contexts, uint8_t *symbols, size_t n)
+/* Whole rounds of all lanes, while words are plenty. Where lanes are many, whether a state wants a
+ * word is as good as random: no branches. Where they are few, words are, too, and it can be
+ * foretold. */
+static inline size_t decode_rounds(const struct ox_rans_decoder *decoder, struct ox_rans_stream *in,
+                                   const uint8_t *contexts, uint8_t *symbols, size_t n,
+                                   unsigned lanes)
 {
     uint32_t state[OX_RANS_LANES_MAX];
     const uint8_t *at = in->at;
     const uint8_t *end = in->end;
-    unsigned lanes = in->lanes;
     size_t i = 0;
 
-    memcpy(state, in->state, sizeof(state));
+    memcpy(state, in->state, lanes * sizeof(state[0]));
     for (; n - i >= lanes && (size_t)(end - at) >= (size_t)2 * lanes; i += lanes) {
         for (unsigned l = 0; l < lanes; l++) {
             uint32_t x = advance(decoder, state[l], contexts[i + l], &symbols[i + l]);
             uint32_t hungry = x < RANS_STATE_LOW;
 
-            state[l] = x << (16 * hungry) | (ox_load_u16le(at) & (0u - hungry));
-            at += 2 * hungry;
+            if (lanes > FEW) {
+                x = x << (16 * hungry) | (ox_load_u16le(at) & (0u - hungry));
+                at += 2 * hungry;
+            } else if (hungry) {
+                x = x << 16 | ox_load_u16le(at);
+                at += 2;
+            }
+            state[l] = x;
         }
     }
-    memcpy(in->state, state, sizeof(state));
+    memcpy(in->state, state, lanes * sizeof(state[0]));
     in->at = at;
     return i;
 }
@@ -273,7 +322,12 @@ void ox_rans_decode_next(const struct ox_rans_decoder *decoder, struct ox_rans_s
     if (decoder->vectors && stream->lanes >= 16) {
         done = rans_decode_vectors(decoder, stream, contexts, symbols, n);
     }
-    done += decode_rounds(decoder, stream, contexts + done, symbols + done, n - done);
+    contexts += done;
+    symbols += done;
+    n -= done;
+    done = stream->lanes == FEW
+               ? decode_rounds(decoder, stream, contexts, symbols, n, FEW)
+               : decode_rounds(decoder, stream, contexts, symbols, n, stream->lanes);
     decode_rest(decoder, stream, contexts, symbols, done, n);
 }
 

@@ -372,6 +372,21 @@ static void bytes__are_pinned(void **state)
     }
 }
 
+/* Each state takes 4 bytes: they are many where that is little, or symbols are so many that time
+ * counts. */
+static void lanes__are_few_for_small_streams(void **state)
+{
+    (void)state;
+    assert_int_equal(ox_rans_lanes(100, 200), 1);
+    assert_int_equal(ox_rans_lanes(4000, 2000), 4);
+    assert_int_equal(ox_rans_lanes(100000, 500), 4);
+    assert_int_equal(ox_rans_lanes(20000, 9000), 16);
+    assert_int_equal(ox_rans_lanes(262144, 1023), 4);
+    assert_int_equal(ox_rans_lanes(262144, 1024), 16);
+    assert_int_equal(ox_rans_lanes(100000, 20000), 32);
+    assert_int_equal(ox_rans_lanes(1000000, 1000000), 32);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -390,6 +405,7 @@ int main(void)
         TEST(decode__survives_truncation_and_flipped_bytes),
         TEST(decode__refuses_states_that_cannot_be),
         TEST(bytes__are_pinned),
+        cmocka_unit_test(lanes__are_few_for_small_streams),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
