@@ -129,11 +129,11 @@ static bool never_suits(const struct stream *stream, enum symbol_meaning meaning
     return false;
 }
 
-static bool always_suits(const struct stream *stream, enum symbol_meaning meaning)
+/* Where contexts are given, those that are alike share a table: as good as one for all. */
+static bool one_suits(const struct stream *stream, enum symbol_meaning meaning)
 {
-    (void)stream;
     (void)meaning;
-    return true;
+    return stream->contexts == NULL;
 }
 
 static void one_set(const struct contexts *self, const struct stream *stream, size_t from,
@@ -484,7 +484,7 @@ static const struct scheme_row {
                 uint8_t *out);
 } schemes[CONTEXT_SCHEME_COUNT] = {
     [CONTEXT_SAME] = {"same", never_suits, NULL, NULL, NULL, one_set},
-    [CONTEXT_ONE] = {"one", always_suits, NULL, NULL, NULL, one_set},
+    [CONTEXT_ONE] = {"one", one_suits, NULL, NULL, NULL, one_set},
     [CONTEXT_GIVEN] = {"given", given_suits, NULL, NULL, NULL, given_set},
     [CONTEXT_MAGNITUDE] = {"magnitude", magnitude_suits, magnitude_fit, magnitude_put,
                            magnitude_read, magnitude_set},

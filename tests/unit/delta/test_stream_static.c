@@ -487,7 +487,7 @@ static void bytes__are_pinned(void **state)
         {NUMBER_BF16, SHAPE_MOVED, 3000, false, false, 0x01, 2069, 0x71ec3dff3ae3d576},
         {NUMBER_F32, SHAPE_ROWS, 20011, false, false, 0x06, 42414, 0x3eb8562de5eae78c},
         {NUMBER_I32, SHAPE_EDGES, 200, false, false, 0x01, 474, 0x235a7d57731cb095},
-        {NUMBER_F16, SHAPE_MOVED, 2000, true, false, 0x01, 1389, 0x313373cb277982e9},
+        {NUMBER_F16, SHAPE_MOVED, 2000, true, false, 0x02, 1391, 0xacae49b9b335cb20},
         {NUMBER_F32, SHAPE_MOVED, 5000, false, true, 0x21, 16835, 0xfb7cfc352cb90e12},
         {NUMBER_U8, SHAPE_MOVED, 5000, true, true, 0x12, 3119, 0xc2968df3134d89e3},
     };
