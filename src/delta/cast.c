@@ -1,4 +1,4 @@
-#include "cast.h"
+#include "cast_inner.h"
 
 #include <string.h>
 
@@ -97,8 +97,8 @@ static inline __attribute__((always_inline)) void cast_all(enum number_kind from
     }
 }
 
-void cast_numbers(enum number_kind from, enum number_kind to, bool truncates, const uint8_t *in,
-                  size_t count, uint8_t *out)
+void cast_portably(enum number_kind from, enum number_kind to, bool truncates, const uint8_t *in,
+                   size_t count, uint8_t *out)
 {
     if (from == NUMBER_F32 && to == NUMBER_BF16) {
         cast_all(NUMBER_F32, NUMBER_BF16, truncates, in, count, out);
@@ -109,4 +109,16 @@ void cast_numbers(enum number_kind from, enum number_kind to, bool truncates, co
     } else {
         cast_all(from, to, truncates, in, count, out);
     }
+}
+
+void cast_numbers(enum number_kind from, enum number_kind to, bool truncates, const uint8_t *in,
+                  size_t count, uint8_t *out)
+{
+    size_t done = 0;
+
+    if (!truncates && cast_have_vectors()) {
+        done = cast_vectors(from, to, in, count, out);
+    }
+    cast_portably(from, to, truncates, in + done * number_kinds[from].width, count - done,
+                  out + done * number_kinds[to].width);
 }

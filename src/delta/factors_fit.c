@@ -119,7 +119,12 @@ static void load_update(struct fit *self, const uint8_t *base, const uint8_t *ta
         double sum[4] = {0, 0, 0, 0};
         const float *row = self->update + i * self->columns;
 
-        for (size_t j = 0; j < self->columns; j++) {
+        for (size_t j = 0; j + 4 <= self->columns; j += 4) {
+            for (size_t k = 0; k < 4; k++) {
+                sum[k] += (double)row[j + k] * (double)row[j + k];
+            }
+        }
+        for (size_t j = self->columns & ~(size_t)3; j < self->columns; j++) {
             sum[j & 3] += (double)row[j] * (double)row[j];
         }
         self->square += (sum[0] + sum[2]) + (sum[1] + sum[3]);
@@ -327,9 +332,14 @@ static void sort_out(struct fit *self)
     for (size_t i = 0; i < self->rows; i++) {
         self->project(self, self->update + i * self->columns, y);
         for (size_t k = 0; k < r; k++) {
-            for (size_t l = 0; l < r; l++) {
+            for (size_t l = 0; l <= k; l++) {
                 a[k][l] += y[k] * y[l];
             }
+        }
+    }
+    for (size_t k = 0; k < r; k++) {
+        for (size_t l = 0; l < k; l++) {
+            a[l][k] = a[k][l];
         }
     }
     for (size_t k = 0; k < r; k++) {

@@ -1,6 +1,7 @@
 /* Casting floats: every half, ties, and what has no neighbour. */
 #include "../../../src/delta/cast.h"
 #include "helpers.h"
+#include "oxide/base/random.h"
 
 #include <math.h>
 #include <string.h>
@@ -141,6 +142,49 @@ static void ok__is_between_different_floats_only(void **state)
     assert_false(cast_ok((enum number_kind)99, NUMBER_F32));
 }
 
+/* Many numbers at once go through the processor's vectors, one by one they do not. */
+static void many_at_once__are_cast_like_each_alone(void **state)
+{
+    enum { COUNT = 1 << 16 };
+    static const enum number_kind kinds[] = {NUMBER_F16, NUMBER_BF16, NUMBER_F32};
+    static uint8_t in[4 * COUNT];
+    static uint8_t out[4 * COUNT];
+    struct ox_rng rng;
+
+    (void)state;
+    ox_rng_init(&rng, 3);
+    for (size_t f = 0; f < 3; f++) {
+        enum number_kind from = kinds[f];
+        size_t width = number_kinds[from].width;
+
+        for (uint32_t i = 0; i < COUNT; i++) { /* every half; singles near every half, too */
+            uint32_t bits = from == NUMBER_F32 ? i << 16 | (uint32_t)ox_rng_below(&rng, 65536) : i;
+
+            if (from == NUMBER_F32 && i % 4 == 0) { /* ties */
+                bits &= 0xfffff000u;
+            }
+            for (size_t k = 0; k < width; k++) {
+                in[width * i + k] = (uint8_t)(bits >> 8 * k);
+            }
+        }
+        for (size_t t = 0; t < 3; t++) {
+            enum number_kind to = kinds[t];
+
+            if (!cast_ok(from, to)) {
+                continue;
+            }
+            cast_numbers(from, to, false, in, COUNT, out);
+            for (size_t i = 0; i < COUNT; i++) {
+                uint8_t alone[4];
+
+                cast_numbers(from, to, false, in + width * i, 1, alone);
+                assert_memory_equal(out + number_kinds[to].width * i, alone,
+                                    number_kinds[to].width);
+            }
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -148,6 +192,7 @@ int main(void)
         cmocka_unit_test(bfloat_to_single__comes_back),
         cmocka_unit_test(single_to_half__is_the_nearest),
         cmocka_unit_test(rounding__is_pinned),
+        cmocka_unit_test(many_at_once__are_cast_like_each_alone),
         cmocka_unit_test(ok__is_between_different_floats_only),
     };
 
