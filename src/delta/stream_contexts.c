@@ -382,7 +382,7 @@ static enum ox_code runs_put(struct contexts *self, struct ox_buf *out, struct o
         self->counts.count[0][self->steps[i]]++;
         before = self->run_class[i];
     }
-    ox_rans_freqs_from_counts(&self->freqs, &self->counts);
+    ox_rans_freqs_from_counts(&self->freqs, &self->counts, false);
     if ((code = ox_buf_put_u8(out, self->low, err)) != OX_OK ||
         (code = ox_buf_put_u8(out, self->lowest, err)) != OX_OK ||
         (code = ox_rans_freqs_put(&self->freqs, out, err)) != OX_OK) {

@@ -8,6 +8,7 @@
 
 #define CHUNK 4096 /* numbers that are decoded at a time: what they need stays in the cache */
 #define COUNT_APART_MIN 16384
+#define QUICK_MIN 2048 /* from so many numbers on frequencies are not refined in trials */
 #define SAMPLE_RUNS 24 /* by which longer streams choose how they are coded */
 #define SAMPLE_RUN 1024
 
@@ -155,7 +156,7 @@ static void fit_tops(struct static_coder *self, const struct stream *stream, con
             cost += (uint64_t)hits[i] * (inside ? row->mantissa_bits - kept + 1 : 8u * row->width) *
                     256;
         }
-        ox_rans_freqs_from_counts(&self->freqs, &self->counts);
+        ox_rans_freqs_from_counts(&self->freqs, &self->counts, false);
         cost += ox_rans_cost(&self->counts, &self->freqs);
         if (cost < best) {
             best = cost;
@@ -231,8 +232,8 @@ static enum ox_code split(struct static_coder *self, const struct stream *stream
 /* The front of the body in self->front, frequencies in self->freqs, contexts in self->all_contexts;
  * *cost: of what grows with the numbers, in 1/256 of a bit; *front: of what does not, in bytes. */
 static enum ox_code make_front(struct static_coder *self, const struct stream *stream,
-                               const struct plan *plan, uint64_t *cost, size_t *fixed_bytes,
-                               struct ox_err *err)
+                               const struct plan *plan, bool quick, uint64_t *cost,
+                               size_t *fixed_bytes, struct ox_err *err)
 {
     struct contexts *contexts = &self->contexts;
     struct ox_buf *front = &self->front;
@@ -252,7 +253,7 @@ static enum ox_code make_front(struct static_coder *self, const struct stream *s
     params = front->len_bytes;
     contexts_set(contexts, stream, 0, stream->count, self->all_contexts.data);
     count_symbols(self, self->all_contexts.data, self->all_symbols.data, stream->count);
-    ox_rans_freqs_from_counts(&self->freqs, &self->counts);
+    ox_rans_freqs_from_counts(&self->freqs, &self->counts, quick);
     code = ox_rans_freqs_put(&self->freqs, front, err);
     *cost = ox_rans_cost(&self->counts, &self->freqs) +
             ((uint64_t)self->raw.len_bytes + params) * 8 * 256;
@@ -287,7 +288,7 @@ static enum ox_code choose(struct static_coder *self, const struct stream *strea
             if (!contexts_suit(plan.scheme, stream, plan.meaning)) {
                 continue;
             }
-            code = make_front(self, stream, &plan, &cost, &fixed, err);
+            code = make_front(self, stream, &plan, stream->count >= QUICK_MIN, &cost, &fixed, err);
             bytes = fixed + cost / 2048 * whole / stream->count;
             if (code == OX_OK && bytes < *best_bytes) {
                 *best_bytes = bytes;
@@ -403,7 +404,7 @@ enum ox_code static_encode(struct static_coder *coder, const struct stream *stre
     if ((code = take_sample(coder, &sample, &sampled, err)) != OX_OK ||
         (code = choose(coder, &sample, sampled, stream->count, &plan, &cost, err)) != OX_OK ||
         (code = split(coder, stream, numbers, &plan, err)) != OX_OK ||
-        (code = make_front(coder, stream, &plan, &cost, &fixed, err)) != OX_OK ||
+        (code = make_front(coder, stream, &plan, false, &cost, &fixed, err)) != OX_OK ||
         (code = ox_buf_append(body, coder->front.data, coder->front.len_bytes, err)) != OX_OK) {
         goto out;
     }

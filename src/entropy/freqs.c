@@ -265,7 +265,27 @@ static uint64_t cost_of_table(const struct ox_rans_table *table, const uint32_t 
     return cost;
 }
 
-void ox_rans_freqs_from_counts(struct ox_rans_freqs *out, const struct ox_rans_counts *counts)
+/* The most bits first. Where a table is for few numbers fewer may do. */
+static void choose_table(struct ox_rans_table *out, const uint32_t *hits, unsigned symbols,
+                         unsigned least)
+{
+    uint64_t best = UINT64_MAX;
+
+    for (unsigned mantissa = MANTISSA_MAX; mantissa >= least; mantissa--) {
+        struct ox_rans_table table = {.top = 0};
+        uint64_t cost;
+
+        fill_table(&table, hits, symbols, mantissa);
+        cost = least < MANTISSA_MAX ? cost_of_table(&table, hits, symbols) : 0;
+        if (cost < best) {
+            best = cost;
+            *out = table;
+        }
+    }
+}
+
+void ox_rans_freqs_from_counts(struct ox_rans_freqs *out, const struct ox_rans_counts *counts,
+                               bool quick)
 {
     struct groups groups;
 
@@ -279,20 +299,9 @@ void ox_rans_freqs_from_counts(struct ox_rans_freqs *out, const struct ox_rans_c
     }
     for (unsigned g = 0; g < groups.count; g++) {
         unsigned end = g + 1 < groups.count ? groups.first[g + 1] : OX_RANS_CONTEXTS_MAX;
-        uint64_t best = UINT64_MAX;
 
         memset(out->table_of + groups.first[g], (int)g, end - groups.first[g]);
-        for (unsigned mantissa = MANTISSA_MAX; mantissa > 0; mantissa--) {
-            struct ox_rans_table table = {.top = 0};
-            uint64_t cost;
-
-            fill_table(&table, groups.hits[g], groups.symbols, mantissa);
-            cost = cost_of_table(&table, groups.hits[g], groups.symbols);
-            if (cost < best) {
-                best = cost;
-                out->table[g] = table;
-            }
-        }
+        choose_table(&out->table[g], groups.hits[g], groups.symbols, quick ? MANTISSA_MAX : 1);
     }
 }
 

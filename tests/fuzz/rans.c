@@ -108,7 +108,7 @@ static void round_trip(struct fuzz_input *input, const uint8_t *contexts, uint8_
         wanted[i] = input->size == 0 ? 0 : input->data[i % input->size];
         counts.count[contexts[i]][wanted[i]]++;
     }
-    ox_rans_freqs_from_counts(&freqs, &counts);
+    ox_rans_freqs_from_counts(&freqs, &counts, false);
     check_freqs(&freqs);
     must(ox_rans_freqs_put(&freqs, &out, NULL) == OX_OK);
     tables = out.len_bytes;

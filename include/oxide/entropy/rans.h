@@ -42,9 +42,11 @@ struct ox_rans_freqs {
 
 /**
  * Turn counts, at most 2^32 - 1 together, into frequencies that are cheap to describe. Contexts
- * that cost less with one table than with two share one.
+ * that cost less with one table than with two share one. `quick` frequencies are described more
+ * finely than pays: good enough to tell which of two ways to count is the better one.
  */
-void ox_rans_freqs_from_counts(struct ox_rans_freqs *out, const struct ox_rans_counts *counts);
+void ox_rans_freqs_from_counts(struct ox_rans_freqs *out, const struct ox_rans_counts *counts,
+                               bool quick);
 
 /** Describe frequencies, and read them back. Errors: OX_ENOMEM; OX_ECORRUPT. */
 OX_MUST_USE enum ox_code ox_rans_freqs_put(const struct ox_rans_freqs *freqs, struct ox_buf *out,
@@ -64,9 +66,10 @@ unsigned ox_rans_lanes(size_t n, uint64_t cost_bytes);
  * processor's vectors are used where it has them, or never: both give the same bytes.
  * Errors: OX_ENOMEM, OX_EINVAL for a symbol without a frequency in its context.
  */
-OX_MUST_USE enum ox_code ox_rans_encode(const struct ox_rans_freqs *freqs, unsigned lanes, bool vectors,
-                                        const uint8_t *contexts, const uint8_t *symbols, size_t n,
-                                        struct ox_buf *out, struct ox_err *err);
+OX_MUST_USE enum ox_code ox_rans_encode(const struct ox_rans_freqs *freqs, unsigned lanes,
+                                        bool vectors, const uint8_t *contexts,
+                                        const uint8_t *symbols, size_t n, struct ox_buf *out,
+                                        struct ox_err *err);
 
 /** A decoder's tables, built once per set of frequencies: 16 KiB each. */
 struct ox_rans_decoder;

@@ -62,7 +62,7 @@ static void count(struct world *self, size_t n)
     for (size_t i = 0; i < n; i++) {
         self->counts.count[self->contexts[i]][self->symbols[i]]++;
     }
-    ox_rans_freqs_from_counts(&self->freqs, &self->counts);
+    ox_rans_freqs_from_counts(&self->freqs, &self->counts, false);
 }
 
 /* Tables and symbols into self->out, the same by vectors and without. */
