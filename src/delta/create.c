@@ -58,6 +58,8 @@ struct pipeline {
     const struct ox_output *out;
     struct ox_buf held; /* frames held back, if `hold` */
     bool hold;
+    uint64_t useless_bytes; /* UINT64_MAX, or: a patch of so many is of no use */
+    bool useless;           /* it came to that, and the rest was not made */
     bool may_copy;
     bool may_edit;
     struct ox_delta_stats stats;
@@ -115,6 +117,7 @@ static enum ox_code take_oldest(struct pipeline *self, struct ox_err *err)
     self->in_flight--;
     code = job->code;
     if (code != OX_OK) {
+        self->useless = code == OX_ECANCELED; /* an encoder's word: nothing stops it otherwise */
         if (err != NULL) {
             *err = job->err;
         }
@@ -122,6 +125,10 @@ static enum ox_code take_oldest(struct pipeline *self, struct ox_err *err)
     }
     stats_add(&self->stats, &job->stats);
     code = write_out(self, &job->out, err);
+    if (code == OX_OK && self->stats.patch_total_bytes >= self->useless_bytes) {
+        self->useless = true;
+        code = ox_err_set(err, OX_ECANCELED, "a smaller patch is there");
+    }
     ox_progress_update(self->options->progress, job->stretch.target + job->stretch.len,
                        self->target->size_bytes);
     return code;
@@ -389,7 +396,7 @@ static enum ox_code pipeline_init(struct pipeline *self, uint64_t ops, struct ox
     }
     while (code == OX_OK && self->idle_count < threads) {
         code = encoder_new(&self->idle[self->idle_count], self->base, self->target, ops,
-                           &self->fit.row, err);
+                           &self->fit.row, self->useless_bytes, err);
         self->idle_count += code == OX_OK ? 1 : 0;
     }
     return code == OX_OK ? ox_pool_new(&self->pool, threads, self->job_max, err) : code;
@@ -432,11 +439,21 @@ static unsigned default_threads(void)
     return cpus < THREADS_DEFAULT_MAX ? cpus : THREADS_DEFAULT_MAX;
 }
 
-static enum ox_code create_by(const struct engine *engine, const struct ox_delta_side *base,
+/* One engine's patch. */
+struct attempt {
+    const struct engine *engine;
+    uint64_t useless_bytes; /* UINT64_MAX, or: a patch of so many is of no use */
+    bool useless;           /* it came to that: there is no patch */
+    bool meaning;           /* some tensors have a base */
+    struct ox_delta_stats stats;
+};
+
+static enum ox_code create_by(struct attempt *attempt, const struct ox_delta_side *base,
                               const struct ox_delta_side *target,
                               const struct ox_delta_options *options, const struct ox_output *out,
-                              struct ox_delta_stats *stats, bool *meaning, struct ox_err *err)
+                              struct ox_err *err)
 {
+    const struct engine *engine = attempt->engine;
     uint64_t ops = engine->ops & (options->ops == 0 ? OX_OXDL_OPS_KNOWN : options->ops);
     unsigned threads = options->threads == 0 ? default_threads() : options->threads;
     struct ox_concat base_space = {0};
@@ -444,7 +461,8 @@ static enum ox_code create_by(const struct engine *engine, const struct ox_delta
     struct ox_source base_source;
     struct ox_source target_source;
     struct tensor_pairs pairs = {0};
-    struct pipeline self = {.options = options, .out = out};
+    struct pipeline self = {
+        .options = options, .out = out, .useless_bytes = attempt->useless_bytes};
     enum ox_code code;
 
     if ((ops & OPS_NEEDED) != OPS_NEEDED) {
@@ -488,15 +506,16 @@ static enum ox_code create_by(const struct engine *engine, const struct ox_delta
     }
 out:
     pipeline_clear(&self);
-    *meaning = pairs.count > 0;
+    attempt->meaning = pairs.count > 0;
+    attempt->useless = self.useless;
     tensor_pairs_clear(&pairs);
     ox_concat_clear(&target_space);
     ox_concat_clear(&base_space);
-    if (code == OX_OK && stats != NULL) {
-        *stats = self.stats;
-        stats->engine = engine->uses_layouts ? stats_engine(stats) : OX_ENGINE_BINARY;
+    if (code == OX_OK) {
+        attempt->stats = self.stats;
+        attempt->stats.engine = engine->uses_layouts ? stats_engine(&self.stats) : OX_ENGINE_BINARY;
     }
-    return code;
+    return self.useless ? OX_OK : code;
 }
 
 static enum ox_code append(void *ctx, const void *bytes, size_t len_bytes, struct ox_err *err)
@@ -513,26 +532,27 @@ static enum ox_code create_small(const struct ox_delta_side *base,
                                  struct ox_err *err)
 {
     struct ox_delta_options silent = *options;
-    struct ox_delta_stats counts[2] = {{.frames = 0}, {.frames = 0}};
+    struct attempt attempts[2] = {
+        {.engine = engine_row(OX_ENGINE_AUTO), .useless_bytes = UINT64_MAX},
+        {.engine = engine_row(OX_ENGINE_BINARY)},
+    };
     struct ox_buf patches[2] = {OX_BUF_INIT, OX_BUF_INIT};
-    struct ox_output first = {&patches[0], append};
-    struct ox_output second = {&patches[1], append};
+    struct ox_output outputs[2] = {{&patches[0], append}, {&patches[1], append}};
     size_t best = 0;
-    bool meaning = false;
-    enum ox_code code = create_by(engine_row(OX_ENGINE_AUTO), base, target, options, &first,
-                                  &counts[0], &meaning, err);
+    enum ox_code code = create_by(&attempts[0], base, target, options, &outputs[0], err);
 
     silent.progress = NULL;
-    if (code == OX_OK && meaning && may_be_beaten(&counts[0], patches[0].len_bytes)) {
-        code = create_by(engine_row(OX_ENGINE_BINARY), base, target, &silent, &second, &counts[1],
-                         &meaning, err);
-        best = patches[1].len_bytes < patches[0].len_bytes ? 1 : 0;
+    if (code == OX_OK && attempts[0].meaning &&
+        stats_number_bytes(&attempts[0].stats) < patches[0].len_bytes / 2) {
+        attempts[1].useless_bytes = patches[0].len_bytes;
+        code = create_by(&attempts[1], base, target, &silent, &outputs[1], err);
+        best = !attempts[1].useless && patches[1].len_bytes < patches[0].len_bytes ? 1 : 0;
     }
     if (code == OX_OK) {
         code = out->write(out->ctx, patches[best].data, patches[best].len_bytes, err);
     }
     if (code == OX_OK && stats != NULL) {
-        *stats = counts[best];
+        *stats = attempts[best].stats;
     }
     ox_buf_clear(&patches[0]);
     ox_buf_clear(&patches[1]);
@@ -543,10 +563,15 @@ enum ox_code ox_delta_create(const struct ox_delta_side *base, const struct ox_d
                              const struct ox_delta_options *options, const struct ox_output *out,
                              struct ox_delta_stats *stats, struct ox_err *err)
 {
-    bool meaning;
+    struct attempt only = {.engine = engine_row(options->engine), .useless_bytes = UINT64_MAX};
+    enum ox_code code;
 
     if (options->engine == OX_ENGINE_AUTO && ox_manifest_size(target->manifest) <= WHOLE_MAX) {
         return create_small(base, target, options, out, stats, err);
     }
-    return create_by(engine_row(options->engine), base, target, options, out, stats, &meaning, err);
+    code = create_by(&only, base, target, options, out, err);
+    if (code == OX_OK && stats != NULL) {
+        *stats = only.stats;
+    }
+    return code;
 }

@@ -19,7 +19,8 @@
 
 enum ox_code encoder_new(struct encoder **out, const struct ox_source *base,
                          const struct ox_source *target, uint64_t ops,
-                         const struct effort_row *effort, struct ox_err *err)
+                         const struct effort_row *effort, uint64_t useless_bytes,
+                         struct ox_err *err)
 {
     struct encoder *self = calloc(1, sizeof(*self));
 
@@ -30,6 +31,7 @@ enum ox_code encoder_new(struct encoder **out, const struct ox_source *base,
     self->target = target;
     self->ops = ops;
     self->effort = effort;
+    self->useless_bytes = useless_bytes;
     self->zstd = ZSTD_createCCtx();
     if (self->zstd == NULL) {
         free(self);

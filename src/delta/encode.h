@@ -44,10 +44,13 @@ struct stretch {
 
 struct encoder;
 
-/** ops: the operations that may be used. */
+/** ops: the operations that may be used. A patch of useless_bytes is of no use (UINT64_MAX: there
+ * is no such limit): where it is seen that it would come to that, encoder_run returns OX_ECANCELED.
+ */
 enum ox_code encoder_new(struct encoder **out, const struct ox_source *base,
                          const struct ox_source *target, uint64_t ops,
-                         const struct effort_row *effort, struct ox_err *err);
+                         const struct effort_row *effort, uint64_t useless_bytes,
+                         struct ox_err *err);
 void encoder_free(struct encoder *encoder);
 
 /** Append the frames of a stretch to `out` and count them in `stats`. */

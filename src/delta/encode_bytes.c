@@ -303,11 +303,15 @@ static enum ox_code put_edit_frame(struct encoder *self, uint64_t target, const 
     limit = limit < OX_OXDL_FRAME_ALL_MAX - n - self->prefix.len_bytes
                 ? limit
                 : OX_OXDL_FRAME_ALL_MAX - n - self->prefix.len_bytes;
+    limit = limit < self->useless_bytes ? limit : (size_t)self->useless_bytes;
     self->body[0].len_bytes = 0;
     if (code == OX_OK) {
         code =
             edit_encode(self->edit, self->prefix.data, (uint32_t)self->prefix.len_bytes, n,
                         self->hints, self->hint_count, &effort, limit, &self->body[0], done, err);
+    }
+    if (code == OX_OK && !*done && limit == self->useless_bytes) {
+        return ox_err_set(err, OX_ECANCELED, "edits are no smaller than a patch that is there");
     }
     return code == OX_OK && *done ? put_frame(out, OX_OXDL_EDIT, target, bytes, n, self->ranges,
                                               self->range_count, &self->body[0], stats, err)
@@ -335,16 +339,16 @@ static enum ox_code put_best_frame(struct encoder *self, uint64_t target, const 
     bool fits = false;
     bool better = false;
     size_t tried = n;
+    size_t limit = n < self->useless_bytes ? n : (size_t)self->useless_bytes;
     enum ox_code code = OX_OK;
 
     if (may(self, OX_OXDL_ZSTD)) {
-        code = zstd_pack(self, bytes, n, &self->prefix, self->effort->level_try, n, &fits, err);
+        code = zstd_pack(self, bytes, n, &self->prefix, self->effort->level_try, limit, &fits, err);
         tried = fits ? self->packed.len_bytes : n;
     }
     if (code == OX_OK && may(self, OX_OXDL_EDIT) &&
         (tried < n - n / 32 || !may(self, OX_OXDL_ZSTD)) && tried - tried / 2 < beat) {
-        size_t limit = self->effort->tries_all || n < SLOW_BYTES ? tried : n / 2;
-
+        limit = self->effort->tries_all || n < SLOW_BYTES ? tried : n / 2;
         code = put_edit_frame(self, target, bytes, n, limit < tried ? limit : tried, out, stats,
                               &better, err);
         if (code != OX_OK || better) {

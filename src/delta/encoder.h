@@ -14,6 +14,7 @@ struct encoder {
     const struct ox_source *target;
     uint64_t ops;
     const struct effort_row *effort;
+    uint64_t useless_bytes; /* a body of so many is not made */
     ZSTD_CCtx *zstd;
     struct numbers numbers;
     struct edit_encoder *edit; /* NULL until it is needed */
