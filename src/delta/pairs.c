@@ -3,6 +3,7 @@
 #include "choose.h"
 #include "oxide/crypto/xxh64.h"
 #include "side_tensors.h"
+#include "sketch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,17 +16,21 @@
 struct flat {
     uint64_t offset;
     uint64_t length;
-    uint64_t name;    /* sum of the name */
-    uint64_t shape;   /* sum of the shape */
+    uint64_t name;  /* sum of the name */
+    uint64_t shape; /* sum of the shape */
+    uint64_t sketch;
     uint64_t content; /* sum of its bytes, once hashed */
     enum ox_dtype dtype;
     uint32_t columns;
+    bool hashed;
     size_t like; /* index of its partner in the other side, or NONE */
 };
 
 /* All tensors of one side. */
 struct flat_side {
     const struct ox_delta_side *side;
+    struct ox_concat concat;
+    struct ox_source space;
     struct flat *tensors; /* sorted by offset */
     size_t count;
     size_t max;
@@ -34,6 +39,7 @@ struct flat_side {
 static void flat_clear(struct flat_side *self)
 {
     free(self->tensors);
+    ox_concat_clear(&self->concat);
 }
 
 static uint64_t shape_sum(const struct ox_tensor *tensor)
@@ -108,7 +114,7 @@ static int by_offset(const void *a, const void *b)
 }
 
 static enum ox_code flat_read(struct flat_side *self, const struct ox_delta_side *side,
-                              struct ox_err *err)
+                              struct ox_stop *stop, struct ox_err *err)
 {
     struct side_tensors_sink sink = {self, add_tensor};
     size_t kept = 0;
@@ -128,21 +134,38 @@ static enum ox_code flat_read(struct flat_side *self, const struct ox_delta_side
         }
     }
     self->count = kept + 1;
-    return OX_OK;
+    code = ox_concat_init(&self->concat, side->files, side->manifest->count, err);
+    self->space = ox_concat_source(&self->concat);
+    for (size_t i = 0; code == OX_OK && i < self->count; i++) {
+        struct flat *flat = &self->tensors[i];
+
+        code = ox_stop_requested(stop)
+                   ? ox_err_set(err, OX_ECANCELED, "stopped while comparing tensors")
+                   : sketch_tensor(&self->space, flat->offset, flat->length, flat->dtype,
+                                   &flat->sketch, err);
+    }
+    return code;
 }
 
 /* --- matching --- */
 
-/* The passes: who may be partners, and by which key they find each other. */
 #define MIX(a, b) (((a) ^ (uint64_t)(b)) * 0x9e3779b97f4a7c15u)
 
 static uint64_t key_all(const struct flat *flat)
 {
     return MIX(MIX(MIX(flat->name, flat->shape), flat->dtype), flat->length);
 }
-static uint64_t key_content(const struct flat *flat)
+static uint64_t key_sketch(const struct flat *flat)
 {
-    return flat->content;
+    return MIX(flat->sketch, flat->length);
+}
+static uint64_t key_shape_dtype(const struct flat *flat)
+{
+    return MIX(MIX(flat->shape, flat->dtype), flat->length);
+}
+static uint64_t key_shape(const struct flat *flat)
+{
+    return flat->shape;
 }
 static uint64_t key_name_shape(const struct flat *flat)
 {
@@ -152,10 +175,30 @@ static uint64_t key_name_dtype(const struct flat *flat)
 {
     return MIX(flat->name, flat->dtype);
 }
-static uint64_t key_shape_dtype(const struct flat *flat)
-{
-    return MIX(MIX(flat->shape, flat->dtype), flat->length);
-}
+
+/*
+ * The passes, in their order: tensors that are still alone and have equal keys are held against
+ * each other, and the one whose sketch is nearest is taken. To add one: a row.
+ */
+static const struct pass {
+    uint64_t (*key)(const struct flat *);
+    unsigned distance; /* of sketches, at most */
+    bool equal;        /* only where all bytes are */
+    bool shared;       /* a tensor of the base may serve several of the target */
+} passes[] = {
+    {key_all, 0, false, false},
+    {key_sketch, 0, true, true},
+    {key_all, SKETCH_LIKELY, false, false},
+    {key_shape_dtype, SKETCH_RELATED, false, true},
+    {key_shape, SKETCH_RELATED, false, true}, /* cast to another dtype */
+    {key_all, SKETCH_BITS, false, false},
+    {key_name_shape, SKETCH_BITS, false, false},
+    {key_name_dtype, SKETCH_BITS, false, false},
+    {key_shape_dtype, SKETCH_BITS, false, false},
+};
+
+/* So many with one key are held against a tensor: those at about its place among them. */
+#define CANDIDATES_MAX 4096
 
 struct entry {
     uint64_t key;
@@ -173,13 +216,13 @@ static int by_key(const void *a, const void *b)
     return left->index < right->index ? -1 : left->index > right->index;
 }
 
-static size_t list_free(const struct flat_side *side, uint64_t (*key)(const struct flat *),
-                        struct entry *out)
+static size_t list(const struct flat_side *side, uint64_t (*key)(const struct flat *),
+                   bool only_free, struct entry *out)
 {
     size_t count = 0;
 
     for (size_t i = 0; i < side->count; i++) {
-        if (side->tensors[i].like == NONE) {
+        if (!only_free || side->tensors[i].like == NONE) {
             out[count++] = (struct entry){key(&side->tensors[i]), i};
         }
     }
@@ -189,43 +232,31 @@ static size_t list_free(const struct flat_side *side, uint64_t (*key)(const stru
     return count;
 }
 
-/* Pair those that are still alone and have equal keys, in the order of the file. With `shared`, one
- * tensor of the base may serve several of the target: content is content. */
-static void pair_by(struct flat_side *base, struct flat_side *target,
-                    uint64_t (*key)(const struct flat *), bool shared, struct entry *left,
-                    struct entry *right)
+/* Entries that follow each other and have one key. */
+static size_t count_equal(const struct entry *entries, size_t count)
 {
-    size_t left_count = list_free(base, key, left);
-    size_t right_count = list_free(target, key, right);
-    size_t i = 0;
+    size_t n = 0;
 
-    for (size_t j = 0; j < right_count; j++) {
-        while (i < left_count && left[i].key < right[j].key) {
-            i++;
-        }
-        if (i < left_count && left[i].key == right[j].key) {
-            target->tensors[right[j].index].like = left[i].index;
-            base->tensors[left[i].index].like = right[j].index;
-            if (!shared) {
-                i++;
-            }
-        }
+    while (n < count && entries[n].key == entries[0].key) {
+        n++;
     }
+    return n;
 }
 
-static enum ox_code hash_tensor(const struct ox_source *space, struct flat *flat,
-                                struct ox_stop *stop, uint8_t *block, size_t block_bytes,
-                                struct ox_err *err)
+static enum ox_code hash_tensor(const struct flat_side *side, struct flat *flat,
+                                struct ox_stop *stop, struct ox_err *err)
 {
+    enum { BLOCK_BYTES = 16 * 1024 };
+    uint8_t block[BLOCK_BYTES];
     struct ox_xxh64 sum;
 
     ox_xxh64_init(&sum, flat->length);
-    for (uint64_t at = 0; at < flat->length;) {
+    for (uint64_t at = 0; !flat->hashed && at < flat->length;) {
         uint64_t left = flat->length - at;
-        size_t take = left < block_bytes ? (size_t)left : block_bytes;
+        size_t take = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
         enum ox_code code = ox_stop_requested(stop)
                                 ? ox_err_set(err, OX_ECANCELED, "stopped while comparing tensors")
-                                : ox_source_read(space, flat->offset + at, block, take, err);
+                                : ox_source_read(&side->space, flat->offset + at, block, take, err);
 
         if (code != OX_OK) {
             return code;
@@ -233,71 +264,118 @@ static enum ox_code hash_tensor(const struct ox_source *space, struct flat *flat
         ox_xxh64_update(&sum, block, take);
         at += take;
     }
-    flat->content = ox_xxh64_final(&sum);
+    if (!flat->hashed) {
+        flat->content = ox_xxh64_final(&sum);
+        flat->hashed = true;
+    }
     return OX_OK;
 }
 
-/* Sum up the lone tensors of both sides, so that equal contents find each other. */
-static enum ox_code hash_free(struct flat_side *self, struct ox_stop *stop, struct ox_err *err)
-{
-    enum { BLOCK_BYTES = 256 * 1024 };
-    struct ox_concat concat;
-    struct ox_source space;
-    uint8_t *block = malloc(BLOCK_BYTES);
-    enum ox_code code;
+struct matching {
+    struct flat_side *base;
+    struct flat_side *target;
+    struct ox_stop *stop;
+    struct entry *left;
+    struct entry *right;
+};
 
-    if (block == NULL) {
-        return ox_err_nomem(err, "comparing tensors");
-    }
-    code = ox_concat_init(&concat, self->side->files, self->side->manifest->count, err);
-    if (code == OX_OK) {
-        space = ox_concat_source(&concat);
-        for (size_t i = 0; code == OX_OK && i < self->count; i++) {
-            if (self->tensors[i].like == NONE) {
-                code = hash_tensor(&space, &self->tensors[i], stop, block, BLOCK_BYTES, err);
+/* The nearest of some of the base's tensors, *best, or NONE. */
+static enum ox_code find_nearest(const struct matching *self, const struct pass *pass,
+                                 struct flat *wanted, const struct entry *entries, size_t count,
+                                 size_t *best, struct ox_err *err)
+{
+    unsigned least = pass->distance + 1;
+
+    *best = NONE;
+    for (size_t i = 0; i < count && least > 0; i++) {
+        struct flat *flat = &self->base->tensors[entries[i].index];
+        unsigned distance = sketch_distance(flat->sketch, wanted->sketch);
+
+        if (distance > SKETCH_LIKELY && distance <= pass->distance) {
+            distance = SKETCH_LIKELY + 1; /* unrelated: their order counts */
+        }
+        if (distance >= least || (!pass->shared && flat->like != NONE)) {
+            continue;
+        }
+        if (pass->equal) {
+            enum ox_code code = hash_tensor(self->base, flat, self->stop, err);
+
+            code = code == OX_OK ? hash_tensor(self->target, wanted, self->stop, err) : code;
+            if (code != OX_OK) {
+                return code;
+            }
+            if (flat->content != wanted->content) {
+                continue;
             }
         }
-        ox_concat_clear(&concat);
+        least = distance;
+        *best = entries[i].index;
     }
-    free(block);
-    return code;
+    return OX_OK;
 }
 
-static size_t count_free(const struct flat_side *side)
+/* All of the target's tensors that have one key. */
+static enum ox_code match_group(const struct matching *self, const struct pass *pass,
+                                const struct entry *left, size_t left_count,
+                                const struct entry *right, size_t right_count, struct ox_err *err)
 {
-    size_t count = 0;
+    for (size_t j = 0; j < right_count; j++) {
+        size_t count = left_count < CANDIDATES_MAX ? left_count : CANDIDATES_MAX;
+        size_t first = (size_t)((double)(left_count - count) * (double)j / (double)right_count);
+        size_t best = NONE;
+        enum ox_code code = find_nearest(self, pass, &self->target->tensors[right[j].index],
+                                         left + first, count, &best, err);
 
-    for (size_t i = 0; i < side->count; i++) {
-        count += side->tensors[i].like == NONE;
+        if (code != OX_OK) {
+            return code;
+        }
+        if (best != NONE) {
+            self->target->tensors[right[j].index].like = best;
+            self->base->tensors[best].like = right[j].index;
+        }
     }
-    return count;
+    return OX_OK;
+}
+
+static enum ox_code run_pass(const struct matching *self, const struct pass *pass,
+                             struct ox_err *err)
+{
+    size_t left_count = list(self->base, pass->key, !pass->shared, self->left);
+    size_t right_count = list(self->target, pass->key, true, self->right);
+    size_t i = 0;
+    enum ox_code code = OX_OK;
+
+    for (size_t j = 0; code == OX_OK && j < right_count;) {
+        size_t n = count_equal(self->right + j, right_count - j);
+
+        while (i < left_count && self->left[i].key < self->right[j].key) {
+            i++;
+        }
+        if (i < left_count && self->left[i].key == self->right[j].key) {
+            code =
+                match_group(self, pass, self->left + i, count_equal(self->left + i, left_count - i),
+                            self->right + j, n, err);
+        }
+        j += n;
+    }
+    return code;
 }
 
 static enum ox_code pair_all(struct flat_side *base, struct flat_side *target, struct ox_stop *stop,
                              struct ox_err *err)
 {
-    struct entry *left = calloc(base->count + 1, sizeof(*left));
-    struct entry *right = calloc(target->count + 1, sizeof(*right));
+    struct matching self = {base, target, stop, calloc(base->count + 1, sizeof(struct entry)),
+                            calloc(target->count + 1, sizeof(struct entry))};
     enum ox_code code = OX_OK;
 
-    if (left == NULL || right == NULL) {
+    if (self.left == NULL || self.right == NULL) {
         code = ox_err_nomem(err, "pairing tensors");
-        goto out;
     }
-    pair_by(base, target, key_all, false, left, right);
-    if (count_free(target) > 0 && count_free(base) > 0) {
-        if ((code = hash_free(base, stop, err)) != OX_OK ||
-            (code = hash_free(target, stop, err)) != OX_OK) {
-            goto out;
-        }
-        pair_by(base, target, key_content, true, left, right);
-        pair_by(base, target, key_name_shape, false, left, right);
-        pair_by(base, target, key_name_dtype, false, left, right);
-        pair_by(base, target, key_shape_dtype, false, left, right);
+    for (size_t i = 0; code == OX_OK && i < sizeof(passes) / sizeof(passes[0]); i++) {
+        code = run_pass(&self, &passes[i], err);
     }
-out:
-    free(left);
-    free(right);
+    free(self.left);
+    free(self.right);
     return code;
 }
 
@@ -320,8 +398,8 @@ enum ox_code tensor_pairs_find(struct tensor_pairs *out, const struct ox_delta_s
     struct tensor_pair *pairs = NULL;
     enum ox_code code;
 
-    if ((code = flat_read(&to, target, err)) != OX_OK ||
-        (code = flat_read(&from, base, err)) != OX_OK ||
+    if ((code = flat_read(&to, target, stop, err)) != OX_OK ||
+        (code = flat_read(&from, base, stop, err)) != OX_OK ||
         (code = pair_all(&from, &to, stop, err)) != OX_OK) {
         goto out;
     }

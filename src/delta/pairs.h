@@ -32,10 +32,11 @@ struct tensor_pairs {
 };
 
 /**
- * Read the layouts of both sides and pair their tensors: by name, dtype and shape; by content; by
- * name and shape where the dtype is another; by name and dtype where the shape grew; by dtype and
- * shape in order. Files that are no models, or
- * damaged ones, have no tensors. Errors: OX_ENOMEM, OX_ECANCELED, the sides' own.
+ * Read the layouts of both sides and pair their tensors: equal ones, wherever they are; those of
+ * one name, dtype and shape whose numbers are alike; alike ones of one shape under other names,
+ * several with one of the base where it must be; then, alike or not, by name, dtype and shape, by
+ * name and shape, by name and dtype where the shape grew, by dtype and shape in order. Files that
+ * are no models, or damaged ones, have no tensors. Errors: OX_ENOMEM, OX_ECANCELED, the sides' own.
  */
 enum ox_code tensor_pairs_find(struct tensor_pairs *out, const struct ox_delta_side *base,
                                const struct ox_delta_side *target, struct ox_stop *stop,

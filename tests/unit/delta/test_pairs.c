@@ -234,12 +234,105 @@ static void stop__is_canceled(void **state)
     artifact_free(target);
 }
 
+/* --- alike numbers --- */
+
+#define ALIKE_NUMBERS 512
+
+/* A tensor of F32 that `seed` tells, each number moved by up to a share of its range. */
+static struct ox_buf tuned(unsigned seed, unsigned tuning, double share)
+{
+    struct ox_buf bytes = noise(seed, (size_t)4 * ALIKE_NUMBERS);
+    struct ox_buf by = noise(1000 + tuning, (size_t)4 * ALIKE_NUMBERS);
+
+    for (size_t i = 0; i < ALIKE_NUMBERS; i++) {
+        double value = (double)(int32_t)ox_load_u32le(bytes.data + 4 * i) / 2147483648.0;
+        double move = (double)(int32_t)ox_load_u32le(by.data + 4 * i) / 2147483648.0;
+        float moved = (float)(value + share * move);
+        uint32_t bits;
+
+        memcpy(&bits, &moved, sizeof(bits));
+        ox_store_u32le(bytes.data + 4 * i, bits);
+    }
+    ox_buf_clear(&by);
+    return bytes;
+}
+
+/* Tensors named w0, w1, ... (or after `names`), those of the seeds, all tuned alike. */
+static struct ox_buf layers(const char *seeds, const char *name, double share)
+{
+    struct tensors tensors = {OX_BUF_INIT, OX_BUF_INIT};
+
+    for (size_t i = 0; seeds[i] != '\0'; i++) {
+        char text[32];
+
+        (void)snprintf(text, sizeof(text), "%s%zu", name, i);
+        tensors_add(&tensors, text, "F32", ALIKE_NUMBERS, 0,
+                    tuned((unsigned)seeds[i], (unsigned)i, share));
+    }
+    return tensors_file(&tensors);
+}
+
+/* Where in the base each tensor of the target comes from: "acd" are the first, the third, the
+ * fourth; '-': has none that is alike. */
+static void assert_origins(const char *base, const char *target, const char *name, double share,
+                           const char *origins)
+{
+    struct found found = find(layers(base, "w", 0), layers(target, name, share));
+
+    assert_int_equal(found.pairs.count, strlen(origins));
+    for (size_t i = 0; origins[i] != '\0'; i++) {
+        if (origins[i] != '-') {
+            assert_pair(&found, i, (uint64_t)(origins[i] - 'a') * 4 * ALIKE_NUMBERS,
+                        4 * ALIKE_NUMBERS);
+        }
+    }
+    found_clear(&found);
+}
+
+static void a_layer_that_went__takes_no_names_with_it(void **state)
+{
+    (void)state;
+    assert_origins("abcdef", "abdef", "w", 0, "abdef");
+    assert_origins("abcdef", "abdef", "w", 0.05, "abdef");
+}
+
+static void a_layer_that_came__moves_no_origins(void **state)
+{
+    (void)state;
+    assert_origins("abcdef", "abxcdef", "w", 0, "ab-cdef");
+    assert_origins("abcdef", "abxcdef", "w", 0.05, "ab-cdef");
+}
+
+static void several_from_one__have_it_all(void **state)
+{
+    (void)state;
+    assert_origins("ab", "aaab", "expert", 0.05, "aaab");
+    assert_origins("abc", "bbcca", "w", 0, "bbcca");
+}
+
+static void tuned_under_another_name__is_followed_by_its_numbers(void **state)
+{
+    (void)state;
+    assert_origins("abcd", "dcba", "x", 0.05, "dcba");
+}
+
+static void trained_anew__keeps_its_name(void **state)
+{
+    (void)state;
+    assert_origins("abcd", "wxyz", "w", 0, "abcd");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reorder__is_followed_by_name),
         cmocka_unit_test(rename__is_followed_by_content),
         cmocka_unit_test(rename_and_tune__is_followed_by_shape_in_order),
+        cmocka_unit_test(a_layer_that_went__takes_no_names_with_it),
+        cmocka_unit_test(a_layer_that_came__moves_no_origins),
+        cmocka_unit_test(several_from_one__have_it_all),
+        cmocka_unit_test(tuned_under_another_name__is_followed_by_its_numbers),
+        cmocka_unit_test(trained_anew__keeps_its_name),
         cmocka_unit_test(grown_rows__go_side_by_side_as_far_as_both_go),
         cmocka_unit_test(other_dtype__is_a_like_but_not_side_by_side),
         cmocka_unit_test(prediction__is_by_default_that_of_the_dtype),
