@@ -171,9 +171,11 @@ static struct piece piece_of(const struct segment *segment, uint32_t len, uint64
     const struct tensor_pair *pair = segment->pair;
     struct piece piece = {
         .len = len, .has_base = segment->has_base, .base = segment->base + skip, .pair = pair};
+
+    piece.twin = segment->twin;
     uint64_t at;
 
-    if (pair == NULL) {
+    if (pair == NULL || segment->twin) {
         return piece;
     }
     at = segment->target + skip - pair->target_offset;
@@ -192,7 +194,7 @@ static struct piece piece_of(const struct segment *segment, uint32_t len, uint64
 
 static bool joins(const struct piece *last, const struct piece *next)
 {
-    if (last->kind != next->kind || last->pair != next->pair) {
+    if (last->kind != next->kind || last->pair != next->pair || last->twin != next->twin) {
         return false;
     }
     if (last->kind == PIECE_TENSOR) {
@@ -229,7 +231,7 @@ static enum ox_code add(struct pipeline *self, const struct segment *segment, bo
     size_t max_pieces = copy ? OX_OXDL_RANGES_MAX : STRETCH_PIECES_MAX;
     enum ox_code code = OX_OK;
 
-    if (self->open->copy != copy ||
+    if (self->open->copy != copy || segment->twin || /* it reads what stands before its frame */
         (self->open->meaning && !meaning && segment->len >= BYTES_MIN) ||
         (!self->open->meaning && meaning && self->open->len >= BYTES_MIN)) {
         code = submit(self, err);
@@ -265,7 +267,9 @@ static enum ox_code flush_equal(struct pipeline *self, struct ox_err *err)
     uint64_t least = bytes ? COPY_MIN_BYTES : COPY_MIN;
 
     self->equal.len = 0;
-    return equal.len == 0 ? OX_OK : add(self, &equal, self->may_copy && equal.len >= least, err);
+    return equal.len == 0
+               ? OX_OK
+               : add(self, &equal, self->may_copy && (equal.twin || equal.len >= least), err);
 }
 
 static enum ox_code take_segment(void *ctx, const struct segment *segment, struct ox_err *err)
@@ -273,7 +277,7 @@ static enum ox_code take_segment(void *ctx, const struct segment *segment, struc
     struct pipeline *self = ctx;
     enum ox_code code;
 
-    if (segment->equal && self->equal.len > 0 &&
+    if (segment->equal && self->equal.len > 0 && !segment->twin && !self->equal.twin &&
         self->equal.base + self->equal.len == segment->base &&
         (self->equal.pair == segment->pair || self->equal.len >= COPY_MIN)) {
         self->equal.len += segment->len;
@@ -489,6 +493,9 @@ static enum ox_code create_by(struct attempt *attempt, const struct ox_delta_sid
     self.hold = engine->tries_whole && target_source.size_bytes <= WHOLE_MAX;
     if (engine->uses_layouts) {
         code = tensor_pairs_find(&pairs, base, target, options->stop, err);
+        for (size_t i = 0; i < pairs.count; i++) {
+            pairs.pairs[i].has_twin = pairs.pairs[i].has_twin && self.may_copy;
+        }
     }
     self.fit =
         effort_fit(effort_row(options->effort), options->memory_bytes, pairs.count * LISTED_BYTES,

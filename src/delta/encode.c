@@ -319,8 +319,8 @@ static enum ox_code put_copy(struct encoder *self, const struct stretch *stretch
                              struct ox_buf *out, struct ox_delta_stats *stats, struct ox_err *err)
 {
     for (size_t i = 0; i < stretch->piece_count; i++) {
-        self->ranges[i] =
-            (struct ox_oxdl_range){false, stretch->pieces[i].base, stretch->pieces[i].len};
+        self->ranges[i] = (struct ox_oxdl_range){stretch->pieces[i].twin, stretch->pieces[i].base,
+                                                 stretch->pieces[i].len};
     }
     return put_frame(out, OX_OXDL_COPY, stretch->target, self->bytes.data, stretch->len,
                      self->ranges, stretch->piece_count, NULL, stats, err);

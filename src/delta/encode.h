@@ -26,6 +26,7 @@ struct piece {
     uint32_t len;
     enum piece_kind kind;
     bool has_base; /* PIECE_BYTES: base[base, base + len) is its likely origin */
+    bool twin;     /* of a copy: its bytes are those of the target at `base` */
     uint64_t base;
     const struct tensor_pair *pair; /* NULL: bytes. Its prediction belongs to another thread */
     struct prediction how;          /* PIECE_TENSOR */

@@ -24,6 +24,7 @@ struct flat {
     uint32_t columns;
     bool hashed;
     size_t like; /* index of its partner in the other side, or NONE */
+    size_t twin; /* index of one before it, in the same side, with the same bytes; or NONE */
 };
 
 /* All tensors of one side. */
@@ -90,7 +91,8 @@ static enum ox_code add_tensor(void *ctx, const struct ox_tensor *tensor, size_t
                       .shape = shape_sum(tensor),
                       .dtype = tensor->dtype,
                       .columns = columns_of(tensor),
-                      .like = NONE};
+                      .like = NONE,
+                      .twin = NONE};
     return OX_OK;
 }
 
@@ -361,6 +363,74 @@ static enum ox_code run_pass(const struct matching *self, const struct pass *pas
     return code;
 }
 
+/* --- twins --- */
+
+/* Shorter ones are not worth a frame. */
+#define TWIN_MIN 4096
+#define TWINS_MAX 64 /* with one sketch that are held against another */
+
+/* Is the tensor equal to its like in the base? */
+static enum ox_code equals_like(const struct matching *self, struct flat *flat, bool *out,
+                                struct ox_err *err)
+{
+    struct flat *like = flat->like == NONE ? NULL : &self->base->tensors[flat->like];
+    enum ox_code code;
+
+    *out = false;
+    if (like == NULL || like->length != flat->length || like->sketch != flat->sketch) {
+        return OX_OK;
+    }
+    if ((code = hash_tensor(self->base, like, self->stop, err)) != OX_OK ||
+        (code = hash_tensor(self->target, flat, self->stop, err)) != OX_OK) {
+        return code;
+    }
+    *out = like->content == flat->content;
+    return OX_OK;
+}
+
+/* Find the twins among tensors with one sketch, in the order of the file. */
+static enum ox_code find_twins(const struct matching *self, const struct entry *entries,
+                               size_t count, struct ox_err *err)
+{
+    struct flat *tensors = self->target->tensors;
+    enum ox_code code = OX_OK;
+
+    for (size_t j = 1; code == OX_OK && j < count; j++) {
+        struct flat *flat = &tensors[entries[j].index];
+        bool equal = false;
+
+        if (flat->length < TWIN_MIN) {
+            continue;
+        }
+        code = equals_like(self, flat, &equal, err);
+        for (size_t i = j < TWINS_MAX ? 0 : j - TWINS_MAX;
+             code == OX_OK && !equal && flat->twin == NONE && i < j; i++) {
+            struct flat *before = &tensors[entries[i].index];
+
+            if ((code = hash_tensor(self->target, before, self->stop, err)) == OX_OK &&
+                (code = hash_tensor(self->target, flat, self->stop, err)) == OX_OK &&
+                before->content == flat->content && before->length == flat->length) {
+                flat->twin = entries[i].index;
+            }
+        }
+    }
+    return code;
+}
+
+static enum ox_code find_all_twins(const struct matching *self, struct ox_err *err)
+{
+    size_t count = list(self->target, key_sketch, false, self->right);
+    enum ox_code code = OX_OK;
+
+    for (size_t i = 0; code == OX_OK && i < count;) {
+        size_t n = count_equal(self->right + i, count - i);
+
+        code = find_twins(self, self->right + i, n, err);
+        i += n;
+    }
+    return code;
+}
+
 static enum ox_code pair_all(struct flat_side *base, struct flat_side *target, struct ox_stop *stop,
                              struct ox_err *err)
 {
@@ -374,6 +444,7 @@ static enum ox_code pair_all(struct flat_side *base, struct flat_side *target, s
     for (size_t i = 0; code == OX_OK && i < sizeof(passes) / sizeof(passes[0]); i++) {
         code = run_pass(&self, &passes[i], err);
     }
+    code = code == OX_OK ? find_all_twins(&self, err) : code;
     free(self.left);
     free(self.right);
     return code;
@@ -415,6 +486,10 @@ enum ox_code tensor_pairs_find(struct tensor_pairs *out, const struct ox_delta_s
         pairs[i].target_bytes = flat->length;
         pairs[i].dtype = flat->dtype;
         pairs[i].columns = flat->columns;
+        if (flat->twin != NONE) {
+            pairs[i].has_twin = true;
+            pairs[i].twin_offset = to.tensors[flat->twin].offset;
+        }
         if (flat->like != NONE) {
             const struct flat *like = &from.tensors[flat->like];
 

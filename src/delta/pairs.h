@@ -13,7 +13,9 @@ struct tensor_pair {
     uint64_t target_bytes;
     enum ox_dtype dtype;
     uint32_t columns; /* elements of a row; 0: a scalar, or too many */
-    bool has_base;    /* then all that follows */
+    bool has_twin; /* the target's tensor at twin_offset, which ends before, has the same bytes */
+    uint64_t twin_offset;
+    bool has_base; /* then all that follows */
     uint64_t base_offset;
     uint64_t base_bytes;
     enum ox_dtype base_dtype;
@@ -36,7 +38,9 @@ struct tensor_pairs {
  * one name, dtype and shape whose numbers are alike; alike ones of one shape under other names,
  * several with one of the base where it must be; then, alike or not, by name, dtype and shape, by
  * name and shape, by name and dtype where the shape grew, by dtype and shape in order. Files that
- * are no models, or damaged ones, have no tensors. Errors: OX_ENOMEM, OX_ECANCELED, the sides' own.
+ * are no models, or damaged ones, have no tensors. A tensor whose bytes are not the base's, but
+ * those of one before it in the target, has that as its twin. Errors: OX_ENOMEM, OX_ECANCELED, the
+ * sides' own.
  */
 enum ox_code tensor_pairs_find(struct tensor_pairs *out, const struct ox_delta_side *base,
                                const struct ox_delta_side *target, struct ox_stop *stop,

@@ -27,9 +27,11 @@ static enum ox_code emit(struct planner *self, struct segment segment, struct ox
     if (ox_stop_requested(self->stop)) {
         return ox_err_set(err, OX_ECANCELED, "stopped while comparing files");
     }
-    segment.has_base = segment.base <= self->base->size_bytes &&
-                       segment.len <= self->base->size_bytes - segment.base;
-    self->next_base = segment.base + segment.len;
+    if (!segment.twin) {
+        segment.has_base = segment.base <= self->base->size_bytes &&
+                           segment.len <= self->base->size_bytes - segment.base;
+        self->next_base = segment.base + segment.len;
+    }
     return self->sink->take(self->sink->ctx, &segment, err);
 }
 
@@ -137,13 +139,23 @@ static enum ox_code scan_tensor(struct planner *self, struct tensor_pair *pair, 
     uint64_t common = tensor_pair_common(pair);
     enum ox_code code = OX_OK;
 
-    if (pair->has_base && (common == 0 || pair->columns != pair->base_columns)) {
+    if (pair->has_twin) {
+        struct segment segment = {.target = pair->target_offset,
+                                  .len = pair->target_bytes,
+                                  .equal = true,
+                                  .twin = true,
+                                  .base = pair->twin_offset,
+                                  .pair = pair};
+
+        code = emit(self, segment, err);
+        common = pair->target_bytes;
+    } else if (pair->has_base && (common == 0 || pair->columns != pair->base_columns)) {
         code = self->chooser->choose(self->chooser->ctx, pair, err);
     }
-    if (code == OX_OK && prediction_jumps(&pair->prediction)) {
+    if (code == OX_OK && !pair->has_twin && prediction_jumps(&pair->prediction)) {
         code = scan_predicted(self, pair, err);
         common = pair->target_bytes;
-    } else if (code == OX_OK && common > 0) {
+    } else if (code == OX_OK && !pair->has_twin && common > 0) {
         code = scan_common(self, pair, common, err);
     }
     if (code == OX_OK && common < pair->target_bytes) {

@@ -16,6 +16,7 @@ struct segment {
     uint64_t target; /* offset in the target's flat space; segments follow each other gaplessly */
     uint64_t len;
     bool equal;    /* byte for byte the same as base[base, base + len) */
+    bool twin;     /* ... of the target, not of the base: it ends before the tensor begins */
     bool has_base; /* base[base, base + len) lies in the base and is its likely origin */
     uint64_t base;
     const struct tensor_pair *pair; /* the tensor that it is part of; NULL: bytes */

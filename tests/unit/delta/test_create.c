@@ -404,6 +404,40 @@ static void new_bytes__at_the_end_of_a_large_base_are_looked_up_within_it(void *
     ox_buf_clear(&more);
 }
 
+/* A model whose head is its embedding once more, with something between them. */
+static struct artifact *tied(const struct ox_buf *numbers, size_t rows)
+{
+    struct tensors model = {OX_BUF_INIT, OX_BUF_INIT};
+
+    tensors_add(&model, "embedding", "F32", rows, 1024,
+                bytes_of(numbers->data, numbers->len_bytes));
+    tensors_add(&model, "bias", "F32", 1000, 0, weights(9, 1000, "F32"));
+    tensors_add(&model, "head", "F32", rows, 1024, bytes_of(numbers->data, numbers->len_bytes));
+    return artifact_single(tensors_file(&model));
+}
+
+static void tensors__that_stand_twice_are_sent_once(void **state)
+{
+    const size_t rows = 1300; /* 5.2 MB: longer than a frame */
+    struct ox_buf old = weights(1, rows * 1024, "F32");
+    struct ox_buf new = fine_tuned(&old, 2, "F32");
+
+    (void)state;
+    for (unsigned threads = 1; threads <= 3; threads += 2) {
+        struct ox_delta_options options = {.threads = threads};
+        struct ox_delta_options no_copies = {.threads = threads,
+                                             .ops = OX_OXDL_OPS_KNOWN & ~BIT(OX_OXDL_COPY)};
+        size_t once = assert_rebuilds(tied(&old, rows), tied(&new, rows), &options);
+        size_t twice = assert_rebuilds(tied(&old, rows), tied(&new, rows), &no_copies);
+        size_t fresh = assert_rebuilds(artifact_copy("", 0), tied(&new, rows), &options);
+
+        assert_in_range(once, twice / 2 - 2000, twice / 2 + 2000);
+        assert_true(fresh < new.len_bytes + 10000);
+    }
+    ox_buf_clear(&old);
+    ox_buf_clear(&new);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -418,6 +452,7 @@ int main(void)
         cmocka_unit_test(random_wide_integers__are_sent_as_they_are),
         cmocka_unit_test(rows__of_a_smaller_base_are_not_read_behind_it),
         cmocka_unit_test(new_bytes__at_the_end_of_a_large_base_are_looked_up_within_it),
+        cmocka_unit_test(tensors__that_stand_twice_are_sent_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
