@@ -201,11 +201,13 @@ static enum ox_code find_edits(struct encoder *self, const struct piece *pieces,
     return code;
 }
 
-/* Numbers, and the bytes between them: one after the other, in frames of numbers or of edits. */
+/* Numbers, and the bytes between them: one after the other, in frames of numbers or, if these may
+ * be, of edits. */
 static enum ox_code put_numbers_or_edits(struct encoder *self, const struct piece *pieces,
-                                         size_t count, uint64_t target, const uint8_t *bytes,
-                                         struct ox_buf *out, struct ox_delta_stats *stats,
-                                         bool *fits, struct ox_err *err)
+                                         size_t count, bool edit, uint64_t target,
+                                         const uint8_t *bytes, struct ox_buf *out,
+                                         struct ox_delta_stats *stats, bool *fits,
+                                         struct ox_err *err)
 {
     enum ox_code code = OX_OK;
 
@@ -216,7 +218,7 @@ static enum ox_code put_numbers_or_edits(struct encoder *self, const struct piec
         uint32_t before = 0;
         uint32_t edits = 0;
 
-        if (may(self, OX_OXDL_EDIT)) {
+        if (edit) {
             code = find_edits(self, pieces, count, target, bytes, &first, &last, err);
         }
         for (size_t i = 0; i < last; i++) {
@@ -237,8 +239,9 @@ static enum ox_code put_numbers_or_edits(struct encoder *self, const struct piec
     return code;
 }
 
-/* The stretch cut by what its pieces are. *fits is false if some do not fit their way. */
-static enum ox_code put_by_pieces(struct encoder *self, const struct stretch *stretch,
+/* The stretch cut by what its pieces are, with edits among numbers or without. *fits is false if
+ * some do not fit their way. */
+static enum ox_code put_by_pieces(struct encoder *self, const struct stretch *stretch, bool edit,
                                   struct ox_buf *out, struct ox_delta_stats *stats, bool *fits,
                                   struct ox_err *err)
 {
@@ -260,7 +263,8 @@ static enum ox_code put_by_pieces(struct encoder *self, const struct stretch *st
             n += stretch->pieces[end++].len;
         }
         if (way == WAY_NUMBERS) {
-            code = put_numbers_or_edits(self, piece, end - i, target, bytes, out, stats, fits, err);
+            code = put_numbers_or_edits(self, piece, end - i, edit, target, bytes, out, stats, fits,
+                                        err);
         } else if (way == WAY_PLANES) {
             code = put_planes_frame(self, piece, width, target, bytes, out, stats, fits, err);
         } else {
@@ -315,6 +319,44 @@ static bool repeats(const struct encoder *self, const struct stretch *stretch)
     return hits >= 4;
 }
 
+/* Do eight bytes in a row hardly ever equal the base's, and most bytes not either? Such bytes are
+ * numbers which were all updated, if those cost less than the bytes do, and edits, which are slow
+ * there, cannot win. (Where half of the bytes stay, in a pattern, edits may learn that.) */
+static enum ox_code changed_densely(struct encoder *self, const struct stretch *stretch, bool *out,
+                                    struct ox_err *err)
+{
+    enum { RUN = 8, STEP = 64 };
+    const uint8_t *bytes = self->bytes.data;
+    uint32_t seen = 0;
+    uint32_t runs = 0;
+    uint32_t same = 0;
+
+    for (size_t i = 0; i < stretch->piece_count; i++) {
+        const struct piece *piece = &stretch->pieces[i];
+        enum ox_code code = OX_OK;
+
+        if (piece->has_base) {
+            code = read_bytes(self->base, piece->base, piece->len, &self->diff, err);
+        }
+        if (code != OX_OK) {
+            return code;
+        }
+        for (size_t at = 0; piece->has_base && at + RUN <= piece->len; at += STEP) {
+            uint32_t equal = 0;
+
+            for (size_t k = at; k < at + RUN; k++) {
+                equal += bytes[k] == self->diff.data[k];
+            }
+            seen++;
+            same += equal;
+            runs += equal == RUN;
+        }
+        bytes += piece->len;
+    }
+    *out = seen > stretch->len / STEP / 2 && runs < seen / 8 && same < seen * RUN / 2;
+    return OX_OK;
+}
+
 static enum ox_code put_copy(struct encoder *self, const struct stretch *stretch,
                              struct ox_buf *out, struct ox_delta_stats *stats, struct ox_err *err)
 {
@@ -334,6 +376,7 @@ enum ox_code encoder_run(struct encoder *encoder, const struct stretch *stretch,
     size_t beat = SIZE_MAX;
     bool meaning = false; /* are there tensors? */
     bool pieces = false;  /* is there another way than zstd? */
+    bool densely = false;
     size_t best;
     enum ox_code code = read_bytes(self->target, stretch->target, stretch->len, &self->bytes, err);
 
@@ -351,7 +394,10 @@ enum ox_code encoder_run(struct encoder *encoder, const struct stretch *stretch,
     }
     self->frames[0].len_bytes = 0;
     self->frames[1].len_bytes = 0;
-    if (!meaning && may(self, OX_OXDL_EDIT)) {
+    if (!meaning && pieces && !self->effort->tries_all) {
+        code = changed_densely(self, stretch, &densely, err);
+    }
+    if (code == OX_OK && !meaning && !densely && may(self, OX_OXDL_EDIT)) {
         code = put_bytes_frames(self, stretch->pieces, stretch->piece_count, stretch->target,
                                 self->bytes.data, stretch->len, beat, &self->frames[1], &counts[1],
                                 err);
@@ -359,10 +405,12 @@ enum ox_code encoder_run(struct encoder *encoder, const struct stretch *stretch,
         pieces = pieces && self->frames[1].len_bytes > stretch->len / 8;
     }
     if (code == OX_OK && pieces) {
-        code = put_by_pieces(self, stretch, &self->frames[0], &counts[0], &pieces, err);
+        code = put_by_pieces(self, stretch, !densely && may(self, OX_OXDL_EDIT), &self->frames[0],
+                             &counts[0], &pieces, err);
         beat = pieces ? self->frames[0].len_bytes : SIZE_MAX;
+        densely = densely && pieces && beat < stretch->len - stretch->len / 16;
     }
-    if (code == OX_OK && self->frames[1].len_bytes == 0 &&
+    if (code == OX_OK && self->frames[1].len_bytes == 0 && !densely &&
         (!pieces || !meaning || self->effort->tries_all || repeats(self, stretch))) {
         code = put_bytes_frames(self, stretch->pieces, stretch->piece_count, stretch->target,
                                 self->bytes.data, stretch->len, beat, &self->frames[1], &counts[1],
