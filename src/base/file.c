@@ -319,6 +319,9 @@ enum ox_code ox_dir_make(const char *path, mode_t mode, struct ox_err *err)
     return code;
 }
 
+static enum ox_code remove_entry(int dir_fd, const char *name, const char *dir, unsigned depth,
+                                 struct ox_err *err);
+
 static enum ox_code remove_at(int dir_fd, const char *name, const char *shown, unsigned depth,
                               struct ox_err *err)
 {
@@ -347,13 +350,27 @@ static enum ox_code remove_at(int dir_fd, const char *name, const char *shown, u
     }
     while (code == OX_OK && (entry = readdir(dir)) != NULL) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
-            code = remove_at(fd, entry->d_name, entry->d_name, depth - 1, err);
+            code = remove_entry(fd, entry->d_name, shown, depth - 1, err);
         }
     }
     (void)closedir(dir);
     if (code == OX_OK && unlinkat(dir_fd, name, AT_REMOVEDIR) != 0 && errno != ENOENT) {
         code = ox_err_sys(err, errno, "removing folder %s", shown);
     }
+    return code;
+}
+
+/* A whole path for messages: a bare name says nothing to who must remove it by hand. */
+static enum ox_code remove_entry(int dir_fd, const char *name, const char *dir, unsigned depth,
+                                 struct ox_err *err)
+{
+    char *shown = NULL;
+    enum ox_code code = ox_path_join(&shown, dir, name, err);
+
+    if (code == OX_OK) {
+        code = remove_at(dir_fd, name, shown, depth, err);
+    }
+    free(shown);
     return code;
 }
 

@@ -1,7 +1,11 @@
 #include "oxide/base/manifest.h"
 
+#include "oxide/base/text.h"
+
 #include <stdlib.h>
 #include <string.h>
+
+#define PATH_SHOWN_MAX 512 /* of a path in a message, which holds OX_ERR_MSG_MAX with the rest */
 
 void ox_manifest_clear(struct ox_manifest *manifest)
 {
@@ -48,26 +52,32 @@ static int by_path(const void *a, const void *b)
 
 static enum ox_code check_path(const char *path, struct ox_err *err)
 {
+    char shown[PATH_SHOWN_MAX];
     size_t len = strnlen(path, OX_MANIFEST_PATH_MAX + 1);
     const char *part = path;
     unsigned depth = 0;
     json_t *utf8;
 
     if (len == 0 || len > OX_MANIFEST_PATH_MAX) {
-        return ox_err_set(err, OX_EINVAL, "a path in an artifact has 1 to %d bytes",
-                          OX_MANIFEST_PATH_MAX);
+        return ox_err_set(err, OX_EINVAL,
+                          "path \"%s\" in an artifact must have 1 to %d bytes: rename the file",
+                          ox_text_escape(path, shown, sizeof(shown)), OX_MANIFEST_PATH_MAX);
     }
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)path[i];
 
         if (c < 0x20 || c == 0x7f || c == '\\') {
             return ox_err_set(err, OX_EINVAL,
-                              "a path in an artifact holds a control character or a backslash");
+                              "path \"%s\" in an artifact holds a control character or a "
+                              "backslash: rename the file",
+                              ox_text_escape(path, shown, sizeof(shown)));
         }
     }
     utf8 = json_string(path); /* jansson checks UTF-8 */
     if (utf8 == NULL) {
-        return ox_err_set(err, OX_EINVAL, "a path in an artifact is not valid UTF-8");
+        return ox_err_set(err, OX_EINVAL,
+                          "path \"%s\" in an artifact is not valid UTF-8: rename the file",
+                          ox_text_escape(path, shown, sizeof(shown)));
     }
     json_decref(utf8);
     for (;;) {
@@ -80,8 +90,9 @@ static enum ox_code check_path(const char *path, struct ox_err *err)
                               "path \"%s\" in an artifact is not a plain relative path", path);
         }
         if (++depth > OX_MANIFEST_DEPTH_MAX) {
-            return ox_err_set(err, OX_EINVAL, "a path in an artifact is nested deeper than %d",
-                              OX_MANIFEST_DEPTH_MAX);
+            return ox_err_set(err, OX_EINVAL,
+                              "path \"%s\" in an artifact is nested deeper than %d folders",
+                              ox_text_escape(path, shown, sizeof(shown)), OX_MANIFEST_DEPTH_MAX);
         }
         if (part[part_len] == '\0') {
             return OX_OK;

@@ -1,6 +1,8 @@
 #include "oxide/base/text.h"
 
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 /* Bytes of the UTF-8 sequence at `at`, with its code point; 0 if it is none. NUL ends a sequence
  * like any other byte that does not continue it, so nothing is read behind the string. */
@@ -43,4 +45,28 @@ void ox_text_clean(char *text)
             at += len;
         }
     }
+}
+
+const char *ox_text_escape(const char *text, char *out, size_t out_bytes)
+{
+    size_t at = 0;
+
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        if (out_bytes - at < 4 + sizeof("...")) { /* the longest escape, and room to say so */
+            memcpy(out + at, "...", 4);
+            return out;
+        }
+        if (c == '\\') {
+            memcpy(out + at, "\\\\", 2);
+            at += 2;
+        } else if (c >= 0x20 && c < 0x7f) {
+            out[at++] = (char)c;
+        } else {
+            at += (size_t)snprintf(out + at, out_bytes - at, "\\x%02x", c);
+        }
+    }
+    out[at] = '\0';
+    return out;
 }

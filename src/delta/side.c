@@ -210,8 +210,8 @@ static enum ox_code list_root(struct ox_manifest *manifest, const char *path, st
     if (code == OX_OK && manifest->count == 0) {
         code = ox_err_set(err, OX_EINVAL, "folder %s holds no files", path);
     }
-    if (code == OX_OK) {
-        code = ox_manifest_finish(manifest, err);
+    if (code == OX_OK && (code = ox_manifest_finish(manifest, err)) != OX_OK) {
+        (void)ox_err_context(err, "folder %s", path);
     }
     free(blobs);
     free(walk.blobs);

@@ -11,4 +11,11 @@
  */
 void ox_text_clean(char *text);
 
+/**
+ * Write `text` into out[0, out_bytes) so that each byte can be told: printable ASCII as it is but
+ * for a backslash, which is doubled, and any other byte as \xHH. What does not fit ends in "...";
+ * out_bytes is 8 or more. Returns out.
+ */
+const char *ox_text_escape(const char *text, char *out, size_t out_bytes);
+
 #endif

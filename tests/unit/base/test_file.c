@@ -265,6 +265,7 @@ static void remove_tree__stops_at_its_depth(void **state)
     }
     assert_int_equal(ox_dir_make(path, 0700, NULL), OX_OK);
     assert_int_equal(ox_remove_tree(in_folder(state, "deep"), &err), OX_ETOOBIG);
+    assert_non_null(strstr(err.msg, in_folder(state, "deep/d/d/"))); /* the whole path */
 }
 
 static void path_exists__counts_a_dangling_symlink(void **state)

@@ -58,6 +58,30 @@ static void finish__refuses_paths_that_are_not(void **state)
     }
 }
 
+static void finish__names_the_path_that_it_refuses(void **state)
+{
+    static const struct {
+        const char *path, *shown;
+    } rows[] = {
+        {"sub/a\nb", "\"sub/a\\x0ab\""},
+        {"a\\b", "\"a\\\\b\""},
+        {"a\xff", "\"a\\xff\" in an artifact is not valid UTF-8"},
+        {"a/../b", "\"a/../b\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ox_manifest manifest = OX_MANIFEST_INIT;
+        struct ox_err err = OX_ERR_INIT;
+        const struct ox_digest none = {{0}};
+
+        assert_int_equal(ox_manifest_add(&manifest, rows[i].path, 0, &none, false, NULL), OX_OK);
+        assert_int_equal(ox_manifest_finish(&manifest, &err), OX_EINVAL);
+        assert_non_null(strstr(err.msg, rows[i].shown));
+        ox_manifest_clear(&manifest);
+    }
+}
+
 static void finish__holds_the_lengths_of_paths(void **state)
 {
     char part[OX_MANIFEST_COMPONENT_MAX + 2];
@@ -281,6 +305,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(finish__takes_plain_relative_paths),
         cmocka_unit_test(finish__refuses_paths_that_are_not),
+        cmocka_unit_test(finish__names_the_path_that_it_refuses),
         cmocka_unit_test(finish__holds_the_lengths_of_paths),
         cmocka_unit_test(finish__holds_the_depth_of_paths),
         cmocka_unit_test(finish__refuses_none_doubles_and_files_that_are_folders),

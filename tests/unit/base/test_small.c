@@ -112,6 +112,20 @@ static void text_clean__keeps_what_can_be_shown(void **state)
     }
 }
 
+static void text_escape__shows_each_byte_and_cuts(void **state)
+{
+    char out[16];
+
+    (void)state;
+    assert_string_equal(ox_text_escape("plain ~", out, sizeof(out)), "plain ~");
+    assert_string_equal(ox_text_escape("a\nb\\", out, sizeof(out)), "a\\x0ab\\\\");
+    assert_string_equal(ox_text_escape("\xc3\x7f", out, sizeof(out)), "\\xc3\\x7f");
+    assert_string_equal(ox_text_escape("0123456789abcdefgh", out, sizeof(out)), "012345678...");
+    assert_string_equal(ox_text_escape("\x01\x02\x03\x04\x05", out, sizeof(out)),
+                        "\\x01\\x02\\x03...");
+    assert_string_equal(ox_text_escape("", out, sizeof(out)), "");
+}
+
 /* --- random ---*/
 
 static void rng__gives_the_published_numbers(void **state)
@@ -217,6 +231,7 @@ int main(void)
         cmocka_unit_test(time_text__is_rfc_3339),
         cmocka_unit_test(system_clock__goes_forward),
         cmocka_unit_test(text_clean__keeps_what_can_be_shown),
+        cmocka_unit_test(text_escape__shows_each_byte_and_cuts),
         cmocka_unit_test(rng__gives_the_published_numbers),
         cmocka_unit_test(rng__stays_below_its_bound),
         cmocka_unit_test(random_bytes__differ),
