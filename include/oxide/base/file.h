@@ -37,6 +37,15 @@ OX_MUST_USE enum ox_code ox_file_replace(const char *path, const void *bytes, si
 OX_MUST_USE enum ox_code ox_symlink_replace(const char *path, const char *target,
                                             struct ox_err *err);
 
+/**
+ * Let the file or folder `fresh` take the name `path`, where another file or folder stands. That
+ * one is kept: *old names where (on the same file system, beside `fresh`), and the caller frees the
+ * name. One step where the system can exchange names, else two, the first of which is undone if the
+ * second fails. On failure both are as they were. Nothing is synced: see ox_parent_sync.
+ */
+OX_MUST_USE enum ox_code ox_swap(const char *fresh, const char *path, char **old,
+                                 struct ox_err *err);
+
 /** Copy a regular file's bytes into a fresh file at `to` (which must not exist) and sync it. */
 OX_MUST_USE enum ox_code ox_file_copy(const char *from, const char *to, mode_t mode,
                                       struct ox_err *err);
