@@ -3,6 +3,7 @@
 #define OXIDE_CLI_CMD_DELTA_H
 
 #include "command.h"
+#include "place.h"
 
 #include "oxide/base/io.h"
 #include "oxide/base/json.h"
@@ -16,9 +17,18 @@ OX_MUST_USE enum ox_code ox_cli_open_hashed(struct ox_cli *cli, const char *labe
 /** One side of a patch. */
 json_t *ox_cli_side_json(const struct ox_digest *digest, uint64_t size_bytes, size_t files);
 
-/** Give the rebuilt file or folder its name; with `force`, what stands there goes first. */
-OX_MUST_USE enum ox_code ox_cli_put_in_place(const char *temp, const char *path, bool force,
-                                             bool folder, struct ox_err *err);
+/** As `cli`, but what is told goes to the notes where the output at `path` is standard output. */
+struct ox_cli ox_cli_beside(const struct ox_cli *cli, const char *path);
+
+/** The name of what is rebuilt until it is whole: beside its place, or among the temporary files of
+ *  the system where `path` is standard output. The caller frees *out and makes the file. */
+OX_MUST_USE enum ox_code ox_cli_temp_name(char **out, const char *path, struct ox_err *err);
+
+/** Bring the rebuilt and verified file or folder at `temp` to its place, or a file to standard
+ *  output. `temp` is gone afterwards, on failure too. Errors: those of ox_place_put, OX_ECANCELED.
+ */
+OX_MUST_USE enum ox_code ox_cli_deliver(const struct ox_cli *cli, const struct ox_place *place,
+                                        const char *temp, struct ox_err *err);
 
 /* --- cmd_delta_pool.c: the same commands for patches of the format POOL --- */
 
@@ -28,7 +38,7 @@ OX_MUST_USE enum ox_code ox_cli_pool_create(struct ox_cli *cli, const char *base
                                             struct ox_err *err);
 OX_MUST_USE enum ox_code ox_cli_pool_apply(struct ox_cli *cli, const char *base_path,
                                            const char *patch_path, const struct ox_source *patch,
-                                           const char *out_path, bool force, struct ox_err *err);
+                                           const struct ox_place *place, struct ox_err *err);
 OX_MUST_USE enum ox_code ox_cli_pool_info(struct ox_cli *cli, const char *path,
                                           const struct ox_source *patch, struct ox_err *err);
 

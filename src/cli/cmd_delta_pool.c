@@ -206,24 +206,25 @@ static enum ox_code rebuild(struct ox_cli *cli, const struct ox_source *base,
 static enum ox_code print_applied(struct ox_cli *cli, const struct ox_pool1_header *header,
                                   const char *path, uint64_t patch_bytes, struct ox_err *err)
 {
+    FILE *to = ox_cli_beside(cli, path).out;
     char hex[OX_DIGEST_HEX_MAX];
     char size[OX_HUMAN_MAX];
     char patch[OX_HUMAN_MAX];
 
     if (cli->json) {
-        return print_json(cli, cli->out,
+        return print_json(cli, to,
                           json_pack("{s:s, s:I, s:o}", "output", path, "patch_bytes",
                                     (json_int_t)patch_bytes, "target", target_json(header)),
                           err);
     }
-    (void)fprintf(cli->out, "%s: %s from a patch of %s, verified\nBLAKE3 %s\n", path,
+    (void)fprintf(to, "%s: %s from a patch of %s, verified\nBLAKE3 %s\n", path,
                   ox_human_bytes(header->target_bytes, size), ox_human_bytes(patch_bytes, patch),
                   ox_digest_hex(&header->target_blake3, hex));
     return OX_OK;
 }
 
 enum ox_code ox_cli_pool_apply(struct ox_cli *cli, const char *base_path, const char *patch_path,
-                               const struct ox_source *patch, const char *out_path, bool force,
+                               const struct ox_source *patch, const struct ox_place *place,
                                struct ox_err *err)
 {
     struct one_file base = ONE_FILE_INIT;
@@ -243,21 +244,19 @@ enum ox_code ox_cli_pool_apply(struct ox_cli *cli, const char *base_path, const 
                           (unsigned long long)base.source.size_bytes);
     }
     if (code == OX_OK) {
-        code = ox_output_neighbour(&temp, out_path, err);
+        code = ox_cli_temp_name(&temp, place->path, err);
     }
     if (code == OX_OK) {
         code = rebuild(cli, &base.source, patch, header.target_bytes, temp, err);
         if (code == OX_OK) {
-            code = ox_cli_put_in_place(temp, out_path, force, false, err);
+            code = ox_cli_deliver(cli, place, temp, err);
         } else {
+            (void)unlink(temp);
             (void)ox_err_context(err, "%s", patch_path);
-        }
-        if (code != OX_OK) {
-            (void)unlink(temp); /* the first error counts */
         }
     }
     if (code == OX_OK) {
-        code = print_applied(cli, &header, out_path, patch->size_bytes, err);
+        code = print_applied(cli, &header, place->path, patch->size_bytes, err);
     }
     free(temp);
     close_one(&base);

@@ -210,15 +210,22 @@ const struct ox_command ox_commands[] = {
      "oxide delta create v1/ v2/ -o - | ssh device 'cat > v1-v2.oxdl'",
      OX_TAKES_JSON, OX_EXITS_FILES, ox_run_delta_create},
     {"delta apply", "Rebuild a version from its base and a patch",
-     "Every byte is verified before OUT appears. Needs the very base that the patch was made for. "
-     "Where the target is a folder, OUT is one. The patch tells its own format.",
+     "Every byte is verified before OUT appears, be it on standard output, whose file is rebuilt "
+     "in TMPDIR first. Needs the very base that the patch was made for. Where the target is a "
+     "folder, OUT is one. With --force the new version takes the place of what stands there in one "
+     "step: OUT may be BASE. A folder with files that neither version has is not replaced. The "
+     "patch tells its own format.",
      WORDS({"BASE", OX_WORD_ONE, "The file or folder that the patch was made for"},
            {"PATCH", OX_WORD_ONE, "The patch; - is standard input"}),
-     OPTIONS({"output", 'o', "PATH", NULL, "What to write (required)"}, FORCE),
-     "oxide delta apply model-v1.onnx v1-v2.oxdl -o model-v2.onnx", OX_TAKES_JSON,
-     OX_EXITS_FILES | OX_EXIT_BIT(OX_EXIT_CONFLICT), ox_run_delta_apply},
+     OPTIONS(
+         {"output", 'o', "PATH", NULL, "What to write (required); - is standard output (a file's)"},
+         FORCE),
+     "oxide delta apply model-v1.onnx v1-v2.oxdl -o model-v2.onnx\n"
+     "oxide delta apply current/ v1-v2.oxdl -o current/ --force",
+     OX_TAKES_JSON, OX_EXITS_FILES | OX_EXIT_BIT(OX_EXIT_CONFLICT), ox_run_delta_apply},
     {"delta info", "Show what is in a patch, and where its bytes go",
-     "With TARGET a table tells, for each tensor, its size, its bytes of the patch and how they are "
+     "With TARGET a table tells, for each tensor, its size, its bytes of the patch and how they "
+     "are "
      "predicted, the costliest first; without it, the same for each way of prediction. Where a "
      "frame of the patch rebuilds several tensors, its bytes are shared out: with BASE, too, by "
      "what changed in each, else by their sizes.",

@@ -68,6 +68,77 @@ same "the file after a failure" precious "$(cat kept)"
 exits 0 "" oxide delta apply v1.onnx good.oxdl -o kept --force
 cmp -s kept v2-head.onnx || fail "--force did not replace"
 
+step "-o is looked at before the work, and nothing is lost"
+mkdir one two && cp v1.onnx one/model.onnx && cp v2-head.onnx two/model.onnx
+echo 1 > one/old.txt && mkdir two/sub && echo 2 > two/sub/new.txt
+expect "create of folders" oxide delta create one two -o folders.oxdl > /dev/null
+# keeps STATUS PATTERN OUT PATCH: refused before BASE, which does not exist, is even looked for
+keeps() {
+    find . ! -name 'last.*' ! -name before.list | sort > before.list
+    exits "$1" "$2" oxide delta apply nowhere "$4" -o "$3" --force
+    find . ! -name 'last.*' ! -name before.list | sort | cmp -s - before.list || fail "-o $3 changed something"
+}
+for patch in good.oxdl folders.oxdl; do
+    for out in . .. one/. one/.. ./ / one/../..; do keeps 2 "give a name" $out $patch; done
+    keeps 2 "empty" '' $patch
+    keeps 2 "device" /dev/null $patch
+    keeps 3 "no-such" no-such/out $patch
+    keeps 2 "not a folder" kept/out $patch
+    keeps 2 "the patch itself" $patch $patch
+done
+mkfifo fifo && keeps 2 "pipe" fifo good.oxdl
+ln -s fifo to-fifo && keeps 2 "pipe" to-fifo good.oxdl
+rm fifo to-fifo
+keeps 2 "one is a folder, and the patch rebuilds one file" one good.oxdl
+keeps 2 "good.oxdl rebuilds one file" fresh/ good.oxdl
+keeps 2 "standard output" - folders.oxdl
+exits 4 "if the patch rebuilds a folder" oxide delta apply one folders.oxdl -o two
+
+step "a folder in place: whole, or refused where it holds what neither version has"
+cp -r one current
+for stray in .git/HEAD notes.txt sub/notes old.txt.bak; do
+    mkdir -p "current/$(dirname $stray)" && echo mine > current/$stray
+    keeps 4 "current holds $stray" current folders.oxdl
+    rm -r "current/${stray%%/*}"
+done
+exits 0 "" oxide delta apply current folders.oxdl -o current/ --force
+diff -r current two || fail "in place: not the same files"
+exits 0 "" oxide delta apply one folders.oxdl -o current --force
+diff -r current two || fail "again: not the same files"
+exits 0 "" oxide delta apply one folders.oxdl -o kept --force
+diff -r kept two || fail "over a file: not the same files"
+same "what is left beside them" "" "$(find . -name '*.tmp*')"
+rm -r kept current
+if [ "$(id -u)" -eq 0 ] && cp -r one current && mkdir current/busy &&
+    mount -t tmpfs -o size=64k tmpfs current/busy 2> /dev/null; then
+    tear_down() { umount "$work"/current*/busy 2> /dev/null; }
+    exits 0 "remove it by hand" oxide delta apply one folders.oxdl -o current --force
+    holds "what is left" "$(cat last.err)" "$(echo current.*.tmp)/busy"
+    diff -r current two || fail "where the old one stays: not the same files"
+    tear_down
+    rm -r current current.*.tmp
+else
+    skip "an old folder that cannot be removed: a mount in it needs root"
+fi
+
+step "a file on standard output"
+oxide delta apply v1.onnx good.oxdl -o - 2> told.txt > piped || fail "-o -"
+cmp -s piped v2-head.onnx || fail "-o -: not the same bytes"
+holds "what is told" "$(cat told.txt)" "$(digest v2-head.onnx)"
+oxide delta apply v1.onnx good.oxdl -o - --json 2> told.txt > piped || fail "-o - --json"
+same "as JSON" "- $(digest v2-head.onnx)" "$(field '"\(.output) \(.target.sha256)"' < told.txt)"
+exits 6 "" oxide delta apply v1.onnx refused.oxdl -o -
+same "bytes of a damaged patch" 0 "$(size last.out)"
+[ ! -e ./- ] || fail "a file is called -"
+mkdir tmp && TMPDIR=$work/tmp oxide delta apply v1.onnx good.oxdl -o - > piped 2> /dev/null
+same "what is left in TMPDIR" "" "$(ls tmp)"
+TMPDIR=no-such exits 3 "no-such/oxide-apply" oxide delta apply v1.onnx good.oxdl -o -
+
+step "a name that no artifact can have is told"
+mkdir odd && echo x > "$(printf 'odd/a\nb')"
+exits 2 'folder odd: path "a?x0ab"' oxide delta create odd one -o odd.oxdl
+rm -r odd one two folders.oxdl
+
 step "a patch that cannot be written"
 exits 3 "no-such" oxide delta create v1.onnx v2-head.onnx -o no-such/p.oxdl
 exits 2 "folder" oxide delta create v1.onnx v2-head.onnx -o .

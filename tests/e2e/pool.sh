@@ -98,3 +98,8 @@ echo precious > kept
 exits 4 "--force" oxide delta apply onnx-v1 good.pool -o kept
 exits 6 "" oxide delta apply onnx-v1 digest.pool -o kept --force
 same "the file after a failure" precious "$(cat kept)"
+exits 0 "" oxide delta apply onnx-v1 good.pool -o kept --force
+cmp -s kept onnx-v2-head || fail "--force did not replace"
+exits 2 "one file" oxide delta apply onnx-v1 good.pool -o folder --force
+exits 2 "one file" oxide delta apply onnx-v1 good.pool -o fresh/
+oxide delta apply onnx-v1 good.pool -o - 2> /dev/null | cmp -s - onnx-v2-head || fail "to a pipe"
