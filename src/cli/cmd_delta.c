@@ -168,7 +168,7 @@ static enum ox_code create_oxdl(const struct ox_cli *cli, const struct ox_delta_
 
 static enum ox_code create(struct ox_cli *cli, const struct ox_artifact_files *base,
                            const struct ox_artifact_files *target, struct ox_delta_options *options,
-                           const char *format, const char *path, struct ox_err *err)
+                           const char *format, const char *path, bool force, struct ox_err *err)
 {
     const struct ox_explanation *explanation = NULL;
     struct ox_explain *explain = NULL;
@@ -190,7 +190,7 @@ static enum ox_code create(struct ox_cli *cli, const struct ox_artifact_files *b
                                  &file.output, &stats, &explain, &explanation, err);
         if (code == OX_OK && (code = ox_artifact_check_unchanged(base, err)) == OX_OK &&
             (code = ox_artifact_check_unchanged(target, err)) == OX_OK) {
-            code = ox_output_commit(&file, err);
+            code = ox_output_commit(&file, force, err);
         }
         ox_bar_end(&bar, code == OX_OK);
         options->progress = NULL;
@@ -209,6 +209,9 @@ enum ox_code ox_run_delta_create(struct ox_cli *cli, const struct ox_args *args,
 {
     const char *path = ox_args_value(args, "output", NULL);
     const char *format = ox_args_value(args, "format", "oxdl");
+    const char *base_path = ox_args_word(args, 0);
+    const char *target_path = ox_args_word(args, 1);
+    bool force = ox_args_has(args, "force");
     struct ox_delta_options options = {0};
     struct ox_artifact_files *base = NULL;
     struct ox_artifact_files *target = NULL;
@@ -219,7 +222,7 @@ enum ox_code ox_run_delta_create(struct ox_cli *cli, const struct ox_args *args,
     if (path == NULL) {
         return ox_err_set(err, OX_EINVAL, "where shall the patch go? -o FILE, or -o - for a pipe");
     }
-    if (strcmp(path, "-") == 0 && cli->out_is_terminal) {
+    if (ox_place_is_stdout(path) && cli->out_is_terminal) {
         return ox_err_set(err, OX_EINVAL,
                           "a patch is no text for a terminal: send it to a pipe, or use -o FILE");
     }
@@ -240,17 +243,20 @@ enum ox_code ox_run_delta_create(struct ox_cli *cli, const struct ox_args *args,
         code = ox_args_size(args, "memory", OX_DELTA_MEMORY_MIN, OX_DELTA_MEMORY_MAX,
                             &options.memory_bytes, err);
     }
+    if (code == OX_OK) {
+        code = ox_place_check_patch(path, force, base_path, target_path, err);
+    }
     if (code == OX_OK && strcmp(format, "pool") == 0) {
-        return ox_cli_pool_create(cli, ox_args_word(args, 0), ox_args_word(args, 1), path, err);
+        return ox_cli_pool_create(cli, base_path, target_path, path, force, err);
     }
     if (code == OX_OK) {
-        code = ox_cli_open_hashed(cli, "hashing base", ox_args_word(args, 0), &base, err);
+        code = ox_cli_open_hashed(cli, "hashing base", base_path, &base, err);
     }
     if (code == OX_OK) {
-        code = ox_cli_open_hashed(cli, "hashing target", ox_args_word(args, 1), &target, err);
+        code = ox_cli_open_hashed(cli, "hashing target", target_path, &target, err);
     }
     if (code == OX_OK) {
-        code = create(cli, base, target, &options, format, path, err);
+        code = create(cli, base, target, &options, format, path, force, err);
     }
     ox_artifact_close(target);
     ox_artifact_close(base);

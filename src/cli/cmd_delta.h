@@ -35,7 +35,7 @@ OX_MUST_USE enum ox_code ox_cli_deliver(const struct ox_cli *cli, const struct o
 /** `out_path` "-" is standard output. */
 OX_MUST_USE enum ox_code ox_cli_pool_create(struct ox_cli *cli, const char *base_path,
                                             const char *target_path, const char *out_path,
-                                            struct ox_err *err);
+                                            bool force, struct ox_err *err);
 OX_MUST_USE enum ox_code ox_cli_pool_apply(struct ox_cli *cli, const char *base_path,
                                            const char *patch_path, const struct ox_source *patch,
                                            const struct ox_place *place, struct ox_err *err);

@@ -123,7 +123,7 @@ static enum ox_code print_created(struct ox_cli *cli, const struct ox_pool1_stat
 }
 
 enum ox_code ox_cli_pool_create(struct ox_cli *cli, const char *base_path, const char *target_path,
-                                const char *out_path, struct ox_err *err)
+                                const char *out_path, bool force, struct ox_err *err)
 {
     static const char advice[] = "name one file in it, or use --format oxdl";
     const struct ox_clock *clock = ox_clock_system();
@@ -145,7 +145,7 @@ enum ox_code ox_cli_pool_create(struct ox_cli *cli, const char *base_path, const
     options.progress = &bar.progress;
     code = ox_pool1_create(&base.source, &target.source, &options, &out.output, &stats, err);
     if (code == OX_OK) {
-        code = ox_output_commit(&out, err);
+        code = ox_output_commit(&out, force, err);
     }
     ox_bar_end(&bar, code == OX_OK);
     if (code == OX_OK) {

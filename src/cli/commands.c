@@ -196,6 +196,7 @@ const struct ox_command ox_commands[] = {
            {"TARGET", OX_WORD_ONE, "What they shall get"}),
      OPTIONS(
          {"output", 'o', "FILE", NULL, "Where to write the patch (required); - is standard output"},
+         FORCE,
          {"engine", 0, "auto|tensor|binary", "auto",
           "How: by tensors, by bytes alone, or whichever is smaller"},
          {"format", 0, "oxdl|oxdl1|pool", "oxdl",
@@ -208,7 +209,7 @@ const struct ox_command ox_commands[] = {
           "Threads to use, as many as --memory allows"}),
      "oxide delta create model-v1.onnx model-v2.onnx -o v1-v2.oxdl\n"
      "oxide delta create v1/ v2/ -o - | ssh device 'cat > v1-v2.oxdl'",
-     OX_TAKES_JSON, OX_EXITS_FILES, ox_run_delta_create},
+     OX_TAKES_JSON, OX_EXITS_FILES | OX_EXIT_BIT(OX_EXIT_CONFLICT), ox_run_delta_create},
     {"delta apply", "Rebuild a version from its base and a patch",
      "Every byte is verified before OUT appears, be it on standard output, whose file is rebuilt "
      "in TMPDIR first. Needs the very base that the patch was made for. Where the target is a "

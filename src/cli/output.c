@@ -66,7 +66,7 @@ enum ox_code ox_output_open(struct ox_output_file *out, const char *path, struct
     return OX_OK;
 }
 
-enum ox_code ox_output_commit(struct ox_output_file *file, struct ox_err *err)
+enum ox_code ox_output_commit(struct ox_output_file *file, bool force, struct ox_err *err)
 {
     int fd = file->io.fd;
 
@@ -79,6 +79,10 @@ enum ox_code ox_output_commit(struct ox_output_file *file, struct ox_err *err)
     file->io.fd = -1;
     if (close(fd) != 0) {
         return ox_err_sys(err, errno, "closing %s", file->path);
+    }
+    if (!force && ox_path_exists(file->path)) {
+        return ox_err_set(err, OX_ECONFLICT, "%s has appeared meanwhile: --force replaces it",
+                          file->path);
     }
     if (rename(file->temp, file->path) != 0) {
         return ox_err_sys(err, errno, "renaming a new %s into place", file->path);

@@ -19,8 +19,10 @@ struct ox_output_file {
 /** `path` "-" is the descriptor 1. Clear *out in every case. Errors: OX_EPERM, OX_ENOTFOUND, ... */
 OX_MUST_USE enum ox_code ox_output_open(struct ox_output_file *out, const char *path,
                                         struct ox_err *err);
-/** Make it durable and give it its name. */
-OX_MUST_USE enum ox_code ox_output_commit(struct ox_output_file *file, struct ox_err *err);
+/** Make it durable and give it its name. Errors: OX_ECONFLICT if, without `force`, something stands
+ *  there; the system's. */
+OX_MUST_USE enum ox_code ox_output_commit(struct ox_output_file *file, bool force,
+                                          struct ox_err *err);
 /** Close, and remove what was not committed. */
 void ox_output_clear(struct ox_output_file *file);
 

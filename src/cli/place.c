@@ -116,6 +116,49 @@ bool ox_place_is_inside(const char *path, const char *dir)
     return inside;
 }
 
+/* --- a patch --- */
+
+enum ox_code ox_place_check_file(const char *path, bool force, struct ox_err *err)
+{
+    struct stat st;
+    bool leads = stat(path, &st) == 0;
+
+    if (path[strlen(path) - 1] == '/' || (leads && S_ISDIR(st.st_mode))) {
+        return ox_err_set(err, OX_EINVAL, "-o %s names a folder: name a file in it", path);
+    }
+    if (leads && !S_ISREG(st.st_mode)) {
+        return OX_OK;
+    }
+    if (ox_path_exists(path) && !force) {
+        return ox_err_set(err, OX_ECONFLICT, "%s exists: --force replaces it", path);
+    }
+    return ox_place_check_parent(path, err);
+}
+
+enum ox_code ox_place_check_patch(const char *path, bool force, const char *base,
+                                  const char *target, struct ox_err *err)
+{
+    const char *const sides[] = {base, target};
+    enum ox_code code;
+
+    if (ox_place_is_stdout(path)) {
+        return OX_OK;
+    }
+    code = ox_place_check_name(path, err);
+    for (size_t i = 0; i < 2 && code == OX_OK; i++) {
+        if (ox_place_is_same(path, sides[i])) {
+            code = ox_err_set(err, OX_EINVAL, "-o %s is %s itself: give another name", path,
+                              i == 0 ? "BASE" : "TARGET");
+        } else if (ox_place_is_inside(path, sides[i])) {
+            code = ox_err_set(err, OX_EINVAL,
+                              "-o %s lies in the folder %s, which it would change: write the patch "
+                              "elsewhere",
+                              path, sides[i]);
+        }
+    }
+    return code == OX_OK ? ox_place_check_file(path, force, err) : code;
+}
+
 /* --- what stands there --- */
 
 static bool is_known(const struct ox_place *place, const char *relative)

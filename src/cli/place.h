@@ -28,6 +28,15 @@ bool ox_place_is_same(const char *a, const char *b);
 /** Would `path` be made inside the folder `dir`? False where `dir` is none. */
 bool ox_place_is_inside(const char *path, const char *dir);
 
+/** May a file be written at `path`? To a device or a pipe always; a file that stands there is
+ *  replaced with `force` alone. Errors: OX_EINVAL for a folder, OX_ECONFLICT. */
+OX_MUST_USE enum ox_code ox_place_check_file(const char *path, bool force, struct ox_err *err);
+
+/** May the patch from `base` to `target` be written at `path`? Not over either of them, nor into
+ *  one. Errors: those of the checks above, OX_EINVAL. */
+OX_MUST_USE enum ox_code ox_place_check_patch(const char *path, bool force, const char *base,
+                                              const char *target, struct ox_err *err);
+
 /** Where a rebuilt version goes. All is lent. */
 struct ox_place {
     const char *path; /* without slashes at its end */

@@ -141,7 +141,28 @@ rm -r odd one two folders.oxdl
 
 step "a patch that cannot be written"
 exits 3 "no-such" oxide delta create v1.onnx v2-head.onnx -o no-such/p.oxdl
-exits 2 "folder" oxide delta create v1.onnx v2-head.onnx -o .
+for out in . .. ./ /; do exits 2 "give a name" oxide delta create nowhere v2-head.onnx -o $out; done
+exits 2 "empty" oxide delta create nowhere v2-head.onnx -o ''
+exits 2 "names a folder" oxide delta create nowhere v2-head.onnx -o p.oxdl/
+mkdir one && cp v1.onnx one/model.onnx && ln v1.onnx linked && ln -s one to-one
+exits 2 "names a folder" oxide delta create v1.onnx v2-head.onnx -o one --force
+for format in oxdl oxdl1 pool; do
+    options=(--force --format $format)
+    exits 2 "v1.onnx is BASE" oxide delta create v1.onnx v2-head.onnx -o v1.onnx "${options[@]}"
+    exits 2 "linked is BASE" oxide delta create v1.onnx v2-head.onnx -o linked "${options[@]}"
+    exits 2 "is TARGET" oxide delta create v1.onnx v2-head.onnx -o ./v2-head.onnx "${options[@]}"
+    exits 2 "in the folder one" oxide delta create one v1.onnx -o one/p.oxdl "${options[@]}"
+    exits 2 "in the folder one" oxide delta create v1.onnx one -o to-one/p.oxdl "${options[@]}"
+    echo precious > kept
+    exits 4 "kept exists: --force" oxide delta create v1.onnx nowhere -o kept --format $format
+    same "the file" precious "$(cat kept)"
+    exits 0 "" oxide delta create v1.onnx v2-head.onnx -o kept "${options[@]}"
+    exits 0 "" oxide delta apply v1.onnx kept -o rebuilt --force
+    cmp -s rebuilt v2-head.onnx || fail "$format: --force wrote another patch"
+done
+cmp -s v1.onnx one/model.onnx || fail "the base has changed"
+same "what is in the folder" model.onnx "$(ls one)"
+rm -r one linked to-one kept rebuilt
 expect "to /dev/null" oxide delta create v1.onnx v2-head.onnx -o /dev/null > /dev/null
 [ -c /dev/null ] || fail "/dev/null was replaced"
 

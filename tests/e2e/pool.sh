@@ -3,7 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 
 round_trip() { # BASE TARGET
-    oxide delta create "$1" "$2" -o p.pool --format pool > /dev/null || fail "create $1 $2"
+    oxide delta create "$1" "$2" -o p.pool --force --format pool > /dev/null || fail "create $1 $2"
     oxide delta apply "$1" p.pool -o rebuilt --force > /dev/null || fail "apply $1 $2"
     cmp -s rebuilt "$2" || fail "$1 to $2: not the same bytes"
 }
@@ -39,7 +39,7 @@ round_trip noise longer
 same "one byte in front: header, literal, copy" $((54 + 9 + 1 + 17)) "$(size p.pool)"
 
 step "what create and info tell"
-oxide delta create noise longer -o p.pool --format pool --json > create.json || fail "create --json"
+oxide delta create noise longer -o p.pool --force --format pool --json > create.json || fail "create --json"
 same "create" "p.pool pool $(size p.pool) 1 9000000 1 1 9000000 9000001" "$(field \
     '"\(.patch) \(.format) \(.patch_bytes) \(.copies) \(.copy_bytes) \(.literals) \(.literal_bytes) \(.base.size_bytes) \(.target.size_bytes)"' < create.json)"
 oxide delta info p.pool --json > info.json || fail "info --json"

@@ -9,7 +9,7 @@ fi
 python3 "$root/tests/golden/zip/make.py" pair . || die "make.py"
 
 round_trip() { # FORMAT
-    oxide delta create base."$1" target."$1" -o p.oxdl --json > created.json 2> /dev/null ||
+    oxide delta create base."$1" target."$1" -o p.oxdl --force --json > created.json 2> /dev/null ||
         fail "create $1"
     oxide delta apply base."$1" p.oxdl -o rebuilt --force > /dev/null 2>&1 || fail "apply $1"
     cmp -s rebuilt target."$1" || fail "$1: not the same bytes"
@@ -36,13 +36,13 @@ same "npy" npy "$(oxide info --json base.npy | field '.files[0].format')"
     fail "npy: a patch of $(size p.oxdl) bytes for $(size target.npy)"
 
 step "from one format to another"
-oxide delta create base.safetensors target.pt -o p.oxdl > /dev/null 2>&1 || fail "create"
+oxide delta create base.safetensors target.pt -o p.oxdl --force > /dev/null 2>&1 || fail "create"
 [ "$(size p.oxdl)" -le $((wanted + wanted / 100 + 4096)) ] ||
     fail "from safetensors to pt: a patch of $(size p.oxdl) bytes, $wanted within safetensors"
 
 step "an archive that is damaged is bytes"
 head -c 100000 base.pt > cut.pt
 exits 6 "damaged" oxide info cut.pt
-oxide delta create cut.pt target.pt -o p.oxdl > /dev/null 2>&1 || fail "create from cut.pt"
+oxide delta create cut.pt target.pt -o p.oxdl --force > /dev/null 2>&1 || fail "create from cut.pt"
 oxide delta apply cut.pt p.oxdl -o rebuilt --force > /dev/null 2>&1 || fail "apply to cut.pt"
 cmp -s rebuilt target.pt || fail "cut.pt: not the same bytes"

@@ -44,6 +44,10 @@ has_effort=false
 has_pool=false
 ! has_option '--format .*pool' || has_pool=true
 
+# A patch is made several times under one name; an older oxide replaces it unasked.
+over=()
+! has_option '--force' || over=(--force)
+
 # Patches at the default effort and at 9; where oxide knows no --effort, both are the default.
 effort9=()
 ! $has_effort || effort9=(--effort 9)
@@ -55,7 +59,7 @@ seen_create() { if (($2 > create_peak)); then create_peak=$2 create_peak_of=$1; 
 seen_apply() { if (($2 > apply_peak)); then apply_peak=$2 apply_peak_of=$1; fi; }
 
 # oxide_create BASE TARGET PATCH [OPTION...]: on one core.
-oxide_create() { fastest "$oxide" delta create "$1" "$2" -o "$3" --threads 1 "${@:4}"; }
+oxide_create() { fastest "$oxide" delta create "$1" "$2" -o "$3" "${over[@]}" --threads 1 "${@:4}"; }
 # oxide_apply NAME BASE PATCH TARGET: compares, and remembers the peak.
 oxide_apply() {
     rm -f "$work/rebuilt"

@@ -12,7 +12,7 @@ large_pair() {
     local name="$1 GiB $2 $3 $4" base=$disk/base target=$disk/target bytes create_s create_k pipe_k
     local options=(--threads 4) # the most that oxide takes unless told
     [ "$4" != pool ] || options+=(--format pool)
-    run "$oxide" delta create "$base" "$target" -o "$disk/patch" "${options[@]}"
+    run "$oxide" delta create "$base" "$target" -o "$disk/patch" "${over[@]}" "${options[@]}"
     create_s=$took create_k=$peak
     bytes=$(size "$disk/patch")
     /usr/bin/time -q -o "$work/time" -f '%M' "$oxide" delta create "$base" "$target" -o - \

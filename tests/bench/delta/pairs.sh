@@ -36,7 +36,7 @@ same_bytes() {
     local threads
     for threads in "--threads 8" ""; do
         # shellcheck disable=SC2086 # two words, or none
-        run "$oxide" delta create "$2" "$3" -o "$work/patch.threads" $threads "${@:5}"
+        run "$oxide" delta create "$2" "$3" -o "$work/patch.threads" "${over[@]}" $threads "${@:5}"
         if ! cmp -s "$4" "$work/patch.threads"; then
             note "$1: ${threads:-the default threads} ${*:5}: other bytes than one thread"
             other_bytes=$((other_bytes + 1))

@@ -31,12 +31,12 @@ synthetic_pair() {
     oxide_create "$base" "$target" "$work/patch"
     create_s=$took create_k=$peak
     bytes=$(size "$work/patch")
-    run "$oxide" delta create "$base" "$target" -o "$work/patch.threads" --threads 8
+    run "$oxide" delta create "$base" "$target" -o "$work/patch.threads" "${over[@]}" --threads 8
     if ! cmp -s "$work/patch" "$work/patch.threads"; then
         note "$name: 8 threads give other bytes than one"
         other_bytes=$((other_bytes + 1))
     fi
-    run "$oxide" delta create "$base" "$target" -o "$work/patch.threads"
+    run "$oxide" delta create "$base" "$target" -o "$work/patch.threads" "${over[@]}"
     seen_create "$name" "$peak"
     run "$oxide" delta apply "$base" "$work/patch" -o "$work/rebuilt" --force
     cmp -s "$work/rebuilt" "$target" || die "oxide rebuilt other bytes for $name"

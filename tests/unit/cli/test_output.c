@@ -75,7 +75,7 @@ static void output__appears_only_when_committed(void **state)
     assert_int_equal(ox_output_open(&file, place->path, NULL), OX_OK);
     assert_int_equal(file.output.write(file.output.ctx, "abc", 3, NULL), OX_OK);
     assert_false(ox_path_exists(place->path));
-    assert_int_equal(ox_output_commit(&file, NULL), OX_OK);
+    assert_int_equal(ox_output_commit(&file, false, NULL), OX_OK);
     ox_output_clear(&file);
     assert_holds(place->path, "abc");
     assert_int_equal(entries(place->dir), 1);
@@ -102,9 +102,23 @@ static void output__keeps_the_old_file_until_committed(void **state)
     assert_int_equal(ox_output_open(&file, place->path, NULL), OX_OK);
     assert_int_equal(file.output.write(file.output.ctx, "new!", 4, NULL), OX_OK);
     assert_holds(place->path, "old");
-    assert_int_equal(ox_output_commit(&file, NULL), OX_OK);
+    assert_int_equal(ox_output_commit(&file, true, NULL), OX_OK);
     ox_output_clear(&file);
     assert_holds(place->path, "new!");
+}
+
+static void output__keeps_what_appeared_meanwhile(void **state)
+{
+    const struct place *place = *state;
+    struct ox_output_file file;
+
+    assert_int_equal(ox_output_open(&file, place->path, NULL), OX_OK);
+    assert_int_equal(file.output.write(file.output.ctx, "new!", 4, NULL), OX_OK);
+    assert_int_equal(ox_file_replace(place->path, "theirs", 6, 0644, NULL), OX_OK);
+    assert_int_equal(ox_output_commit(&file, false, NULL), OX_ECONFLICT);
+    ox_output_clear(&file);
+    assert_holds(place->path, "theirs");
+    assert_int_equal(entries(place->dir), 1);
 }
 
 static void output__writes_to_devices_directly(void **state)
@@ -115,7 +129,7 @@ static void output__writes_to_devices_directly(void **state)
     (void)state;
     assert_int_equal(ox_output_open(&file, "/dev/null", NULL), OX_OK);
     assert_int_equal(file.output.write(file.output.ctx, "abc", 3, NULL), OX_OK);
-    assert_int_equal(ox_output_commit(&file, NULL), OX_OK);
+    assert_int_equal(ox_output_commit(&file, false, NULL), OX_OK);
     ox_output_clear(&file);
     assert_int_equal(stat("/dev/null", &st), 0);
     assert_true(S_ISCHR(st.st_mode));
@@ -163,6 +177,7 @@ int main(void)
         TEST(output__appears_only_when_committed),
         TEST(output__leaves_nothing_when_cleared),
         TEST(output__keeps_the_old_file_until_committed),
+        TEST(output__keeps_what_appeared_meanwhile),
         TEST(output__writes_to_devices_directly),
         TEST(output__refuses_folders),
         TEST(output__names_what_cannot_be_made),
