@@ -128,6 +128,20 @@ static enum ox_code create_oxdl1(const struct ox_delta_side *base,
     return code;
 }
 
+/* Its header has no room for the name of a file, nor for the mode. */
+static enum ox_code check_oxdl1(const char *target_path, struct ox_err *err)
+{
+    struct stat st;
+
+    if (stat(target_path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        return ox_err_set(err, OX_EUNSUPPORTED,
+                          "a patch of the first generation rebuilds one file, and %s is a folder: "
+                          "name one file in it, or use --format oxdl",
+                          target_path);
+    }
+    return OX_OK;
+}
+
 /* What is written is explained as it goes by. */
 struct explained_output {
     const struct ox_output *to;
@@ -182,6 +196,7 @@ static enum ox_code create(struct ox_cli *cli, const struct ox_artifact_files *b
     if (code == OX_OK) {
         ox_bar_start(&bar, "delta", cli->notes, cli->notes_is_terminal, clock);
         options->stop = cli->stop;
+        options->target_is = ox_artifact_is_dir(target) ? OX_TARGET_FOLDER : OX_TARGET_FILE;
         options->progress = &bar.progress;
         code = strcmp(format, "oxdl1") == 0
                    ? create_oxdl1(ox_artifact_side(base), ox_artifact_side(target), &file.output,
@@ -246,6 +261,9 @@ enum ox_code ox_run_delta_create(struct ox_cli *cli, const struct ox_args *args,
     if (code == OX_OK) {
         code = ox_place_check_patch(path, force, base_path, target_path, err);
     }
+    if (code == OX_OK && strcmp(format, "oxdl1") == 0) {
+        code = check_oxdl1(target_path, err);
+    }
     if (code == OX_OK && strcmp(format, "pool") == 0) {
         return ox_cli_pool_create(cli, base_path, target_path, path, force, err);
     }
@@ -265,12 +283,6 @@ enum ox_code ox_run_delta_create(struct ox_cli *cli, const struct ox_args *args,
 
 /* --- apply --- */
 
-/* Is the target a folder? A header without a table of files has one nameless file. */
-static bool target_is_folder(const struct ox_oxdl_header *header)
-{
-    return header->target.files.count > 1;
-}
-
 static enum ox_code rebuild(struct ox_cli *cli, const struct ox_delta_side *base,
                             const struct ox_oxdl_header *header, const struct ox_source *patch,
                             const char *temp, struct ox_err *err)
@@ -279,7 +291,7 @@ static enum ox_code rebuild(struct ox_cli *cli, const struct ox_delta_side *base
     struct ox_sink sink;
     struct ox_apply_spec spec = {.base = base, .sink = &sink, .stop = cli->stop};
     struct ox_bar bar;
-    enum ox_code code = target_is_folder(header)
+    enum ox_code code = ox_oxdl_target_is_folder(header)
                             ? ox_target_create(&files, temp, &header->target.files, err)
                             : ox_target_create_file(&files, temp, header->target.size_bytes, err);
 
@@ -389,13 +401,13 @@ static enum ox_code check_target(const struct ox_oxdl_header *header, struct ox_
 {
     bool to_stdout = ox_place_is_stdout(place->path);
 
-    if (!target_is_folder(header) && named_folder) {
+    if (!ox_oxdl_target_is_folder(header) && named_folder) {
         return ox_err_set(err, OX_EINVAL,
                           "-o %s/ names a folder, and %s rebuilds one file: name a file, such as "
                           "%s/NAME",
                           place->path, patch_path, place->path);
     }
-    if (!target_is_folder(header)) {
+    if (!ox_oxdl_target_is_folder(header)) {
         return to_stdout ? OX_OK : ox_place_check(place, err);
     }
     if (to_stdout) {

@@ -306,13 +306,22 @@ static void copy_side(struct ox_oxdl_side *out, const struct ox_delta_side *side
 static enum ox_code put_header(struct pipeline *self, const struct ox_delta_side *base,
                                const struct ox_delta_side *target, uint64_t ops, struct ox_err *err)
 {
-    bool tables = base->manifest->count > 1 || target->manifest->count > 1;
+    enum ox_delta_target kind = self->options->target_is;
+    bool tables =
+        base->manifest->count > 1 || target->manifest->count > 1 || kind == OX_TARGET_FOLDER;
     struct ox_oxdl_header header = {.version = OX_OXDL_VERSION, .ops = ops};
+    char lone_path[] = OX_OXDL_LONE_PATH;
+    struct ox_manifest_file lone;
     struct ox_buf bytes = OX_BUF_INIT;
     enum ox_code code;
 
     copy_side(&header.base, base, tables);
     copy_side(&header.target, target, tables);
+    if (tables && kind == OX_TARGET_FILE && target->manifest->count == 1) {
+        lone = target->manifest->files[0];
+        lone.path = lone_path;
+        header.target.files = (struct ox_manifest){&lone, 1};
+    }
     code = ox_oxdl_put_header(&bytes, &header, err);
     if (code == OX_OK) {
         self->stats.patch_bytes[OX_OXDL_END] += bytes.len_bytes;

@@ -28,6 +28,14 @@ void ox_oxdl_header_clear(struct ox_oxdl_header *header)
     memset(header, 0, sizeof(*header));
 }
 
+bool ox_oxdl_target_is_folder(const struct ox_oxdl_header *header)
+{
+    const struct ox_manifest *files = &header->target.files;
+
+    return files->count > 1 ||
+           (files->count == 1 && strcmp(files->files[0].path, OX_OXDL_LONE_PATH) != 0);
+}
+
 /* --- writing --- */
 
 static enum ox_code put_files(struct ox_buf *out, const struct ox_manifest *files,

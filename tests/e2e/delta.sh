@@ -52,6 +52,34 @@ round_trip a b
 round_trip b a
 rm -r rebuilt # a file does not take the place of a folder
 
+step "a folder of one file stays a folder, with name and mode; a file stays a file"
+mkdir e f && cp onnx-v1 e/run.bin && cp onnx-v2-head f/run.sh && chmod +x f/run.sh
+for base in onnx-v1 e a; do
+    round_trip $base f
+    rm -r rebuilt
+    round_trip $base f --engine binary
+    [ -x rebuilt/run.sh ] || fail "$base to f: no longer executable"
+    rm -r rebuilt
+    round_trip $base onnx-v2-head
+    [ -f rebuilt ] || fail "$base to a file: no file"
+    oxide delta apply $base p.oxdl -o - 2> /dev/null | cmp -s - onnx-v2-head || fail "$base: -o -"
+    rm rebuilt
+done
+round_trip f b
+rm -r rebuilt
+oxide delta create onnx-v1 onnx-v2-head -o file.oxdl > /dev/null || fail "create"
+oxide delta create e onnx-v2-head -o other.oxdl > /dev/null || fail "create"
+cmp -s file.oxdl other.oxdl || fail "a file's patch depends on its base being a folder"
+exits 6 "f is a folder" oxide delta create onnx-v1 f -o first.oxdl --format oxdl1
+oxide delta create e f -o p.oxdl --force > /dev/null || fail "create"
+cp -r e current && mkdir current/.git && echo x > current/.git/HEAD
+exits 4 "current holds .git/HEAD" oxide delta apply current p.oxdl -o current --force
+rm -r current/.git
+mv current/run.bin current/model.bin # the digest of one file does not tell its name
+exits 0 "" oxide delta apply current p.oxdl -o current --force
+diff -r current f || fail "in place: not the same files"
+rm -r current
+
 step "bytes of no format, empty files, edits"
 make_model random 300000 noise > /dev/null
 make_model mutate noise noise2 --edits 20 > /dev/null

@@ -22,13 +22,22 @@ OX_MUST_USE enum ox_code ox_delta_engine_parse(const char *word, enum ox_delta_e
 #define OX_DELTA_MEMORY_MIN ((uint64_t)64 << 20) /* what one thread needs with the least tables */
 #define OX_DELTA_MEMORY_MAX ((uint64_t)1 << 40)
 
+/** What a target of one file is to be for who applies the patch by the command line. Devices have
+ *  the names of files from their assignments. */
+enum ox_delta_target {
+    OX_TARGET_ANY,    /* as it comes: named in a table if the base has several files */
+    OX_TARGET_FILE,   /* a file on its own, without a name */
+    OX_TARGET_FOLDER, /* a folder, with the file's name and mode */
+};
+
 struct ox_delta_options {
     enum ox_delta_engine engine;
     unsigned effort;  /* 1 (fast) to 9 (small); 0: OX_DELTA_EFFORT_DEFAULT */
     unsigned threads; /* 0: as many as the machine has, at most 4; the bytes do not depend on it */
     uint64_t memory_bytes; /* that creating may take in all; 0: OX_DELTA_MEMORY_DEFAULT */
     uint64_t ops;          /* OXDL 2 operations that the reader knows; 0: all of this release */
-    struct ox_stop *stop;  /* may be NULL */
+    enum ox_delta_target target_is;     /* matters where the target has one file */
+    struct ox_stop *stop;               /* may be NULL */
     const struct ox_progress *progress; /* bytes of target done; may be NULL */
 };
 

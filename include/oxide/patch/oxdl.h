@@ -64,6 +64,13 @@ struct ox_oxdl_header {
 
 void ox_oxdl_header_clear(struct ox_oxdl_header *header);
 
+/** The path in the table of a target that is a file on its own, where its base needs tables.
+ * Nothing in a folder is called that: hidden files are no part of an artifact. */
+#define OX_OXDL_LONE_PATH ".file"
+
+/** Is the target a folder, be it of one file, as docs/oxdl.md has it under "Header"? */
+bool ox_oxdl_target_is_folder(const struct ox_oxdl_header *header);
+
 /** A run of bytes that a frame reads, in the base or among earlier target bytes. */
 struct ox_oxdl_range {
     bool from_target;

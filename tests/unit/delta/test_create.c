@@ -246,6 +246,68 @@ static void stop__in_the_middle_is_canceled(void **state)
     artifact_free(target);
 }
 
+/* The header of a patch from `base` to `target`. The caller clears it. */
+static struct ox_oxdl_header header_of(const struct artifact *base, const struct artifact *target,
+                                       enum ox_delta_target kind)
+{
+    const struct ox_delta_options options = {.threads = 1, .target_is = kind};
+    struct memory_output patch = {OX_BUF_INIT, 0};
+    struct ox_output output = memory_output(&patch);
+    struct ox_oxdl_header header = {0};
+    struct ox_memory memory;
+    struct ox_source source;
+
+    assert_int_equal(ox_delta_create(&base->side, &target->side, &options, &output, NULL, NULL),
+                     OX_OK);
+    memory = (struct ox_memory){patch.bytes.data, patch.bytes.len_bytes};
+    source = ox_memory_source(&memory);
+    assert_int_equal(ox_oxdl_read_header(&source, &header, NULL), OX_OK);
+    ox_buf_clear(&patch.bytes);
+    return header;
+}
+
+static void tables__tell_a_folder_of_one_file_from_a_file(void **state)
+{
+    struct artifact *lone = artifact_single(noise(1, 1000));
+    struct artifact *other = artifact_single(noise(2, 1000));
+    struct artifact several = {0};
+    static const struct {
+        enum ox_delta_target kind;
+        bool from_several;
+        const char *path; /* NULL: no table */
+        bool is_folder;
+    } rows[] = {
+        {OX_TARGET_ANY, false, NULL, false},
+        {OX_TARGET_FILE, false, NULL, false},
+        {OX_TARGET_FOLDER, false, "LONE", true},
+        {OX_TARGET_ANY, true, "LONE", true},
+        {OX_TARGET_FILE, true, OX_OXDL_LONE_PATH, false},
+        {OX_TARGET_FOLDER, true, "LONE", true},
+    };
+
+    (void)state;
+    artifact_add(&several, "a", noise(3, 10), false);
+    artifact_add(&several, "b", noise(4, 10), false);
+    artifact_finish(&several);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *path = rows[i].path == NULL                ? NULL
+                           : strcmp(rows[i].path, "LONE") == 0 ? lone->manifest.files[0].path
+                                                               : rows[i].path;
+        struct ox_oxdl_header header =
+            header_of(rows[i].from_several ? &several : other, lone, rows[i].kind);
+
+        assert_int_equal(header.target.files.count, path == NULL ? 0 : 1);
+        if (path != NULL) {
+            assert_string_equal(header.target.files.files[0].path, path);
+        }
+        assert_int_equal(ox_oxdl_target_is_folder(&header), rows[i].is_folder);
+        ox_oxdl_header_clear(&header);
+    }
+    artifact_clear(&several);
+    artifact_free(lone);
+    artifact_free(other);
+}
+
 static void engine_words__go_there_and_back(void **state)
 {
     enum ox_delta_engine engine = OX_ENGINE_TENSOR;
@@ -446,6 +508,7 @@ int main(void)
         cmocka_unit_test(full_disk__is_reported_and_leaves_no_thread),
         cmocka_unit_test(failing_reads__are_reported_wherever_they_come),
         cmocka_unit_test(stop__in_the_middle_is_canceled),
+        cmocka_unit_test(tables__tell_a_folder_of_one_file_from_a_file),
         cmocka_unit_test(engine_words__go_there_and_back),
         cmocka_unit_test(header__before_numbers_is_edits),
         cmocka_unit_test(pastes__are_found_in_all_of_a_large_base),
