@@ -113,6 +113,32 @@ enum ox_code ox_file_open_read(const char *path, int *out_fd, uint64_t *size_byt
     return OX_OK;
 }
 
+enum ox_code ox_file_state(int fd, const char *name, struct ox_file_state *out, struct ox_err *err)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) != 0) {
+        return ox_err_sys(err, errno, "looking at %s", name);
+    }
+    *out = (struct ox_file_state){(uint64_t)st.st_size, st.st_mtim};
+    return OX_OK;
+}
+
+enum ox_code ox_file_check_unchanged(int fd, const char *name, const struct ox_file_state *before,
+                                     struct ox_err *err)
+{
+    struct ox_file_state now = {0};
+    enum ox_code code = ox_file_state(fd, name, &now, err);
+
+    if (code == OX_OK &&
+        (now.size_bytes != before->size_bytes || now.written.tv_sec != before->written.tv_sec ||
+         now.written.tv_nsec != before->written.tv_nsec)) {
+        code = ox_err_set(err, OX_EIO, "%s changed while it was read: try again once it is at rest",
+                          name);
+    }
+    return code;
+}
+
 enum ox_code ox_file_read_all(const char *path, size_t max_bytes, struct ox_buf *out,
                               struct ox_err *err)
 {

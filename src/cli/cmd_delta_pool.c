@@ -21,13 +21,11 @@
 struct one_file {
     struct ox_fd_io io;
     struct ox_source source;
+    struct ox_file_state opened; /* as it was then */
 };
 #define ONE_FILE_INIT                                                                              \
     {                                                                                              \
-        {-1, NULL},                                                                                \
-        {                                                                                          \
-            NULL, 0, NULL                                                                          \
-        }                                                                                          \
+        .io.fd = -1                                                                                \
     }
 
 static enum ox_code open_one(struct one_file *file, const char *path, const char *advice,
@@ -46,8 +44,15 @@ static enum ox_code open_one(struct one_file *file, const char *path, const char
     if (code == OX_OK) {
         file->io.name = path;
         file->source = ox_fd_source(&file->io, size_bytes);
+        code = ox_file_state(file->io.fd, path, &file->opened, err);
     }
     return code;
+}
+
+/* The patch itself cannot tell that its base changed: it has no digest of it. */
+static enum ox_code check_unchanged(const struct one_file *file, struct ox_err *err)
+{
+    return ox_file_check_unchanged(file->io.fd, file->io.name, &file->opened, err);
 }
 
 static void close_one(struct one_file *file)
@@ -144,7 +149,8 @@ enum ox_code ox_cli_pool_create(struct ox_cli *cli, const char *base_path, const
     ox_bar_start(&bar, "delta", cli->notes, cli->notes_is_terminal, clock);
     options.progress = &bar.progress;
     code = ox_pool1_create(&base.source, &target.source, &options, &out.output, &stats, err);
-    if (code == OX_OK) {
+    if (code == OX_OK && (code = check_unchanged(&base, err)) == OX_OK &&
+        (code = check_unchanged(&target, err)) == OX_OK) {
         code = ox_output_commit(&out, force, err);
     }
     ox_bar_end(&bar, code == OX_OK);

@@ -22,7 +22,7 @@ struct ox_artifact_files {
     bool is_dir;
     struct ox_fd_io *ios; /* one per file; names are owned */
     struct ox_source *sources;
-    struct timespec *written; /* when each was last, as it was opened */
+    struct ox_file_state *opened; /* each as it was then */
 };
 
 static void close_ios(struct ox_artifact_files *files)
@@ -35,7 +35,7 @@ static void close_ios(struct ox_artifact_files *files)
     }
     free(files->ios);
     free(files->sources);
-    free(files->written);
+    free(files->opened);
 }
 
 void ox_artifact_close(struct ox_artifact_files *files)
@@ -64,21 +64,13 @@ const char *ox_artifact_disk_path(const struct ox_artifact_files *files, size_t 
 
 enum ox_code ox_artifact_check_unchanged(const struct ox_artifact_files *files, struct ox_err *err)
 {
-    for (size_t i = 0; i < files->manifest.count; i++) {
-        struct stat st;
+    enum ox_code code = OX_OK;
 
-        if (fstat(files->ios[i].fd, &st) != 0) {
-            return ox_err_sys(err, errno, "looking at %s", files->ios[i].name);
-        }
-        if (st.st_mtim.tv_sec != files->written[i].tv_sec ||
-            st.st_mtim.tv_nsec != files->written[i].tv_nsec ||
-            (uint64_t)st.st_size != files->manifest.files[i].size_bytes) {
-            return ox_err_set(err, OX_EIO,
-                              "%s changed while it was read: try again once it is at rest",
-                              files->ios[i].name);
-        }
+    for (size_t i = 0; code == OX_OK && i < files->manifest.count; i++) {
+        code =
+            ox_file_check_unchanged(files->ios[i].fd, files->ios[i].name, &files->opened[i], err);
     }
-    return OX_OK;
+    return code;
 }
 
 /* --- listing a folder --- */
@@ -225,8 +217,8 @@ static enum ox_code allocate(struct ox_artifact_files *files, struct ox_err *err
 {
     files->ios = calloc(files->manifest.count, sizeof(*files->ios));
     files->sources = calloc(files->manifest.count, sizeof(*files->sources));
-    files->written = calloc(files->manifest.count, sizeof(*files->written));
-    return files->ios == NULL || files->sources == NULL || files->written == NULL
+    files->opened = calloc(files->manifest.count, sizeof(*files->opened));
+    return files->ios == NULL || files->sources == NULL || files->opened == NULL
                ? ox_err_nomem(err, "a list of files")
                : OX_OK;
 }
@@ -236,7 +228,6 @@ static enum ox_code open_one(struct ox_artifact_files *files, size_t index, char
                              uint64_t *size_bytes, struct ox_err *err)
 {
     int fd = -1;
-    struct stat st;
     enum ox_code code = ox_file_open_read(take_path, &fd, size_bytes, err);
 
     if (code != OX_OK) {
@@ -245,11 +236,7 @@ static enum ox_code open_one(struct ox_artifact_files *files, size_t index, char
     }
     files->ios[index] = (struct ox_fd_io){fd, take_path};
     files->sources[index] = ox_fd_source(&files->ios[index], *size_bytes);
-    if (fstat(fd, &st) != 0) {
-        return ox_err_sys(err, errno, "looking at %s", take_path);
-    }
-    files->written[index] = st.st_mtim;
-    return OX_OK;
+    return ox_file_state(fd, take_path, &files->opened[index], err);
 }
 
 struct part_progress {

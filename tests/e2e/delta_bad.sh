@@ -210,6 +210,10 @@ changes() {
 }
 changes big 1 "big changed while it was read" "$OXIDE_BIN" delta create big big2 -o out
 changes big2 1 "big2 changed while it was read" "$OXIDE_BIN" delta create big big2 -o out
+for file in big big2; do
+    changes $file 1 "$file changed while it was read" \
+        "$OXIDE_BIN" delta create big big2 -o out --format pool
+done
 { cat big; printf x; } > big3
 expect "create" oxide delta create big big3 -o big.oxdl > /dev/null
 changes big 6 "damaged" "$OXIDE_BIN" delta apply big big.oxdl -o out

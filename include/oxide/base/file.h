@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 /** Read or write exactly len_bytes. A file that ends early is OX_EIO. `name` is for messages. */
 OX_MUST_USE enum ox_code ox_pread_full(int fd, uint64_t offset, void *out, size_t len_bytes,
@@ -24,6 +25,24 @@ OX_MUST_USE enum ox_code ox_write_full(int fd, const void *bytes, size_t len_byt
 /** Open for reading with O_CLOEXEC; *size_bytes may be NULL. Refuses what is not a regular file. */
 OX_MUST_USE enum ox_code ox_file_open_read(const char *path, int *out_fd, uint64_t *size_bytes,
                                            struct ox_err *err);
+
+/** What an open file was when it was last looked at. */
+struct ox_file_state {
+    uint64_t size_bytes;
+    struct timespec written; /* by the system's clock */
+};
+
+OX_MUST_USE enum ox_code ox_file_state(int fd, const char *name, struct ox_file_state *out,
+                                       struct ox_err *err);
+
+/**
+ * Was the file not written to since `before`? Who reads a file more than once, or promises what is
+ * in it, asks at the end. What another file was renamed over has not changed.
+ * Errors: OX_EIO, naming the file.
+ */
+OX_MUST_USE enum ox_code ox_file_check_unchanged(int fd, const char *name,
+                                                 const struct ox_file_state *before,
+                                                 struct ox_err *err);
 
 /** Append the whole file to `out`. Errors: OX_ETOOBIG over max_bytes, OX_ENOTFOUND, OX_EIO. */
 OX_MUST_USE enum ox_code ox_file_read_all(const char *path, size_t max_bytes, struct ox_buf *out,

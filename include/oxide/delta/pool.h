@@ -30,7 +30,9 @@ struct ox_pool1_options {
  * alone, the base once for its index where chunks must be looked up. Memory: 2 MiB and the index,
  * 16 bytes for half a MiB of base, at most 16 MiB (thinner then: delta/pool_index.h). The same
  * input gives the same bytes on every machine. stats may be NULL. Errors: OX_EIO if the target
- * changed while it was read; OX_ECANCELED, OX_ENOMEM, the sources' and the output's own.
+ * changed while it was read; OX_ECANCELED, OX_ENOMEM, the sources' and the output's own. Of the
+ * base no digest stands in the patch: who calls makes sure that it did not change meanwhile
+ * (ox_file_check_unchanged); if it did, applying ends with OX_EDIGEST.
  */
 OX_MUST_USE enum ox_code ox_pool1_create(const struct ox_source *base,
                                          const struct ox_source *target,

@@ -181,6 +181,30 @@ static void open_read__tells_the_size_and_closes_on_exec(void **state)
     (void)close(fd);
 }
 
+static void check_unchanged__minds_size_and_time(void **state)
+{
+    const struct timespec early[2] = {{1000000000, 5}, {1000000000, 5}};
+    const struct timespec late[2] = {{1000000000, 6}, {1000000000, 6}};
+    const char *path = in_folder(state, "f");
+    struct ox_file_state before;
+    struct ox_err err = OX_ERR_INIT;
+    int fd = -1;
+
+    assert_int_equal(ox_file_replace(path, "abc", 3, 0600, NULL), OX_OK);
+    assert_int_equal(utimensat(AT_FDCWD, path, early, 0), 0);
+    assert_int_equal(ox_file_open_read(path, &fd, NULL, NULL), OX_OK);
+    assert_int_equal(ox_file_state(fd, path, &before, NULL), OX_OK);
+    assert_int_equal(before.size_bytes, 3);
+    assert_int_equal(ox_file_check_unchanged(fd, path, &before, &err), OX_OK);
+    assert_int_equal(utimensat(AT_FDCWD, path, late, 0), 0);
+    assert_int_equal(ox_file_check_unchanged(fd, path, &before, &err), OX_EIO);
+    assert_non_null(strstr(err.msg, "f changed while it was read"));
+    assert_int_equal(truncate(path, 2), 0);
+    assert_int_equal(utimensat(AT_FDCWD, path, early, 0), 0);
+    assert_int_equal(ox_file_check_unchanged(fd, path, &before, NULL), OX_EIO);
+    (void)close(fd);
+}
+
 static void read_all__appends_and_holds_its_limit(void **state)
 {
     const char *path = in_folder(state, "file");
@@ -347,6 +371,7 @@ int main(void)
         FOLDER_TEST(symlink_replace__switches_and_heals_a_stale_one),
         FOLDER_TEST(open_read__refuses_what_is_no_regular_file),
         FOLDER_TEST(open_read__tells_the_size_and_closes_on_exec),
+        FOLDER_TEST(check_unchanged__minds_size_and_time),
         FOLDER_TEST(read_all__appends_and_holds_its_limit),
         FOLDER_TEST(copy__refuses_an_existing_file),
         FOLDER_TEST(dir_make__makes_those_above_and_takes_existing_ones),
