@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define MIB ((uint64_t)1 << 20)
+
 enum ox_code ox_cli_open_hashed(struct ox_cli *cli, const char *label, const char *path,
                                 struct ox_artifact_files **out, struct ox_err *err)
 {
@@ -114,15 +116,42 @@ static enum ox_code counted_write(void *ctx, const void *bytes, size_t len_bytes
     return self->to->write(self->to->ctx, bytes, len_bytes, err);
 }
 
+/* What create takes for this format cannot be made less. What is too large for the format is not
+ * our business: more memory does not help there. */
+static enum ox_code check_memory_v1(const struct ox_delta_side *base,
+                                    const struct ox_delta_side *target,
+                                    const struct ox_delta_options *options, struct ox_err *err)
+{
+    uint64_t from = ox_manifest_size(base->manifest);
+    uint64_t to = ox_manifest_size(target->manifest);
+    uint64_t needed = ox_delta_v1_memory(from, to);
+    uint64_t allowed = options->memory_bytes == 0 ? OX_DELTA_MEMORY_DEFAULT : options->memory_bytes;
+
+    if (needed <= allowed || from > OX_OXDL1_SIZE_MAX || to > OX_OXDL1_SIZE_MAX) {
+        return OX_OK;
+    }
+    return ox_err_set(err, OX_ETOOBIG,
+                      "--format oxdl1 holds whole files in memory, here up to %llu MiB, and may "
+                      "take %llu MiB: --memory %lluM allows that, --format oxdl needs less",
+                      (unsigned long long)((needed + MIB - 1) / MIB),
+                      (unsigned long long)(allowed / MIB),
+                      (unsigned long long)((needed + MIB - 1) / MIB));
+}
+
 /* A patch of the first generation is one chunk, made by bytes alone. */
 static enum ox_code create_oxdl1(const struct ox_delta_side *base,
-                                 const struct ox_delta_side *target, const struct ox_output *out,
-                                 struct ox_delta_stats *stats, struct ox_err *err)
+                                 const struct ox_delta_side *target,
+                                 const struct ox_delta_options *options,
+                                 const struct ox_output *out, struct ox_delta_stats *stats,
+                                 struct ox_err *err)
 {
     struct counted_output counted = {out, 0};
     struct ox_output output = {&counted, counted_write};
-    enum ox_code code = ox_delta_create_v1(base, target, &output, err);
+    enum ox_code code = check_memory_v1(base, target, options, err);
 
+    if (code == OX_OK) {
+        code = ox_delta_create_v1(base, target, &output, err);
+    }
     *stats = (struct ox_delta_stats){
         .frames = 1, .patch_total_bytes = counted.len_bytes, .engine = OX_ENGINE_BINARY};
     return code;
@@ -199,8 +228,8 @@ static enum ox_code create(struct ox_cli *cli, const struct ox_artifact_files *b
         options->target_is = ox_artifact_is_dir(target) ? OX_TARGET_FOLDER : OX_TARGET_FILE;
         options->progress = &bar.progress;
         code = strcmp(format, "oxdl1") == 0
-                   ? create_oxdl1(ox_artifact_side(base), ox_artifact_side(target), &file.output,
-                                  &stats, err)
+                   ? create_oxdl1(ox_artifact_side(base), ox_artifact_side(target), options,
+                                  &file.output, &stats, err)
                    : create_oxdl(cli, ox_artifact_side(base), ox_artifact_side(target), options,
                                  &file.output, &stats, &explain, &explanation, err);
         if (code == OX_OK && (code = ox_artifact_check_unchanged(base, err)) == OX_OK &&
@@ -218,6 +247,30 @@ static enum ox_code create(struct ox_cli *cli, const struct ox_artifact_files *b
     ox_explain_free(explain);
     ox_output_clear(&file);
     return code;
+}
+
+/* An option that would do nothing is a misunderstanding. */
+static enum ox_code check_options_of_format(const struct ox_args *args, const char *format,
+                                            struct ox_err *err)
+{
+    static const struct {
+        const char *option;
+        const char *formats; /* that heed it */
+    } rows[] = {
+        {"engine", "oxdl"}, {"effort", "oxdl"}, {"threads", "oxdl"}, {"memory", "oxdl or oxdl1"}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        bool heeded = strcmp(format, "oxdl") == 0 ||
+                      (strcmp(format, "oxdl1") == 0 && strstr(rows[i].formats, "oxdl1") != NULL);
+
+        if (!heeded && ox_args_has(args, rows[i].option)) {
+            return ox_err_set(
+                err, OX_EINVAL,
+                "--%s does nothing with --format %s: leave it out, or use --format %s",
+                rows[i].option, format, rows[i].formats);
+        }
+    }
+    return OX_OK;
 }
 
 enum ox_code ox_run_delta_create(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)
@@ -241,11 +294,10 @@ enum ox_code ox_run_delta_create(struct ox_cli *cli, const struct ox_args *args,
         return ox_err_set(err, OX_EINVAL,
                           "a patch is no text for a terminal: send it to a pipe, or use -o FILE");
     }
-    if (strcmp(format, "oxdl") != 0 &&
-        (ox_args_has(args, "engine") || ox_args_has(args, "effort"))) {
-        return ox_err_set(err, OX_EINVAL, "--engine and --effort go with --format oxdl alone");
+    code = check_options_of_format(args, format, err);
+    if (code == OX_OK) {
+        code = ox_delta_engine_parse(ox_args_value(args, "engine", "auto"), &options.engine, err);
     }
-    code = ox_delta_engine_parse(ox_args_value(args, "engine", "auto"), &options.engine, err);
     if (code == OX_OK) {
         code = ox_args_number(args, "threads", 1, 1024, &threads, err);
         options.threads = (unsigned)threads;

@@ -191,7 +191,8 @@ const struct ox_command ox_commands[] = {
     {"delta create", "Make the patch that turns one version into another",
      "BASE and TARGET are files or folders. The patch appears whole or not at all, and its bytes "
      "do not depend on the machine or on --threads: the same --effort and --memory give the same "
-     "patch. 'oxide delta info' shows where its bytes go.",
+     "patch. 'oxide delta info' shows where its bytes go. --engine, --effort and --threads are for "
+     "--format oxdl; --memory is for oxdl1, too, which is refused where it needs more.",
      WORDS({"BASE", OX_WORD_ONE, "What devices have"},
            {"TARGET", OX_WORD_ONE, "What they shall get"}),
      OPTIONS(

@@ -65,7 +65,24 @@ same "bytes" "$(size p1.oxdl)" "$(field .patch_bytes < create1.json)"
 oxide delta apply onnx-v1 p1.oxdl -o first > /dev/null || fail "apply version 1"
 cmp -s first onnx-v2-head || fail "version 1: not the same bytes"
 exits 2 "format" oxide delta create onnx-v1 onnx-v2-head -o p --format zip
-exits 2 "--engine" oxide delta create onnx-v1 onnx-v2-head -o p --format pool --engine tensor
+for option in "--engine tensor" "--effort 3" "--threads 1"; do
+    for format in oxdl1 pool; do
+        # shellcheck disable=SC2086
+        exits 2 "${option% *} does nothing with --format $format: leave it out, or use --format oxdl" \
+            oxide delta create onnx-v1 onnx-v2-head -o p --format $format $option
+    done
+done
+exits 2 "use --format oxdl or oxdl1" \
+    oxide delta create onnx-v1 onnx-v2-head -o p --format pool --memory 64M
+
+step "version 1 needs memory for whole files: what it may not take is refused"
+oxide delta create onnx-v1 onnx-v2-head -o m1.oxdl --format oxdl1 --memory 256M > /dev/null ||
+    fail "--format oxdl1 --memory"
+cmp -s m1.oxdl p1.oxdl || fail "--memory changes a patch of version 1"
+exits 6 "may take 64 MiB: --memory 13" \
+    oxide delta create noise noise2 -o m1.oxdl --format oxdl1 --memory 64M
+expect "with what it asked for" \
+    oxide delta create noise noise2 -o m1.oxdl --format oxdl1 --memory 140M > /dev/null
 
 step "refused: nothing is left"
 refused() { # STATUS PATTERN PATCH [BASE]

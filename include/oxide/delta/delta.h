@@ -65,6 +65,10 @@ OX_MUST_USE enum ox_code ox_delta_create(const struct ox_delta_side *base,
 /** Largest base and target of an OXDL 1 patch: both are held in memory. */
 #define OX_OXDL1_SIZE_MAX ((uint64_t)512 << 20)
 
+/** Bytes of memory that ox_delta_create_v1 takes for files of these sizes at the most, the process
+ *  included. The format has one chunk and no frames, so this grows with the files. */
+uint64_t ox_delta_v1_memory(uint64_t base_bytes, uint64_t target_bytes);
+
 /**
  * Write the OXDL 1 patch (binary strategy) for agents of the first generation. One file on each
  * side. Errors: OX_ETOOBIG over OX_OXDL1_SIZE_MAX, OX_EUNSUPPORTED for several files.

@@ -311,11 +311,75 @@ static void memory__of_create_stays_below_its_cap(void **state)
     assert_below_cap("cast numbers", 3, numbers_side(false, true), numbers_side(true, true));
 }
 
+/* --- version 1: it takes what its estimate says, for files of any size --- */
+
+static enum ox_code forget(void *ctx, const void *bytes, size_t len_bytes, struct ox_err *err)
+{
+    (void)ctx;
+    (void)bytes;
+    (void)len_bytes;
+    (void)err;
+    return OX_OK;
+}
+
+static void create_v1(const void *arg)
+{
+    const struct job *job = arg;
+    struct ox_output output = {NULL, forget};
+    struct ox_err err = OX_ERR_INIT;
+
+    if (ox_delta_create_v1(&job->base, &job->target, &output, &err) != OX_OK) {
+        fprintf(stderr, "create: %s\n", err.msg);
+        _exit(1);
+    }
+}
+
+/* Noise of two kinds: the patch is as large as the target. */
+static void assert_v1_as_estimated(uint64_t base_bytes, uint64_t target_bytes)
+{
+    struct pair pairs[2] = {{noise(1, NOISE_BYTES), OX_BUF_INIT},
+                            {noise(2, NOISE_BYTES), OX_BUF_INIT}};
+    struct ox_source sources[2] = {{&pairs[0], base_bytes, base_read},
+                                   {&pairs[1], target_bytes, base_read}};
+    struct ox_manifest_file entries[2] = {{(char *)"model.bin", base_bytes, {{1}}, false},
+                                          {(char *)"model.bin", target_bytes, {{2}}, false}};
+    struct ox_manifest manifests[2] = {{&entries[0], 1}, {&entries[1], 1}};
+    struct job job = {.base = {&manifests[0], &sources[0], {{1}}},
+                      .target = {&manifests[1], &sources[1], {{2}}},
+                      .patch_fd = -1};
+    long most_kib = (long)(ox_delta_v1_memory(base_bytes, target_bytes) >> 10);
+    long grown = growth_kib(create_v1, &job);
+
+    print_message("version 1, %llu and %llu KiB: %ld KiB, of %ld\n",
+                  (unsigned long long)base_bytes >> 10, (unsigned long long)target_bytes >> 10,
+                  grown, most_kib);
+    assert_in_range(grown, 0, most_kib - PROCESS_KIB);
+    ox_buf_clear(&pairs[0].noise);
+    ox_buf_clear(&pairs[1].noise);
+}
+
+static void memory__of_version_1_is_as_estimated(void **state)
+{
+    (void)state;
+    if (SANITIZED) {
+        print_message("skipped: a sanitizer's own memory would be measured\n");
+        skip();
+    }
+    assert_v1_as_estimated(64 << 10, 64 << 10);
+    assert_v1_as_estimated(1 << 20, 1 << 20);
+    assert_v1_as_estimated(24 << 20, 24 << 20);
+    assert_v1_as_estimated(0, 24 << 20);
+    assert_v1_as_estimated(48 << 20, 1 << 20);
+    assert_in_range(ox_delta_v1_memory(OX_OXDL1_SIZE_MAX, OX_OXDL1_SIZE_MAX), 3 * OX_OXDL1_SIZE_MAX,
+                    4 * OX_OXDL1_SIZE_MAX);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory__stays_bounded_for_any_size),
         cmocka_unit_test(memory__of_create_stays_below_its_cap),
+        cmocka_unit_test(memory__of_version_1_is_as_estimated),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
