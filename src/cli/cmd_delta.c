@@ -68,17 +68,19 @@ static enum ox_code print_created(struct ox_cli *cli, const struct ox_delta_side
 
     if (cli->json) {
         struct ox_cli json_cli = *cli;
-        json_t *json =
-            json_pack("{s:s, s:s, s:I, s:s, s:I, s:I, s:o, s:o}", "patch", path, "format", format,
-                      "patch_bytes", (json_int_t)stats->patch_total_bytes, "engine",
-                      ox_delta_engine_word(stats->engine), "frames", (json_int_t)stats->frames,
-                      "duration_ms", (json_int_t)took_ms, "base",
-                      ox_cli_side_json(&base->digest, ox_manifest_size(base->manifest),
-                                       base->manifest->count),
-                      "target", ox_cli_side_json(&target->digest, full, target->manifest->count));
+        json_t *json = json_pack(
+            "{s:s, s:s, s:I, s:s, s:I, s:o, s:o}", "patch", path, "format", format, "patch_bytes",
+            (json_int_t)stats->patch_total_bytes, "engine", ox_delta_engine_word(stats->engine),
+            "duration_ms", (json_int_t)took_ms, "base",
+            ox_cli_side_json(&base->digest, ox_manifest_size(base->manifest),
+                             base->manifest->count),
+            "target", ox_cli_side_json(&target->digest, full, target->manifest->count));
         enum ox_code code = json == NULL ? ox_err_nomem(err, "JSON") : OX_OK;
 
         json_cli.out = to;
+        if (code == OX_OK && strcmp(format, "oxdl") == 0) { /* version 1 has no frames */
+            code = ox_json_set_u64(json, "frames", stats->frames, err);
+        }
         if (code == OX_OK && explanation != NULL) {
             code = ox_cli_add_explanation(json, explanation, target->manifest->count > 1, err);
         }
@@ -152,8 +154,8 @@ static enum ox_code create_oxdl1(const struct ox_delta_side *base,
     if (code == OX_OK) {
         code = ox_delta_create_v1(base, target, &output, err);
     }
-    *stats = (struct ox_delta_stats){
-        .frames = 1, .patch_total_bytes = counted.len_bytes, .engine = OX_ENGINE_BINARY};
+    *stats =
+        (struct ox_delta_stats){.patch_total_bytes = counted.len_bytes, .engine = OX_ENGINE_BINARY};
     return code;
 }
 

@@ -38,8 +38,10 @@ static enum ox_code print_info(struct ox_cli *cli, const char *path,
     ox_table_cell(&table, "saved");
     ox_table_cell(&table,
                   ox_human_saved(stats->patch_total_bytes, header->target.size_bytes, text));
-    ox_table_cell(&table, "frames");
-    ox_table_cell(&table, ox_human_count(stats->frames, text));
+    if (header->version != 1) {
+        ox_table_cell(&table, "frames");
+        ox_table_cell(&table, ox_human_count(stats->frames, text));
+    }
     for (size_t i = 0; i < 2; i++) {
         const char *name = i == 0 ? "base" : "target";
         size_t files = sides[i]->files.count == 0 ? 1 : sides[i]->files.count;
@@ -73,13 +75,11 @@ static enum ox_code print_info(struct ox_cli *cli, const char *path,
     return code;
 }
 
-static enum ox_code print_info_json(struct ox_cli *cli, const struct ox_oxdl_header *header,
-                                    const struct ox_delta_stats *stats,
-                                    const struct ox_explanation *explanation, struct ox_err *err)
+/* What version 1 does not have: how the patch is built up. */
+static enum ox_code add_frames(json_t *json, const struct ox_delta_stats *stats, struct ox_err *err)
 {
     json_t *ops = json_object();
-    json_t *json;
-    enum ox_code code = OX_OK;
+    enum ox_code code = ox_json_set(json, "frames", json_integer((json_int_t)stats->frames), err);
 
     for (int op = 0; op < OX_OXDL_OP_COUNT && code == OX_OK; op++) {
         code =
@@ -88,17 +88,39 @@ static enum ox_code print_info_json(struct ox_cli *cli, const struct ox_oxdl_hea
                                   "patch_bytes", (json_int_t)stats->patch_bytes[op]),
                         err);
     }
-    json = json_pack(
-        "{s:s, s:i, s:s, s:I, s:I, s:o, s:o, s:O}", "format", "oxdl", "version",
-        (int)header->version, "engine", ox_delta_engine_word(stats->engine), "patch_bytes",
-        (json_int_t)stats->patch_total_bytes, "frames", (json_int_t)stats->frames, "base",
-        ox_cli_side_json(&header->base.digest, header->base.size_bytes, header->base.files.count),
-        "target",
-        ox_cli_side_json(&header->target.digest, header->target.size_bytes,
-                         header->target.files.count),
-        "operations", ops);
     if (code == OX_OK) {
-        code = json == NULL ? ox_err_nomem(err, "JSON") : OX_OK;
+        return ox_json_set(json, "operations", ops, err);
+    }
+    json_decref(ops);
+    return code;
+}
+
+/* Unknown values are left out: a 0 would be taken for one. */
+static json_t *info_json(const struct ox_oxdl_header *header, const struct ox_delta_stats *stats)
+{
+    const struct ox_oxdl_side *base = &header->base;
+    const struct ox_oxdl_side *target = &header->target;
+    json_t *base_json = ox_cli_side_json(&base->digest, base->size_bytes, base->files.count);
+
+    if (header->version == 1) {
+        (void)json_object_del(base_json, "size_bytes"); /* which fails if base_json is NULL */
+    }
+    return json_pack("{s:s, s:i, s:s, s:I, s:o, s:o}", "format", "oxdl", "version",
+                     (int)header->version, "engine", ox_delta_engine_word(stats->engine),
+                     "patch_bytes", (json_int_t)stats->patch_total_bytes, "base", base_json,
+                     "target",
+                     ox_cli_side_json(&target->digest, target->size_bytes, target->files.count));
+}
+
+static enum ox_code print_info_json(struct ox_cli *cli, const struct ox_oxdl_header *header,
+                                    const struct ox_delta_stats *stats,
+                                    const struct ox_explanation *explanation, struct ox_err *err)
+{
+    json_t *json = info_json(header, stats);
+    enum ox_code code = json == NULL ? ox_err_nomem(err, "JSON") : OX_OK;
+
+    if (code == OX_OK && header->version != 1) {
+        code = add_frames(json, stats, err);
     }
     if (code == OX_OK && explanation != NULL) {
         code = ox_cli_add_explanation(json, explanation, header->target.files.count > 1, err);
@@ -107,7 +129,6 @@ static enum ox_code print_info_json(struct ox_cli *cli, const struct ox_oxdl_hea
         code = ox_cli_print_json(cli, json, err);
     }
     json_decref(json);
-    json_decref(ops);
     return code;
 }
 

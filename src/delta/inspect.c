@@ -1,5 +1,7 @@
 #include "engines.h"
 
+#include "oxide/patch/oxdl1.h"
+
 struct inspection {
     struct ox_delta_stats stats;
     struct ox_oxdl_header *header;
@@ -61,6 +63,21 @@ static enum ox_code inspect_v2(const struct ox_source *patch, struct inspection 
     return code;
 }
 
+/* Version 1 has no operations to tell the engine by: its header does. */
+static enum ox_code engine_v1(const struct ox_source *patch, enum ox_delta_engine *out,
+                              struct ox_err *err)
+{
+    uint8_t front[OX_OXDL1_HEADER_BYTES];
+    struct ox_oxdl1_header header = {0};
+    enum ox_code code = ox_source_read(patch, 0, front, sizeof(front), err);
+
+    if (code == OX_OK) {
+        code = ox_oxdl1_read_header(front, sizeof(front), &header, err);
+    }
+    *out = header.strategy == OX_OXDL1_TENSOR ? OX_ENGINE_TENSOR : OX_ENGINE_BINARY;
+    return code;
+}
+
 enum ox_code ox_delta_inspect(const struct ox_source *patch, struct ox_oxdl_header *header,
                               struct ox_delta_stats *stats, struct ox_err *err)
 {
@@ -71,13 +88,15 @@ enum ox_code ox_delta_inspect(const struct ox_source *patch, struct ox_oxdl_head
     if (code == OX_OK && found.version == OX_OXDL_VERSION) {
         ox_oxdl_header_clear(&found);
         code = inspect_v2(patch, &self, err);
+        self.stats.engine = stats_engine(&self.stats);
+    } else if (code == OX_OK) {
+        code = engine_v1(patch, &self.stats.engine, err);
     }
     if (code != OX_OK) {
         ox_oxdl_header_clear(&found);
         return code;
     }
     self.stats.patch_total_bytes = patch->size_bytes;
-    self.stats.engine = stats_engine(&self.stats);
     *header = found;
     *stats = self.stats;
     return OX_OK;

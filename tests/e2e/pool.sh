@@ -62,6 +62,14 @@ oxide delta create onnx-v1 onnx-v2-head -o p1.oxdl --format oxdl1 --json > creat
     fail "--format oxdl1"
 same "version" 1 "$(oxide delta info p1.oxdl --json | field .version)"
 same "bytes" "$(size p1.oxdl)" "$(field .patch_bytes < create1.json)"
+same "what the header does not tell" '["engine","format","patch_bytes","version"] ["files","sha256"] 1' \
+    "$(oxide delta info p1.oxdl --json | jq -c 'del(.base, .target) | keys' ) $(oxide delta info p1.oxdl --json |
+        jq -c '.base | keys') $(oxide delta info p1.oxdl --json | field .base.files)"
+same "create tells the same" "false false" \
+    "$(field '"\(has("frames")) \(has("operations"))"' < create1.json)"
+same "the strategy is the engine" tensor \
+    "$(oxide delta info "$root/tests/golden/oxdl1/good/tensor.oxdl" --json | field .engine)"
+grep -q frames <(oxide delta info p1.oxdl) && fail "info counts frames of version 1"
 oxide delta apply onnx-v1 p1.oxdl -o first > /dev/null || fail "apply version 1"
 cmp -s first onnx-v2-head || fail "version 1: not the same bytes"
 exits 2 "format" oxide delta create onnx-v1 onnx-v2-head -o p --format zip

@@ -127,7 +127,9 @@ void ox_apply_free(struct ox_apply *apply);
 OX_MUST_USE enum ox_code ox_apply_source(const struct ox_apply_spec *spec,
                                          const struct ox_source *patch, struct ox_err *err);
 
-/** Read through a patch and count what is in it. The caller clears *header. */
+/** Read through a patch and count what is in it. Of version 1 only the sides, the size and the
+ *  engine are told, and nothing of the base but its digest: frames and operations are 0. The caller
+ *  clears *header. */
 OX_MUST_USE enum ox_code ox_delta_inspect(const struct ox_source *patch,
                                           struct ox_oxdl_header *header,
                                           struct ox_delta_stats *stats, struct ox_err *err);

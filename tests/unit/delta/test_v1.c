@@ -185,10 +185,26 @@ static void inspect__tells_its_header(void **state)
     assert_int_equal(header.target.size_bytes, 3000);
     assert_true(ox_digest_equal(&header.base.digest, &base->side.digest));
     assert_int_equal(stats.patch_total_bytes, patch.len_bytes);
+    assert_int_equal(stats.engine, OX_ENGINE_BINARY);
     ox_oxdl_header_clear(&header);
     ox_buf_clear(&patch);
     artifact_free(base);
     artifact_free(target);
+}
+
+static void inspect__tells_the_strategy_as_the_engine(void **state)
+{
+    struct ox_buf patch = file_bytes(OX_TESTS_DIR "/golden/oxdl1/good/tensor.oxdl");
+    struct ox_memory memory = {patch.data, patch.len_bytes};
+    struct ox_source source = ox_memory_source(&memory);
+    struct ox_oxdl_header header = {0};
+    struct ox_delta_stats stats;
+
+    (void)state;
+    assert_int_equal(ox_delta_inspect(&source, &header, &stats, NULL), OX_OK);
+    assert_int_equal(stats.engine, OX_ENGINE_TENSOR);
+    ox_oxdl_header_clear(&header);
+    ox_buf_clear(&patch);
 }
 
 /* A skeleton of a great many names, and as many chunks: seconds if each were looked for in a row.
@@ -262,6 +278,7 @@ int main(void)
         cmocka_unit_test(cut_or_flipped__never_gives_other_bytes),
         cmocka_unit_test(check__works_for_it_too),
         cmocka_unit_test(inspect__tells_its_header),
+        cmocka_unit_test(inspect__tells_the_strategy_as_the_engine),
         cmocka_unit_test(many_names__take_no_quadratic_time),
     };
 
