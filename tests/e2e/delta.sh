@@ -40,6 +40,11 @@ done
 step "a file to itself costs next to nothing"
 round_trip onnx-v1 onnx-v1
 [ "$(size p.oxdl)" -le 400 ] || fail "nothing changed, and the patch has $(size p.oxdl) bytes"
+for engine in auto tensor binary; do
+    same "copies alone are told as binary, asked for as $engine" "binary binary" "$(
+        oxide delta create onnx-v1 onnx-v1 -o p.oxdl --engine $engine --json | field .engine) $(
+        oxide delta info p.oxdl --json | field .engine)"
+done
 
 step "folders: external data, shards, a file that comes and one that goes"
 mkdir a b
