@@ -199,7 +199,7 @@ const struct ox_command ox_commands[] = {
          {"output", 'o', "FILE", NULL, "Where to write the patch (required); - is standard output"},
          FORCE,
          {"engine", 0, "auto|tensor|binary", "auto",
-          "How: by tensors, by bytes alone, or whichever is smaller"},
+          "How: by tensors, by bytes alone, or each stretch by what is smaller"},
          {"format", 0, "oxdl|oxdl1|pool", "oxdl",
           "Our own; what agents of the first generation read; POOL version 1 (single files)"},
          {"effort", 0, "1..9", "3", "How hard to try: 1 is fast, 9 makes the smallest patch"},

@@ -163,6 +163,43 @@ static void fine_tunes__gain_from_their_numbers(void **state)
     }
 }
 
+/* A weight of 4-bit numbers, eight to an I32, as GPTQ and AWQ pack them, and its scales. `every`: of
+ * so many numbers one is moved by one. */
+static struct artifact *packed(unsigned every)
+{
+    enum { WORDS = 32 * 256 };
+    struct tensors model = {OX_BUF_INIT, OX_BUF_INIT};
+    struct ox_buf words = noise(5, 4 * WORDS);
+    struct ox_rng rng;
+
+    ox_rng_init(&rng, every);
+    for (size_t i = 0; i < words.len_bytes; i++) {
+        for (unsigned half = 0; half < 8; half += 4) {
+            unsigned level = words.data[i] >> half & 15;
+
+            if (every > 0 && ox_rng_below(&rng, every) == 0) {
+                level = level < 15 ? level + 1 : level - 1;
+            }
+            words.data[i] = (uint8_t)((words.data[i] & ~(15U << half)) | level << half);
+        }
+    }
+    tensors_add(&model, "layers.0.qweight", "I32", WORDS / 256, 256, words);
+    tensors_add(&model, "layers.0.scales", "F16", 2, 256, weights(7, 512, "F16"));
+    return artifact_single(tensors_file(&model));
+}
+
+static void packed_nibbles__cost_what_changed_of_them(void **state)
+{
+    struct artifact *base = packed(0);
+    struct artifact *target = packed(10);
+
+    (void)state;
+    /* 65,536 numbers, a tenth of them changed, by one, mostly up: 0.48 bits each are 3,930 bytes */
+    assert_in_range(assert_round_trip(base, target), 3500, 4500);
+    artifact_free(base);
+    artifact_free(target);
+}
+
 static void damaged_models__are_bytes(void **state)
 {
     (void)state;
@@ -310,6 +347,7 @@ int main(void)
         cmocka_unit_test(random_edits__of_every_kind),
         cmocka_unit_test(repetition__of_one_byte_is_survived),
         cmocka_unit_test(fine_tunes__gain_from_their_numbers),
+        cmocka_unit_test(packed_nibbles__cost_what_changed_of_them),
         cmocka_unit_test(damaged_models__are_bytes),
         cmocka_unit_test(other_formats__claimed_by_magic_alone_are_bytes),
         cmocka_unit_test(folders__of_several_files),
