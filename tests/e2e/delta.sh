@@ -40,9 +40,10 @@ done
 step "a file to itself costs next to nothing"
 round_trip onnx-v1 onnx-v1
 [ "$(size p.oxdl)" -le 400 ] || fail "nothing changed, and the patch has $(size p.oxdl) bytes"
+same "copies alone are told as binary" binary "$(oxide delta info p.oxdl --json | field .engine)"
 for engine in auto tensor binary; do
-    same "copies alone are told as binary, asked for as $engine" "binary binary" "$(
-        oxide delta create onnx-v1 onnx-v1 -o p.oxdl --engine $engine --json | field .engine) $(
+    same "info tells the engine that create told, asked for $engine" "$(
+        oxide delta create onnx-v1 onnx-v1 -o p.oxdl --engine $engine --json | field .engine)" "$(
         oxide delta info p.oxdl --json | field .engine)"
 done
 
