@@ -31,7 +31,7 @@
 #define PAIR_BYTES ((uint64_t)256 << 20)
 #endif
 
-#define APPLY_MAX_KIB (32 * 1024)
+#define APPLY_MAX_KIB (16 * 1024) /* 14.2 to 14.5 MiB were measured */
 #define CREATE_MAX_KIB (256 * 1024)
 
 /* --- the pair: noise that repeats nowhere at the same turn; the target has gained 1,000 bytes in
