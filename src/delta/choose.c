@@ -383,6 +383,11 @@ static enum ox_code try_factors(struct chooser *self, struct tensor_pair *pair, 
 #define SCALES_SHARE 256
 #define SCALES_PAY_BY 1
 
+static bool may_have_scales(uint8_t kind)
+{
+    return kind == NUMBER_I8 || kind == NUMBER_U8 || kind == NUMBER_F8E4M3 || kind == NUMBER_F8E5M2;
+}
+
 /* Does a scale for all, for each row or for each column predict the tensor better? */
 static enum ox_code try_scales(struct chooser *self, struct tensor_pair *pair, struct ox_err *err)
 {
@@ -394,8 +399,7 @@ static enum ox_code try_scales(struct chooser *self, struct tensor_pair *pair, s
     uint64_t cost;
     enum ox_code code;
 
-    if (how.predictor != PREDICT_SAME || (how.kind != NUMBER_I8 && how.kind != NUMBER_U8) ||
-        count < FIT_MIN) {
+    if (how.predictor != PREDICT_SAME || !may_have_scales(how.kind) || count < FIT_MIN) {
         return OX_OK;
     }
     how.predictor = PREDICT_SCALED;

@@ -24,7 +24,7 @@ enum predictor {
     PREDICT_BLOCKS = 5, /* quantised blocks, through the change of their scales */
     PREDICT_NIBBLES = 6, /* 4-bit numbers, two to a byte: the base's nibble is the context */
     PREDICT_FACTORS = 7, /* the base's number, and an update of few factors: factors.h */
-    PREDICT_SCALED = 8,  /* the base's quantised integer, by the ratio of the scales: scales.h */
+    PREDICT_SCALED = 8,  /* the base's quantised number, by the ratio of the scales: scales.h */
     PREDICTOR_COUNT = 9,
 };
 
@@ -33,7 +33,7 @@ enum slot {
     SLOT_KIND,     /* + number_kind: predicted numbers */
     SLOT_FRESH = SLOT_KIND + NUMBER_KIND_COUNT, /* + number_kind: fresh ones */
     SLOT_SUBS = SLOT_FRESH + NUMBER_KIND_COUNT, /* sub-scales of blocks */
-    SLOT_QUANTS,                                /* unsigned quants of blocks, nibbles, scaled u8 */
+    SLOT_QUANTS,                                /* unsigned quants of blocks, nibbles, scaled ones */
     SLOT_QUANTS8,                               /* int8 quants of blocks, scaled i8 */
     SLOT_COUNT,
 };

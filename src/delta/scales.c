@@ -8,9 +8,17 @@
 #define OFFSET_MAX (1 << 24)
 #define BINS 8 /* of what rounding cut off */
 
+/* Floats: fewer bins, since how far a number moves goes by its exponent, too. On normal weights by
+ * 1.3 that costs 1.4 % (entropy), and saves 18 % where they were trained meanwhile. */
+#define FLOAT_BINS 4
+#define OCTAVES 8
+
 /* Offsets that are smaller, in levels, are noise. */
 #define OFFSET_MIN 0.05
 #define FIT_FEW 8 /* numbers that tell no offset */
+
+/* Of so many floats one may have a higher exponent than the sort tells. */
+#define FEW 64
 
 static uint32_t rows_of(const struct scales_shape *shape)
 {
@@ -30,10 +38,17 @@ static uint32_t groups_of(const struct scales_shape *shape)
     }
 }
 
+static bool is_float(const struct scales_shape *shape)
+{
+    return shape->kind == NUMBER_F8E4M3 || shape->kind == NUMBER_F8E5M2;
+}
+
 bool scales_ok(const struct scales_shape *shape)
 {
-    if ((shape->kind != NUMBER_U8 && shape->kind != NUMBER_I8) ||
-        shape->axis >= SCALES_AXIS_COUNT || shape->sort >= SCALES_SORTS || shape->count == 0) {
+    bool integer = shape->kind == NUMBER_U8 || shape->kind == NUMBER_I8;
+
+    if ((!integer && !is_float(shape)) || shape->axis >= SCALES_AXIS_COUNT ||
+        shape->sort >= (integer ? SCALES_SORTS : SCALES_FLOAT_SORTS) || shape->count == 0) {
         return false;
     }
     return shape->axis == SCALES_ALL ||
@@ -115,27 +130,118 @@ static uint32_t place_of(int32_t value, struct scale scale)
     return (uint32_t)(value * scale.ratio + scale.offset) + 0x80008000u;
 }
 
+static void predict_integers(const struct scales_shape *shape, const uint8_t *scales,
+                             const struct run *run, const uint8_t *base, uint8_t *predicted,
+                             uint8_t *contexts)
+{
+    struct scale scale = load_scale(shape, scales, run->group);
+    int32_t lowest = shape->kind == NUMBER_I8 ? -128 : 0;
+
+    for (uint32_t i = run->from; i < run->to; i++) {
+        uint32_t place;
+        int32_t level;
+
+        if (run->each) {
+            scale = load_scale(shape, scales, run->group + (i - run->from));
+        }
+        place = place_of(value_of(shape, base[i]), scale);
+        level = (int32_t)(place >> 16) - 32768;
+        level = level < lowest ? lowest : level > lowest + 255 ? lowest + 255 : level;
+        predicted[i] = (uint8_t)level;
+        contexts[i] = (uint8_t)(shape->sort * BINS + (place >> 13 & (BINS - 1)));
+    }
+}
+
+/* --- the same of floats --- */
+
+#define SIGN 0x80u
+#define MAGNITUDES 128u
+
+/* The largest magnitude that is a number and finite. */
+static uint32_t largest_of(const struct scales_shape *shape)
+{
+    return shape->kind == NUMBER_F8E4M3 ? 0x7eu : 0x7bu;
+}
+
+/* A magnitude in units of the least one. */
+static uint64_t linear(uint32_t magnitude, unsigned mantissa)
+{
+    uint32_t one = 1u << mantissa;
+    uint32_t exponent = magnitude >> mantissa;
+
+    return exponent == 0 ? magnitude : (uint64_t)(one + magnitude % one) << (exponent - 1);
+}
+
+/* The other way round: where such a value lies among the magnitudes, both in 1/65536. */
+static int64_t among_magnitudes(uint64_t value, unsigned mantissa)
+{
+    unsigned bits = value == 0 ? 0 : 64 - (unsigned)__builtin_clzll(value);
+    unsigned octave = bits > 17 + mantissa ? bits - 17 - mantissa : 0;
+
+    return (int64_t)((value >> octave) + ((uint64_t)octave << (16 + mantissa)));
+}
+
+struct guess {
+    uint8_t magnitude;
+    uint8_t context;
+};
+
+static struct guess guess_float(const struct scales_shape *shape, struct scale scale,
+                                uint32_t magnitude)
+{
+    unsigned mantissa = number_kinds[shape->kind].mantissa_bits;
+    int32_t highest = (int32_t)(shape->kind == NUMBER_F8E4M3 ? shape->sort : 2 * shape->sort + 1);
+    int64_t place = (int64_t)magnitude * ONE;
+    int64_t level = magnitude;
+    int64_t most = largest_of(shape);
+    int32_t octave;
+
+    if (level <= most) { /* infinity and NaNs stay */
+        uint64_t by = scale.ratio < 0 ? 0 : (uint64_t)scale.ratio;
+
+        place = among_magnitudes(linear(magnitude, mantissa) * by, mantissa) + scale.offset;
+        level = (place + ONE / 2) >> 16;
+        level = level < 0 ? 0 : level > most ? most : level;
+    }
+    octave = highest - (int32_t)(level >> mantissa);
+    octave = octave < 0 ? 0 : octave > OCTAVES - 1 ? OCTAVES - 1 : octave;
+    return (struct guess){(uint8_t)level, (uint8_t)(octave * FLOAT_BINS +
+                                                    ((place + ONE / 2) >> 14 & (FLOAT_BINS - 1)))};
+}
+
+static void predict_floats(const struct scales_shape *shape, const uint8_t *scales,
+                           const struct run *run, const uint8_t *base, uint8_t *predicted,
+                           uint8_t *contexts)
+{
+    struct scale scale = load_scale(shape, scales, run->group);
+    bool table = !run->each && run->to - run->from >= MAGNITUDES; /* else it costs more */
+    struct guess guesses[MAGNITUDES];
+
+    for (uint32_t i = 0; table && i < MAGNITUDES; i++) {
+        guesses[i] = guess_float(shape, scale, i);
+    }
+    for (uint32_t i = run->from; i < run->to; i++) {
+        struct guess guess;
+
+        if (run->each) {
+            scale = load_scale(shape, scales, run->group + (i - run->from));
+        }
+        guess = table ? guesses[base[i] % SIGN] : guess_float(shape, scale, base[i] % SIGN);
+        predicted[i] = (uint8_t)((base[i] & SIGN) | guess.magnitude);
+        contexts[i] = guess.context;
+    }
+}
+
 void scales_predict(const struct scales_shape *shape, const uint8_t *scales, const uint8_t *base,
                     uint8_t *predicted, uint8_t *contexts)
 {
-    int32_t lowest = shape->kind == NUMBER_I8 ? -128 : 0;
     struct run run = {0, 0, 0, false};
 
     while (next_run(shape, &run)) {
-        struct scale scale = load_scale(shape, scales, run.group);
-
-        for (uint32_t i = run.from; i < run.to; i++) {
-            uint32_t place;
-            int32_t level;
-
-            if (run.each) {
-                scale = load_scale(shape, scales, run.group + (i - run.from));
-            }
-            place = place_of(value_of(shape, base[i]), scale);
-            level = (int32_t)(place >> 16) - 32768;
-            level = level < lowest ? lowest : level > lowest + 255 ? lowest + 255 : level;
-            predicted[i] = (uint8_t)level;
-            contexts[i] = (uint8_t)(shape->sort * BINS + (place >> 13 & (BINS - 1)));
+        if (is_float(shape)) {
+            predict_floats(shape, scales, &run, base, predicted, contexts);
+        } else {
+            predict_integers(shape, scales, &run, base, predicted, contexts);
         }
     }
 }
@@ -186,6 +292,20 @@ static struct scale fit_line(const struct line *line, bool moves)
     return (struct scale){fixed_of(ratio - 1, RATIO_MAX), fixed_of(offset, OFFSET_MAX)};
 }
 
+/* Of floats, those that tell a ratio: what became the largest may have been cut off there. */
+static void add_floats(struct line *line, const struct scales_shape *shape, uint8_t from,
+                       uint8_t to)
+{
+    unsigned mantissa = number_kinds[shape->kind].mantissa_bits;
+
+    if (from % SIGN <= largest_of(shape) && to % SIGN < largest_of(shape)) {
+        double x = (double)linear(from % SIGN, mantissa);
+        double y = (double)linear(to % SIGN, mantissa);
+
+        add_number(line, x, ((from ^ to) & SIGN) != 0 ? -y : y);
+    }
+}
+
 /* The pairs of numbers of one group: the only one, a row, or a column. */
 static struct line sum_group(const struct scales_shape *shape, const uint8_t *base,
                              const uint8_t *target, uint32_t from, uint32_t to, uint32_t step)
@@ -193,7 +313,11 @@ static struct line sum_group(const struct scales_shape *shape, const uint8_t *ba
     struct line line = {0, 0, 0, 0, 0};
 
     for (uint32_t i = from; i < to; i += step) {
-        add_number(&line, value_of(shape, base[i]), value_of(shape, target[i]));
+        if (is_float(shape)) {
+            add_floats(&line, shape, base[i], target[i]);
+        } else {
+            add_number(&line, value_of(shape, base[i]), value_of(shape, target[i]));
+        }
     }
     return line;
 }
@@ -224,8 +348,27 @@ void scales_fit(const struct scales_shape *shape, const uint8_t *base, const uin
     while (next_run(shape, &run)) {
         struct line line = sum_group(shape, base, target, run.from, run.to, 1);
 
-        store_scale(shape, fit_line(&line, moves || shape->axis == SCALES_ALL), run.group, scales);
+        store_scale(shape,
+                    fit_line(&line, moves || (shape->axis == SCALES_ALL && !is_float(shape))),
+                    run.group, scales);
     }
+}
+
+/* The highest exponent that more than one in FEW of the target's floats have or exceed. */
+static unsigned sort_of_floats(const struct scales_shape *shape, const uint8_t *target)
+{
+    unsigned mantissa = number_kinds[shape->kind].mantissa_bits;
+    unsigned exponent = (MAGNITUDES >> mantissa) - 1;
+    uint32_t hits[MAGNITUDES] = {0};
+    uint32_t above = 0;
+
+    for (uint32_t i = 0; i < shape->count; i++) {
+        hits[target[i] % SIGN >> mantissa]++;
+    }
+    while (exponent > 0 && above + hits[exponent] <= shape->count / FEW) {
+        above += hits[exponent--];
+    }
+    return shape->kind == NUMBER_F8E4M3 ? exponent : exponent / 2;
 }
 
 unsigned scales_sort(const struct scales_shape *shape, const uint8_t *scales, const uint8_t *base,
@@ -236,6 +379,9 @@ unsigned scales_sort(const struct scales_shape *shape, const uint8_t *scales, co
     uint64_t sum = 0;
     unsigned sort = 0;
 
+    if (is_float(shape)) {
+        return sort_of_floats(shape, target);
+    }
     while (next_run(shape, &run)) {
         struct scale scale = load_scale(shape, scales, run.group);
 

@@ -1,7 +1,8 @@
 /**
- * Quantised integers that were scaled anew: where a tensor's scale changed, or that of one of its
- * rows or columns, its integers changed by the ratio of the scales. The ratios are sent. A zero
- * point that moved is an offset. docs/oxdl.md, predictor "scaled", specifies it.
+ * Quantised numbers that were scaled anew: where a tensor's scale changed, or that of one of its
+ * rows or columns, its integers, or floats of 8 bits, changed by the ratio of the scales. The
+ * ratios are sent. A zero point that moved is an offset. docs/oxdl.md, predictor "scaled",
+ * specifies it.
  */
 #ifndef OXIDE_DELTA_SCALES_H
 #define OXIDE_DELTA_SCALES_H
@@ -18,14 +19,17 @@ enum scales_axis {
 
 #define SCALES_COLUMNS_MAX 65536
 
-/** Parts whose numbers are off by alike are coded together: so many sorts. */
+/** Parts whose integers are off by alike are coded together: so many sorts. */
 #define SCALES_SORTS 4
 
-/** Some integers of a matrix that follow each other. */
+/** Of floats the sort says which exponent is the highest that many have. */
+#define SCALES_FLOAT_SORTS 16
+
+/** Some numbers of a matrix that follow each other. */
 struct scales_shape {
-    enum number_kind kind; /* U8 or I8 */
+    enum number_kind kind; /* U8, I8, F8E4M3 or F8E5M2 */
     enum scales_axis axis;
-    unsigned sort;    /* below SCALES_SORTS */
+    unsigned sort;    /* below SCALES_SORTS, or SCALES_FLOAT_SORTS */
     uint32_t columns; /* at least 1, and at most SCALES_COLUMNS_MAX, but for SCALES_ALL */
     uint32_t column;  /* of the first number, below columns */
     uint32_t count;   /* of numbers, at least 1 */
@@ -39,7 +43,7 @@ bool scales_ok(const struct scales_shape *shape);
 uint32_t scales_count(const struct scales_shape *shape);
 
 /** The base's numbers by the ratios, and a context (below STREAM_CONTEXTS_MAX) for each: how far
- *  it was rounded, and the sort. */
+ *  it was rounded, and the sort, or how far the exponent is below the highest. */
 void scales_predict(const struct scales_shape *shape, const uint8_t *scales, const uint8_t *base,
                     uint8_t *predicted, uint8_t *contexts);
 

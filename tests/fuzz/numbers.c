@@ -93,9 +93,10 @@ static bool take_part(struct fuzz_input *input, struct part *part)
         how->rank = take_u8(input) % (FACTORS_RANK_MAX + 1);
         break;
     case PREDICT_SCALED:
-        how->kind &= NUMBER_I8;
+        how->kind &= NUMBER_I8 | NUMBER_F8E4M3; /* all kinds that it takes */
         how->axis = take_u8(input) % SCALES_AXIS_COUNT;
-        how->sort = take_u8(input) % SCALES_SORTS;
+        how->sort = (uint8_t)(take_u8(input) %
+                              (how->kind <= NUMBER_I8 ? SCALES_SORTS : SCALES_FLOAT_SORTS));
         break;
     default:
         break;

@@ -329,6 +329,26 @@ def every_format(seed):
     return gguf(base), gguf(target)
 
 
+def floats_scaled_anew(seed):
+    """Floats of 8 bits whose scale changed: of all, of each row, of each column. Some are NaNs,
+    some become as large as can be."""
+    noise, base, target = Noise(seed), [], []
+    for axis, name in enumerate(("all", "rows", "columns")):
+        for kind in (F8E4M3, F8E5M2):
+            rows, columns = ((30, 100), (12, 256), (128, 24))[axis]
+            by = [0.6 + noise.below(160) / 100 for _ in range((1, rows, columns)[axis])]
+            unit = 40 if kind == F8E4M3 else 4000
+            old = [noise.gauss(unit) for _ in range(rows * columns)]
+            new = [x * by[(0, i // columns, i % columns)[axis]] for i, x in enumerate(old)]
+            pair = [bytearray(store(kind, side)) for side in (old, new)]
+            for at in range(7, rows * columns, 700):
+                pair[0][at] = pair[1][at] = 0x7F | at << 7 & 0x80
+                pair[1][at + 1] = 0x7E if kind == F8E4M3 else 0x7B
+            for side, data in zip((base, target), pair):
+                side.append(("%s.%d" % (name, kind), kind, [rows, columns], bytes(data)))
+    return safetensors(base), safetensors(target)
+
+
 def edited(seed):
     """Bytes overwritten, put in, taken out and moved; words, and noise."""
     noise = Noise(seed)
@@ -371,6 +391,8 @@ PAIRS = (
     ("nibbles_mixed", 9, packed(13, 800)),
     ("scaled", 2, scaled_anew(20)),
     ("scaled_mixed", 9, scaled_anew(21)),
+    ("scaled_floats", 2, floats_scaled_anew(22)),
+    ("scaled_floats_mixed", 9, floats_scaled_anew(23)),
     ("blocks", 2, every_format(14)),
     ("blocks_mixed", 9, every_format(15)),
     ("edits", 2, edited(16)),

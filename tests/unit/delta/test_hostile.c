@@ -246,6 +246,10 @@ static const struct prediction largest[] = {
     {.predictor = PREDICT_BLOCKS, .kind = 0}, /* Q8_0 */
     {.predictor = PREDICT_FACTORS, .kind = NUMBER_BF16, .columns = 8192, .rank = 16},
     {.predictor = PREDICT_SCALED, .kind = NUMBER_I8, .columns = 65536 / 4, .axis = SCALES_COLUMNS},
+    {.predictor = PREDICT_SCALED,
+     .kind = NUMBER_F8E5M2,
+     .columns = 65536 / 4,
+     .axis = SCALES_COLUMNS},
 };
 #define HOWS (sizeof(largest) / sizeof(largest[0]))
 enum { FRAME_SUB, FRAME_ZSTD, FRAME_EDIT, FRAME_NUMBERS, FRAMES = FRAME_NUMBERS + 2 * HOWS };

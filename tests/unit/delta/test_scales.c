@@ -1,4 +1,4 @@
-/* Quantised integers that were scaled anew: what is predicted, and that scales are found. */
+/* Quantised numbers that were scaled anew: what is predicted, and that scales are found. */
 #include "../../../src/delta/choose.h"
 #include "../../../src/delta/scales.h"
 #include "helpers.h"
@@ -68,17 +68,67 @@ static void predict_plainly(const struct scales_shape *shape, const uint8_t *sca
     }
 }
 
+/* The same of a float, in double: all of it is exact there. */
+static void predict_float_plainly(const struct scales_shape *shape, int64_t ratio, int64_t offset,
+                                  uint8_t from, uint8_t *predicted, uint8_t *context)
+{
+    bool e4m3 = shape->kind == NUMBER_F8E4M3;
+    unsigned m = e4m3 ? 3 : 2;
+    int most = e4m3 ? 126 : 123;
+    int highest = (int)(e4m3 ? shape->sort : 2 * shape->sort + 1);
+    int x = from & 127;
+    int level = x;
+    int octave;
+    double p = x * 65536.0 + 32768;
+
+    if (x <= most) {
+        double value = x < 1 << m ? x : ldexp((1 << m) + x % (1 << m), (x >> m) - 1);
+        double q = value * (double)(ratio < -65536 ? 0 : 65536 + ratio);
+        int k = q < 1 ? 0 : ilogb(q) + 1 - 17 - (int)m;
+
+        k = k < 0 ? 0 : k;
+        p = floor(ldexp(q, -k)) + ldexp(k, 16 + (int)m) + (double)offset + 32768;
+        level = (int)floor(p / 65536);
+        level = level < 0 ? 0 : level > most ? most : level;
+    }
+    octave = highest - (level >> m);
+    octave = octave < 0 ? 0 : octave > 7 ? 7 : octave;
+    *predicted = (uint8_t)((from & 128) | level);
+    *context = (uint8_t)(4 * octave + (int)floor((p - 65536 * floor(p / 65536)) / 16384));
+}
+
+static void predict_plainly_too(const struct scales_shape *shape, const uint8_t *scales,
+                                const uint8_t *base, uint8_t *predicted, uint8_t *contexts)
+{
+    size_t count = scales_count(shape) / 2;
+
+    for (size_t i = 0; i < shape->count; i++) {
+        size_t at = shape->axis == SCALES_ROWS      ? (shape->column + i) / shape->columns
+                    : shape->axis == SCALES_COLUMNS ? (shape->column + i) % shape->columns
+                                                    : 0;
+        int64_t ratio = (int32_t)ox_load_u32le(scales + 4 * at);
+        int64_t offset = (int32_t)ox_load_u32le(scales + 4 * (count + at));
+
+        ratio = ratio > 1 << 20 ? 1 << 20 : ratio;
+        offset = offset < -(1 << 24) ? -(1 << 24) : offset > 1 << 24 ? 1 << 24 : offset;
+        predict_float_plainly(shape, ratio, offset, base[i], &predicted[i], &contexts[i]);
+    }
+}
+
 static void predict__is_as_specified_for_any_bits(void **state)
 {
+    static const enum number_kind kinds[] = {NUMBER_I8, NUMBER_U8, NUMBER_F8E4M3, NUMBER_F8E5M2};
     struct ox_rng rng;
 
     (void)state;
     ox_rng_init(&rng, 3);
-    for (unsigned turn = 0; turn < 300; turn++) {
-        struct scales_shape shape = {.kind = turn % 2 == 0 ? NUMBER_I8 : NUMBER_U8,
+    for (unsigned turn = 0; turn < 600; turn++) {
+        bool is_float = turn % 4 >= 2;
+        unsigned sorts = is_float ? SCALES_FLOAT_SORTS : SCALES_SORTS;
+        struct scales_shape shape = {.kind = kinds[turn % 4],
                                      .axis =
                                          (enum scales_axis)ox_rng_below(&rng, SCALES_AXIS_COUNT),
-                                     .sort = (unsigned)ox_rng_below(&rng, SCALES_SORTS),
+                                     .sort = (unsigned)ox_rng_below(&rng, sorts),
                                      .columns = 1 + (uint32_t)ox_rng_below(&rng, 60),
                                      .count = 1 + (uint32_t)ox_rng_below(&rng, 2000)};
         size_t count;
@@ -100,7 +150,8 @@ static void predict__is_as_specified_for_any_bits(void **state)
             ox_store_u32le(bytes + 5 * count + 4 * i, turn % 3 == 0 ? some : some >> 12);
         }
         scales_predict(&shape, bytes + 5 * count, bytes, bytes + count, bytes + 2 * count);
-        predict_plainly(&shape, bytes + 5 * count, bytes, bytes + 3 * count, bytes + 4 * count);
+        (is_float ? predict_plainly_too : predict_plainly)(&shape, bytes + 5 * count, bytes,
+                                                           bytes + 3 * count, bytes + 4 * count);
         assert_memory_equal(bytes + count, bytes + 3 * count, count);
         assert_memory_equal(bytes + 2 * count, bytes + 4 * count, count);
         free(bytes);
@@ -130,6 +181,39 @@ static void ok__wants_far_fewer_scales_than_numbers(void **state)
     shape.kind = NUMBER_U8;
     shape.sort = SCALES_SORTS;
     assert_false(scales_ok(&shape));
+}
+
+static void ok__knows_the_sorts_of_floats(void **state)
+{
+    struct scales_shape shape = {NUMBER_F8E4M3, SCALES_ALL, SCALES_FLOAT_SORTS - 1, 0, 0, 160};
+
+    (void)state;
+    assert_true(scales_ok(&shape));
+    shape.kind = NUMBER_F8E5M2;
+    assert_true(scales_ok(&shape));
+    shape.sort = SCALES_FLOAT_SORTS;
+    assert_false(scales_ok(&shape));
+}
+
+/* Each octave up is 8 magnitudes; what would be too large is the largest; NaNs stay. */
+static void predict__doubles_floats(void **state)
+{
+    static const uint8_t base[] = {0, 1, 4, 7, 8, 0x3d, 0xbd, 0x75, 0x77, 0xfe, 0x7f, 0xff};
+    static const uint8_t want[] = {0, 2, 8, 14, 16, 0x45, 0xc5, 0x7d, 0x7e, 0xfe, 0x7f, 0xff};
+    struct scales_shape shape = {NUMBER_F8E4M3, SCALES_ALL, 15, 0, 0, sizeof(base)};
+    struct ox_buf scales = OX_BUF_INIT;
+    uint8_t predicted[sizeof(base)];
+    uint8_t contexts[sizeof(base)];
+
+    (void)state;
+    put_scale(&scales, 65536);
+    put_scale(&scales, 0);
+    scales_predict(&shape, scales.data, base, predicted, contexts);
+    assert_memory_equal(predicted, want, sizeof(want));
+    assert_int_equal(contexts[0], 4 * 7 + 2); /* the lowest octaves, and nothing was cut off */
+    assert_int_equal(contexts[5], 4 * 7 + 2);
+    assert_int_equal(contexts[7], 2);
+    ox_buf_clear(&scales);
 }
 
 /* --- what encoders find --- */
@@ -190,37 +274,123 @@ static void fit__finds_the_scales_of_each_axis(void **state)
     }
 }
 
+/* The float of 8 bits that is nearest. */
+static uint8_t round_float(enum number_kind kind, double x)
+{
+    int mantissa = number_kinds[kind].mantissa_bits;
+    int most = kind == NUMBER_F8E4M3 ? 126 : 123;
+    int least = kind == NUMBER_F8E4M3 ? -6 : -14;
+    double size = fabs(x);
+    int exponent = size < ldexp(1, least) ? least : ilogb(size);
+    int magnitude =
+        (int)floor(ldexp(size, mantissa - exponent) + 0.5) + ((exponent - least) << mantissa);
+
+    return (uint8_t)((x < 0 ? 128 : 0) | (magnitude > most ? most : magnitude));
+}
+
+/* FLOAT_ROWS x COLUMNS floats of 8 bits, and the same by another scale. More than of integers:
+ * there are more contexts to learn. */
+#define FLOAT_ROWS 200
+#define FLOAT_COUNT (FLOAT_ROWS * COLUMNS)
+
+static void make_floats(enum scales_axis axis, enum number_kind kind, struct ox_buf *base,
+                        struct ox_buf *target)
+{
+    struct ox_rng rng;
+    double by[FLOAT_ROWS];
+
+    ox_rng_init(&rng, 17);
+    for (size_t i = 0; i < FLOAT_ROWS; i++) {
+        by[i] = 0.4 + (double)ox_rng_below(&rng, 1600) / 1000;
+    }
+    for (size_t i = 0; i < FLOAT_COUNT; i++) {
+        double x = ((double)ox_rng_below(&rng, 2000) - (double)ox_rng_below(&rng, 2000)) / 20;
+        double scale = by[axis == SCALES_ROWS      ? i / COLUMNS
+                          : axis == SCALES_COLUMNS ? i % COLUMNS
+                                                   : 0];
+        uint8_t from = round_float(kind, x);
+        uint8_t to = round_float(kind, x * scale);
+
+        put(base, &from, 1);
+        put(target, &to, 1);
+    }
+}
+
+static void fit__finds_the_scales_of_floats(void **state)
+{
+    (void)state;
+    for (unsigned turn = 0; turn < 2 * SCALES_AXIS_COUNT; turn++) {
+        struct scales_shape shape = {turn % 2 == 0 ? NUMBER_F8E4M3 : NUMBER_F8E5M2,
+                                     (enum scales_axis)(turn / 2),
+                                     0,
+                                     COLUMNS,
+                                     0,
+                                     FLOAT_COUNT};
+        struct ox_buf base = OX_BUF_INIT;
+        struct ox_buf target = OX_BUF_INIT;
+        uint8_t scales[8 * FLOAT_ROWS];
+        uint8_t predicted[FLOAT_COUNT];
+        uint8_t contexts[FLOAT_COUNT];
+        size_t far = 0;
+
+        make_floats(shape.axis, shape.kind, &base, &target);
+        scales_fit(&shape, base.data, target.data, scales);
+        shape.sort = scales_sort(&shape, scales, base.data, target.data);
+        assert_true(scales_ok(&shape));
+        scales_predict(&shape, scales, base.data, predicted, contexts);
+        for (size_t i = 0; i < FLOAT_COUNT; i++) {
+            int off = (int)predicted[i] - (int)target.data[i];
+
+            far += off < -1 || off > 1;
+            assert_in_range(contexts[i], 0, STREAM_CONTEXTS_MAX - 1);
+        }
+        assert_in_range(far, 0, FLOAT_COUNT / 50);
+        ox_buf_clear(&base);
+        ox_buf_clear(&target);
+    }
+}
+
+static void assert_chosen(enum scales_axis axis, enum ox_dtype dtype)
+{
+    struct ox_buf base = OX_BUF_INIT;
+    struct ox_buf target = OX_BUF_INIT;
+    struct tensor_pair pair = {.dtype = dtype,
+                               .base_dtype = dtype,
+                               .has_base = true,
+                               .columns = COLUMNS,
+                               .base_columns = COLUMNS,
+                               .target_bytes = dtype == OX_DTYPE_I8 ? COUNT : FLOAT_COUNT,
+                               .base_bytes = dtype == OX_DTYPE_I8 ? COUNT : FLOAT_COUNT};
+    struct chooser chooser = {.mixing = MIX_NEVER};
+    struct ox_memory memory[2];
+    struct ox_source sources[2];
+
+    if (dtype == OX_DTYPE_I8) {
+        make(axis, true, &base, &target);
+    } else {
+        make_floats(axis, NUMBER_F8E4M3, &base, &target);
+    }
+    memory[0] = (struct ox_memory){base.data, base.len_bytes};
+    memory[1] = (struct ox_memory){target.data, target.len_bytes};
+    sources[0] = ox_memory_source(&memory[0]);
+    sources[1] = ox_memory_source(&memory[1]);
+    chooser.base = &sources[0];
+    chooser.target = &sources[1];
+    pair.prediction = prediction_default(&pair);
+    assert_int_equal(choose_prediction(&chooser, &pair, NULL), OX_OK);
+    assert_int_equal(pair.prediction.predictor, PREDICT_SCALED);
+    assert_int_equal(pair.prediction.axis, axis);
+    chooser_clear(&chooser);
+    ox_buf_clear(&base);
+    ox_buf_clear(&target);
+}
+
 static void choose__takes_scales_where_they_changed(void **state)
 {
     (void)state;
     for (unsigned axis = 0; axis < SCALES_AXIS_COUNT; axis++) {
-        struct ox_buf base = OX_BUF_INIT;
-        struct ox_buf target = OX_BUF_INIT;
-        struct tensor_pair pair = {.dtype = OX_DTYPE_I8,
-                                   .base_dtype = OX_DTYPE_I8,
-                                   .has_base = true,
-                                   .columns = COLUMNS,
-                                   .base_columns = COLUMNS,
-                                   .target_bytes = COUNT,
-                                   .base_bytes = COUNT};
-        struct chooser chooser = {.mixing = MIX_NEVER};
-        struct ox_memory memory[2];
-        struct ox_source sources[2];
-
-        make((enum scales_axis)axis, true, &base, &target);
-        memory[0] = (struct ox_memory){base.data, base.len_bytes};
-        memory[1] = (struct ox_memory){target.data, target.len_bytes};
-        sources[0] = ox_memory_source(&memory[0]);
-        sources[1] = ox_memory_source(&memory[1]);
-        chooser.base = &sources[0];
-        chooser.target = &sources[1];
-        pair.prediction = prediction_default(&pair);
-        assert_int_equal(choose_prediction(&chooser, &pair, NULL), OX_OK);
-        assert_int_equal(pair.prediction.predictor, PREDICT_SCALED);
-        assert_int_equal(pair.prediction.axis, axis);
-        chooser_clear(&chooser);
-        ox_buf_clear(&base);
-        ox_buf_clear(&target);
+        assert_chosen((enum scales_axis)axis, OX_DTYPE_I8);
+        assert_chosen((enum scales_axis)axis, OX_DTYPE_F8_E4M3);
     }
 }
 
@@ -230,7 +400,10 @@ int main(void)
         cmocka_unit_test(predict__rounds_to_the_nearest_and_tells_how_far),
         cmocka_unit_test(predict__is_as_specified_for_any_bits),
         cmocka_unit_test(ok__wants_far_fewer_scales_than_numbers),
+        cmocka_unit_test(ok__knows_the_sorts_of_floats),
+        cmocka_unit_test(predict__doubles_floats),
         cmocka_unit_test(fit__finds_the_scales_of_each_axis),
+        cmocka_unit_test(fit__finds_the_scales_of_floats),
         cmocka_unit_test(choose__takes_scales_where_they_changed),
     };
 

@@ -2,7 +2,7 @@
 import struct
 
 from . import blocks, mixing_numbers, static
-from .common import BF16, F16, F32, I8, I32, KINDS, U8, Part, Reader, Stream, want
+from .common import BF16, F8E4M3, F8E5M2, F16, F32, I8, I32, KINDS, U8, Part, Reader, Stream, want
 
 NONE, AS_IT_IS, CAST, PRUNED, GROWN, BLOCKS, NIBBLES, FACTORS, SCALED = range(9)
 PREDICTORS = ("none", "same", "cast", "pruned", "grown", "blocks", "nibbles", "factors",
@@ -102,7 +102,8 @@ class FramePart:
         elif self.predictor == SCALED:
             byte = body.u8()
             self.axis, self.sort = byte & 15, byte >> 4
-            want(self.row in (U8, I8) and self.axis <= 2 and self.sort <= 3, "scales")
+            sorts = {U8: 4, I8: 4, F8E4M3: 16, F8E5M2: 16}
+            want(self.axis <= 2 and self.sort < sorts.get(self.row, 0), "scales")
             self.scales = 1
             if self.axis > 0:
                 want(1 <= self.columns <= 65536, "scales without columns")
@@ -134,7 +135,7 @@ class FramePart:
             return range(self.rank * self.stride if self.predictor == FACTORS else
                          2 * self.scales if self.predictor == SCALED else 0)
         if self.predictor == SCALED:
-            return range(self.count if slot == (QUANTS if self.row == U8 else SIGNED_QUANTS) else 0)
+            return range(self.count if slot == (SIGNED_QUANTS if self.row == I8 else QUANTS) else 0)
         own = (FIRST_FRESH if self.predictor == NONE else FIRST_PREDICTED) + self.row
         return range(self.count if slot == own and self.predictor != GROWN else 0)
 
@@ -190,11 +191,29 @@ class FramePart:
         for i, x in enumerate(numbers):
             at = (0, (self.column + i) // max(self.columns, 1),
                   (self.column + i) % max(self.columns, 1))[self.axis]
+            if self.row in (F8E4M3, F8E5M2):
+                out.append(self.scale_float(x, ratios[at], offsets[at]))
+                continue
             value = x - 256 if self.row == I8 and x >= 128 else x
             place = value * ratios[at] + offsets[at] + 32768
             level = min(max(place >> 16, lowest), lowest + 255)
             out.append((level & 255, 8 * self.sort + (place >> 13 & 7)))
         return out
+
+    def scale_float(self, x, by, offset):
+        m = self.kind.mantissa
+        sign, x = x & 128, x & 127
+        most = 126 if self.row == F8E4M3 else 123
+        highest = self.sort if self.row == F8E4M3 else 2 * self.sort + 1
+        if x > most:
+            level, p = x, x * 65536 + 32768
+        else:
+            q = max(by, 0) * (x if x < 1 << m else ((1 << m) + x % (1 << m)) << ((x >> m) - 1))
+            k = max(q.bit_length() - 17 - m, 0)
+            p = (q >> k) + (k << (16 + m)) + offset + 32768
+            level = min(max(p >> 16, 0), most)
+        octave = min(max(highest - (level >> m), 0), 7)
+        return sign | level, 4 * octave + (p % 65536 >> 14)
 
     def add_update(self, numbers):
         signed, c = KINDS[I32].signed, self.columns
