@@ -539,8 +539,11 @@ static enum ox_code append(void *ctx, const void *bytes, size_t len_bytes, struc
     return ox_buf_append(ctx, bytes, len_bytes, err);
 }
 
-/* A small target: where its patch is not mostly differences of numbers, the binary engine may beat
- * the choice stretch by stretch, so it has a try of its own, and the smaller patch wins. */
+/* Of a patch of so small a share of the target, in so many parts, edits may always be a smaller one. */
+#define FEW 12
+
+/* A small target: where its patch is small, or not mostly differences of numbers, the binary engine
+ * may beat the choice stretch by stretch, so it has a try of its own, and the smaller patch wins. */
 static enum ox_code create_small(const struct ox_delta_side *base,
                                  const struct ox_delta_side *target,
                                  const struct ox_delta_options *options,
@@ -559,7 +562,8 @@ static enum ox_code create_small(const struct ox_delta_side *base,
 
     silent.progress = NULL;
     if (code == OX_OK && attempts[0].meaning &&
-        stats_number_bytes(&attempts[0].stats) < patches[0].len_bytes / 2) {
+        (stats_number_bytes(&attempts[0].stats) < patches[0].len_bytes / 2 ||
+         patches[0].len_bytes < ox_manifest_size(target->manifest) / FEW)) {
         attempts[1].useless_bytes = patches[0].len_bytes;
         code = create_by(&attempts[1], base, target, &silent, &outputs[1], err);
         best = !attempts[1].useless && patches[1].len_bytes < patches[0].len_bytes ? 1 : 0;

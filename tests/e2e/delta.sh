@@ -43,7 +43,8 @@ round_trip onnx-v1 onnx-v1
 same "copies alone are told as binary" binary "$(oxide delta info p.oxdl --json | field .engine)"
 for engine in auto tensor binary; do
     same "info tells the engine that create told, asked for $engine" "$(
-        oxide delta create onnx-v1 onnx-v1 -o p.oxdl --engine $engine --json | field .engine)" "$(
+        oxide delta create onnx-v1 onnx-v1 -o p.oxdl --force --engine $engine --json |
+            field .engine)" "$(
         oxide delta info p.oxdl --json | field .engine)"
 done
 

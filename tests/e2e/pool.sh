@@ -88,9 +88,9 @@ oxide delta create onnx-v1 onnx-v2-head -o m1.oxdl --format oxdl1 --memory 256M 
     fail "--format oxdl1 --memory"
 cmp -s m1.oxdl p1.oxdl || fail "--memory changes a patch of version 1"
 exits 6 "may take 64 MiB: --memory 13" \
-    oxide delta create noise noise2 -o m1.oxdl --format oxdl1 --memory 64M
+    oxide delta create noise noise2 -o m2.oxdl --format oxdl1 --memory 64M
 expect "with what it asked for" \
-    oxide delta create noise noise2 -o m1.oxdl --format oxdl1 --memory 140M > /dev/null
+    oxide delta create noise noise2 -o m2.oxdl --format oxdl1 --memory 140M > /dev/null
 
 step "refused: nothing is left"
 refused() { # STATUS PATTERN PATCH [BASE]
