@@ -112,7 +112,7 @@ void ox_human_cut(char *text, size_t columns)
     }
     to = skip_columns(text, keep / 2); /* names tell more at their ends than in front */
     from = skip_columns(to, used - keep);
-    memcpy(to, "...", 3); /* four or more code points go */
+    memset(to, '.', 3); /* four or more code points go */
     memmove(to + 3, from, strlen(from) + 1);
 }
 

@@ -539,11 +539,13 @@ static enum ox_code append(void *ctx, const void *bytes, size_t len_bytes, struc
     return ox_buf_append(ctx, bytes, len_bytes, err);
 }
 
-/* Of a patch of so small a share of the target, in so many parts, edits may always be a smaller one. */
+/* Of a patch of so small a share of the target, edits may always be a smaller one. */
 #define FEW 12
+#define TINY_BYTES ((uint64_t)256 * 1024) /* and of so small a target */
 
-/* A small target: where its patch is small, or not mostly differences of numbers, the binary engine
- * may beat the choice stretch by stretch, so it has a try of its own, and the smaller patch wins. */
+/* A small target: where its patch is small, or not mostly differences of numbers, the binary
+ * engine may beat the choice stretch by stretch, so it has a try of its own, and the smaller patch
+ * wins. */
 static enum ox_code create_small(const struct ox_delta_side *base,
                                  const struct ox_delta_side *target,
                                  const struct ox_delta_options *options,
@@ -557,13 +559,14 @@ static enum ox_code create_small(const struct ox_delta_side *base,
     };
     struct ox_buf patches[2] = {OX_BUF_INIT, OX_BUF_INIT};
     struct ox_output outputs[2] = {{&patches[0], append}, {&patches[1], append}};
+    uint64_t size_bytes = ox_manifest_size(target->manifest);
     size_t best = 0;
     enum ox_code code = create_by(&attempts[0], base, target, options, &outputs[0], err);
 
     silent.progress = NULL;
     if (code == OX_OK && attempts[0].meaning &&
         (stats_number_bytes(&attempts[0].stats) < patches[0].len_bytes / 2 ||
-         patches[0].len_bytes < ox_manifest_size(target->manifest) / FEW)) {
+         size_bytes <= TINY_BYTES || patches[0].len_bytes < size_bytes / FEW)) {
         attempts[1].useless_bytes = patches[0].len_bytes;
         code = create_by(&attempts[1], base, target, &silent, &outputs[1], err);
         best = !attempts[1].useless && patches[1].len_bytes < patches[0].len_bytes ? 1 : 0;

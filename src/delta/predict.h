@@ -33,8 +33,8 @@ enum slot {
     SLOT_KIND,     /* + number_kind: predicted numbers */
     SLOT_FRESH = SLOT_KIND + NUMBER_KIND_COUNT, /* + number_kind: fresh ones */
     SLOT_SUBS = SLOT_FRESH + NUMBER_KIND_COUNT, /* sub-scales of blocks */
-    SLOT_QUANTS,                                /* unsigned quants of blocks, nibbles, scaled ones */
-    SLOT_QUANTS8,                               /* int8 quants of blocks, scaled i8 */
+    SLOT_QUANTS,  /* unsigned quants of blocks, nibbles, scaled ones */
+    SLOT_QUANTS8, /* int8 quants of blocks, scaled i8 */
     SLOT_COUNT,
 };
 
