@@ -269,7 +269,7 @@ void blocks_predict_quants(const struct block_format *format, const uint8_t *bas
         .curved = layout->curved,
     };
     size_t most = GROUP_ELEMENTS / format->elements;
-    struct group group;
+    struct group group = {.a_old = {0}};
 
     for (size_t at = 0; at < count; at += most) {
         size_t n = count - at < most ? count - at : most;
@@ -300,7 +300,7 @@ void blocks_predict_subs(const struct block_format *format, const uint8_t *base,
     };
 
     blocks_get_subs(format, base, count, predicted);
-    for (size_t i = 0; i < count && format->subs > 0; i++) {
+    for (size_t i = 0; i < count && format->subs > 0 && supers > 0; i++) {
         const uint8_t *old_supers = base + i * format->bytes + layout->supers_at;
         const uint8_t *new_supers = target + i * format->bytes + layout->supers_at;
         struct run runs[2];

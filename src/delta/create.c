@@ -117,7 +117,6 @@ static enum ox_code take_oldest(struct pipeline *self, struct ox_err *err)
     self->in_flight--;
     code = job->code;
     if (code != OX_OK) {
-        self->useless = code == OX_ECANCELED; /* an encoder's word: nothing stops it otherwise */
         if (err != NULL) {
             *err = job->err;
         }

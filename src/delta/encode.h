@@ -46,7 +46,7 @@ struct stretch {
 struct encoder;
 
 /** ops: the operations that may be used. A patch of useless_bytes is of no use (UINT64_MAX: there
- * is no such limit): where it is seen that it would come to that, encoder_run returns OX_ECANCELED.
+ * is no such limit): work on a frame ends where its body comes to that, and another way is taken.
  */
 enum ox_code encoder_new(struct encoder **out, const struct ox_source *base,
                          const struct ox_source *target, uint64_t ops,

@@ -310,9 +310,6 @@ static enum ox_code put_edit_frame(struct encoder *self, uint64_t target, const 
             edit_encode(self->edit, self->prefix.data, (uint32_t)self->prefix.len_bytes, n,
                         self->hints, self->hint_count, &effort, limit, &self->body[0], done, err);
     }
-    if (code == OX_OK && !*done && limit == self->useless_bytes) {
-        return ox_err_set(err, OX_ECANCELED, "edits are no smaller than a patch that is there");
-    }
     return code == OX_OK && *done ? put_frame(out, OX_OXDL_EDIT, target, bytes, n, self->ranges,
                                               self->range_count, &self->body[0], stats, err)
                                   : code;
@@ -344,7 +341,8 @@ static enum ox_code put_best_frame(struct encoder *self, uint64_t target, const 
 
     if (may(self, OX_OXDL_ZSTD)) {
         code = zstd_pack(self, bytes, n, &self->prefix, self->effort->level_try, limit, &fits, err);
-        tried = fits ? self->packed.len_bytes : n;
+        /* Where next to nothing is allowed, edits that no hint tells of will not do, either. */
+        tried = fits ? self->packed.len_bytes : limit >= n / 32 ? limit : n;
     }
     if (code == OX_OK && may(self, OX_OXDL_EDIT) &&
         (tried < n - n / 32 || !may(self, OX_OXDL_ZSTD)) && tried - tried / 2 < beat) {

@@ -37,7 +37,7 @@ enum ox_code mixing_encode(struct mixing_coder *coder, const struct stream *stre
             ? mixing_reference(stream->fresh ? numbers : stream->predicted, stream->count, kind)
             : 0;
     struct ox_buf coded = OX_BUF_INIT;
-    struct ox_mix_io io;
+    struct ox_mix_io io = {.out = NULL};
     struct ox_mix_coder mix = ox_mix_encoder(&io, &coder->tables, &coded);
     enum ox_code code;
 
@@ -62,7 +62,7 @@ enum ox_code mixing_decode(struct mixing_coder *coder, const struct stream *stre
     uint64_t len_bytes = 0;
     uint8_t reference = 0;
     struct ox_mix_coder mix;
-    struct ox_mix_io io;
+    struct ox_mix_io io = {.out = NULL};
     enum ox_code code;
 
     if ((code = ox_reader_u8(body, &reference, err)) != OX_OK ||
