@@ -539,8 +539,8 @@ static enum ox_code append(void *ctx, const void *bytes, size_t len_bytes, struc
 }
 
 /* Of a patch of so small a share of the target, edits may always be a smaller one. */
-#define FEW 12
-#define TINY_BYTES ((uint64_t)256 * 1024) /* and of so small a target */
+#define FEW 64
+#define TINY_BYTES ((uint64_t)64 * 1024) /* and of so small a target */
 
 /* A small target: where its patch is small, or not mostly differences of numbers, the binary
  * engine may beat the choice stretch by stretch, so it has a try of its own, and the smaller patch
