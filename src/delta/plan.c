@@ -133,29 +133,33 @@ static enum ox_code scan_predicted(struct planner *self, const struct tensor_pai
     return code;
 }
 
+/* A tensor that stands in the target before is one equal segment. */
+static enum ox_code scan_twin(struct planner *self, const struct tensor_pair *pair,
+                              struct ox_err *err)
+{
+    struct segment segment = {.target = pair->target_offset,
+                              .len = pair->target_bytes,
+                              .equal = true,
+                              .twin = true,
+                              .base = pair->twin_offset,
+                              .pair = pair};
+
+    return emit(self, segment, err);
+}
+
 /* Segment one tensor. What of it has no like in the base is looked for among all bytes. */
 static enum ox_code scan_tensor(struct planner *self, struct tensor_pair *pair, struct ox_err *err)
 {
     uint64_t common = tensor_pair_common(pair);
     enum ox_code code = OX_OK;
 
-    if (pair->has_twin) {
-        struct segment segment = {.target = pair->target_offset,
-                                  .len = pair->target_bytes,
-                                  .equal = true,
-                                  .twin = true,
-                                  .base = pair->twin_offset,
-                                  .pair = pair};
-
-        code = emit(self, segment, err);
-        common = pair->target_bytes;
-    } else if (pair->has_base && (common == 0 || pair->columns != pair->base_columns)) {
+    if (pair->has_base && (common == 0 || pair->columns != pair->base_columns)) {
         code = self->chooser->choose(self->chooser->ctx, pair, err);
     }
-    if (code == OX_OK && !pair->has_twin && prediction_jumps(&pair->prediction)) {
+    if (code == OX_OK && prediction_jumps(&pair->prediction)) {
         code = scan_predicted(self, pair, err);
         common = pair->target_bytes;
-    } else if (code == OX_OK && !pair->has_twin && common > 0) {
+    } else if (code == OX_OK && common > 0) {
         code = scan_common(self, pair, common, err);
     }
     if (code == OX_OK && common < pair->target_bytes) {
@@ -163,9 +167,6 @@ static enum ox_code scan_tensor(struct planner *self, struct tensor_pair *pair, 
         code = scan_bytes(self, pair->target_offset + common,
                           pair->target_offset + pair->target_bytes, err);
         self->pair = NULL;
-    }
-    if (pair->has_base) {
-        self->next_base = pair->base_offset + pair->base_bytes;
     }
     return code;
 }
@@ -193,7 +194,10 @@ enum ox_code plan_run(const struct ox_source *base, const struct ox_source *targ
 
         code = scan_bytes(&self, at, pair->target_offset, err);
         if (code == OX_OK) {
-            code = scan_tensor(&self, pair, err);
+            code = pair->has_twin ? scan_twin(&self, pair, err) : scan_tensor(&self, pair, err);
+        }
+        if (pair->has_base) {
+            self.next_base = pair->base_offset + pair->base_bytes;
         }
         at = pair->target_offset + pair->target_bytes;
     }
