@@ -149,8 +149,13 @@ enum ox_code ox_cli_pool_create(struct ox_cli *cli, const char *base_path, const
     ox_bar_start(&bar, "delta", cli->notes, cli->notes_is_terminal, clock);
     options.progress = &bar.progress;
     code = ox_pool1_create(&base.source, &target.source, &options, &out.output, &stats, err);
-    if (code == OX_OK && (code = check_unchanged(&base, err)) == OX_OK &&
-        (code = check_unchanged(&target, err)) == OX_OK) {
+    if (code == OX_OK || code == OX_EIO) { /* a file that changed is named, whoever saw it first */
+        enum ox_code changed = check_unchanged(&base, err);
+
+        changed = changed == OX_OK ? check_unchanged(&target, err) : changed;
+        code = changed == OX_OK ? code : changed;
+    }
+    if (code == OX_OK) {
         code = ox_output_commit(&out, force, err);
     }
     ox_bar_end(&bar, code == OX_OK);
