@@ -4,6 +4,12 @@
 
 #include "request.h"
 
+#include "oxide/control/blob.h"
+#include "oxide/control/campaign.h"
+#include "oxide/control/device.h"
+#include "oxide/control/fleet.h"
+#include "oxide/control/model.h"
+
 #define OX_HANDLER(name)                                                                           \
     enum ox_code ox_handle_##name(struct ox_request *request, struct ox_err *err)
 

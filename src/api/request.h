@@ -4,6 +4,7 @@
 
 #include "oxide/api/api.h"
 #include "oxide/base/pool.h"
+#include "oxide/control/blob.h"
 
 #include "routes.h"
 

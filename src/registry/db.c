@@ -11,6 +11,8 @@
 /* Another process (a backup) may hold a lock for a moment. */
 #define BUSY_TIMEOUT_MS 10000
 
+#define STATEMENT_SLOTS ((size_t)2 * OX_DB_STATEMENTS_MAX)
+
 struct ox_tx_block {
     struct ox_tx_block *next;
     max_align_t data[];
@@ -85,7 +87,7 @@ enum ox_code ox_db_open(struct ox_connection *connection, const char *path, bool
 
 void ox_db_close(struct ox_connection *connection)
 {
-    for (size_t i = 0; i < connection->count; i++) {
+    for (size_t i = 0; i < STATEMENT_SLOTS; i++) {
         (void)sqlite3_finalize(connection->statements[i].handle);
     }
     (void)sqlite3_close(connection->db);
@@ -170,16 +172,26 @@ static void free_blocks(struct ox_tx *tx)
 
 /* --- statements --- */
 
+/* The statement's slot, or the free one where it would stand. */
+static struct ox_db_statement *find_slot(struct ox_connection *connection, const char *sql)
+{
+    size_t at = (size_t)(((uint64_t)(uintptr_t)sql * 0x9e3779b97f4a7c15u) >> 32) % STATEMENT_SLOTS;
+
+    while (connection->statements[at].sql != NULL && connection->statements[at].sql != sql) {
+        at = (at + 1) % STATEMENT_SLOTS;
+    }
+    return &connection->statements[at];
+}
+
 static enum ox_code prepare(struct ox_connection *connection, const char *sql, sqlite3_stmt **out,
                             struct ox_err *err)
 {
     sqlite3_stmt *handle = NULL;
+    struct ox_db_statement *slot = find_slot(connection, sql);
 
-    for (size_t i = 0; i < connection->count; i++) {
-        if (connection->statements[i].sql == sql) {
-            *out = connection->statements[i].handle;
-            return OX_OK;
-        }
+    if (slot->sql != NULL) {
+        *out = slot->handle;
+        return OX_OK;
     }
     if (connection->count == OX_DB_STATEMENTS_MAX) {
         return ox_err_set(err, OX_EINTERNAL, "registry: more statements than there is room for");
@@ -188,7 +200,8 @@ static enum ox_code prepare(struct ox_connection *connection, const char *sql, s
         SQLITE_OK) {
         return ox_db_error(connection->db, "preparing a query", err);
     }
-    connection->statements[connection->count++] = (struct ox_db_statement){sql, handle};
+    *slot = (struct ox_db_statement){sql, handle};
+    connection->count++;
     *out = handle;
     return OX_OK;
 }

@@ -2,13 +2,19 @@
 #ifndef OX_REGISTRY_DB_H
 #define OX_REGISTRY_DB_H
 
+#include "oxide/registry/artifact.h"
+#include "oxide/registry/campaign.h"
+#include "oxide/registry/device.h"
+#include "oxide/registry/fleet.h"
+#include "oxide/registry/job.h"
 #include "oxide/registry/registry.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
 
-/** Statements stay prepared, found by the address of their text: queries are string literals. */
-#define OX_DB_STATEMENTS_MAX 96
+/** Statements stay prepared, found by the address of their text: queries are string literals. The
+ *  table is open-addressed and never more than half full. */
+#define OX_DB_STATEMENTS_MAX 512
 struct ox_db_statement {
     const char *sql;
     sqlite3_stmt *handle;
@@ -16,7 +22,7 @@ struct ox_db_statement {
 struct ox_connection {
     pthread_mutex_t lock; /* held from begin to end */
     sqlite3 *db;
-    struct ox_db_statement statements[OX_DB_STATEMENTS_MAX];
+    struct ox_db_statement statements[2 * OX_DB_STATEMENTS_MAX];
     size_t count;
 };
 

@@ -8,6 +8,11 @@
 #include "oxide/api/api.h"
 #include "oxide/base/clock.h"
 #include "oxide/base/file.h"
+#include "oxide/registry/artifact.h"
+#include "oxide/registry/campaign.h"
+#include "oxide/registry/device.h"
+#include "oxide/registry/fleet.h"
+#include "oxide/registry/job.h"
 #include "oxide/registry/registry.h"
 #include "oxide/store/store.h"
 

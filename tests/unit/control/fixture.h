@@ -10,7 +10,16 @@
 
 #include <cmocka.h>
 
-#include "oxide/control/control.h"
+#include "oxide/control/blob.h"
+#include "oxide/control/campaign.h"
+#include "oxide/control/device.h"
+#include "oxide/control/fleet.h"
+#include "oxide/control/model.h"
+#include "oxide/registry/artifact.h"
+#include "oxide/registry/campaign.h"
+#include "oxide/registry/device.h"
+#include "oxide/registry/fleet.h"
+#include "oxide/registry/job.h"
 #include "oxide/registry/registry.h"
 #include "oxide/store/store.h"
 

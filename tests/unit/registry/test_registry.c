@@ -6,6 +6,11 @@
 #include <cmocka.h>
 
 #include "oxide/base/file.h"
+#include "oxide/registry/artifact.h"
+#include "oxide/registry/campaign.h"
+#include "oxide/registry/device.h"
+#include "oxide/registry/fleet.h"
+#include "oxide/registry/job.h"
 #include "oxide/registry/registry.h"
 
 #include <fcntl.h>

@@ -1,0 +1,22 @@
+/** Devices: registering them, what they say, what is known of them. What control.h says of all
+ * functions holds. */
+#ifndef OXIDE_CONTROL_DEVICE_H
+#define OXIDE_CONTROL_DEVICE_H
+
+#include "oxide/control/control.h"
+
+OX_MUST_USE enum ox_code ox_control_device_register(struct ox_control *control, const json_t *body,
+                                                    bool *created, json_t **out,
+                                                    struct ox_err *err);
+OX_MUST_USE enum ox_code ox_control_devices(struct ox_control *control, json_t **out,
+                                            struct ox_err *err);
+OX_MUST_USE enum ox_code ox_control_device(struct ox_control *control, const char *id, json_t **out,
+                                           struct ox_err *err);
+OX_MUST_USE enum ox_code ox_control_device_remove(struct ox_control *control, const char *id,
+                                                  json_t **out, struct ox_err *err);
+/** The answer's text, which the caller frees. */
+OX_MUST_USE enum ox_code ox_control_heartbeat(struct ox_control *control, const char *id,
+                                              const void *body, size_t len_bytes, char **out,
+                                              struct ox_err *err);
+
+#endif

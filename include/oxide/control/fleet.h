@@ -1,0 +1,25 @@
+/** Fleets: groups of devices. What control.h says of all functions holds. */
+#ifndef OXIDE_CONTROL_FLEET_H
+#define OXIDE_CONTROL_FLEET_H
+
+#include "oxide/control/control.h"
+
+OX_MUST_USE enum ox_code ox_control_fleet_create(struct ox_control *control, const json_t *body,
+                                                 json_t **out, struct ox_err *err);
+OX_MUST_USE enum ox_code ox_control_fleets(struct ox_control *control, json_t **out,
+                                           struct ox_err *err);
+OX_MUST_USE enum ox_code ox_control_fleet(struct ox_control *control, const char *id, json_t **out,
+                                          struct ox_err *err);
+OX_MUST_USE enum ox_code ox_control_fleet_status(struct ox_control *control, const char *id,
+                                                 json_t **out, struct ox_err *err);
+OX_MUST_USE enum ox_code ox_control_fleet_add(struct ox_control *control, const char *id,
+                                              const char *device_id, json_t **out,
+                                              struct ox_err *err);
+OX_MUST_USE enum ox_code ox_control_fleet_remove(struct ox_control *control, const char *id,
+                                                 const char *device_id, json_t **out,
+                                                 struct ox_err *err);
+OX_MUST_USE enum ox_code ox_control_fleet_deploy(struct ox_control *control, const char *id,
+                                                 const json_t *body, json_t **out,
+                                                 struct ox_err *err);
+
+#endif

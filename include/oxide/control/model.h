@@ -1,0 +1,33 @@
+/** Models and their versions: publishing, showing, downloading. What control.h says of all
+ * functions holds. */
+#ifndef OXIDE_CONTROL_MODEL_H
+#define OXIDE_CONTROL_MODEL_H
+
+#include "oxide/control/control.h"
+
+OX_MUST_USE enum ox_code ox_control_models(struct ox_control *control, json_t **out,
+                                           struct ox_err *err);
+OX_MUST_USE enum ox_code ox_control_model(struct ox_control *control, const char *id, json_t **out,
+                                          struct ox_err *err);
+OX_MUST_USE enum ox_code ox_control_version(struct ox_control *control, const char *model_id,
+                                            const char *version, json_t **out, struct ox_err *err);
+
+/** A version of one file on its way in: begin, write, then finish or abort (which free it). */
+struct ox_publish;
+/** Errors: OX_ENOSPC if size_bytes does not fit on the disk. */
+OX_MUST_USE enum ox_code ox_control_publish_begin(struct ox_control *control, const char *model_id,
+                                                  const char *version, uint64_t size_bytes,
+                                                  struct ox_publish **out, struct ox_err *err);
+OX_MUST_USE enum ox_code ox_control_publish_write(struct ox_publish *publish, const void *bytes,
+                                                  size_t len_bytes, struct ox_err *err);
+/** Store, find the layout, register, queue deltas. Same bytes again: *created is false. */
+OX_MUST_USE enum ox_code ox_control_publish_finish(struct ox_publish *take_publish, bool *created,
+                                                   json_t **out, struct ox_err *err);
+void ox_control_publish_abort(struct ox_publish *take_publish);
+/** Publish a version of files that are held: {files:[...]}. */
+OX_MUST_USE enum ox_code ox_control_publish_manifest(struct ox_control *control,
+                                                     const char *model_id, const char *version,
+                                                     const json_t *body, bool *created,
+                                                     json_t **out, struct ox_err *err);
+
+#endif

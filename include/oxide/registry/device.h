@@ -1,0 +1,65 @@
+/** Devices: who they are, what they said last, and what they run. */
+#ifndef OXIDE_REGISTRY_DEVICE_H
+#define OXIDE_REGISTRY_DEVICE_H
+
+#include "oxide/base/digest.h"
+#include "oxide/registry/registry.h"
+
+struct ox_device_row {
+    const char *id;
+    const char *name;
+    const char *tags;          /* JSON text, as platform, metrics and last_result */
+    int64_t last_heartbeat_ms; /* 0: never heard of */
+    const char *status;
+    const char *current_model; /* NULL: none, as the following */
+    const char *current_version;
+    const char *last_result;
+    const char *platform;
+    const char *metrics;
+    const char *agent;
+    uint64_t protocol; /* 0: the first generation */
+    const char *reads;
+    uint64_t report_seq;  /* the highest report that is durable */
+    const char *fleet_id; /* the fleet that it joined last; not written by device_update */
+};
+struct ox_device_model_row {
+    const char *device_id;
+    const char *model_id;
+    const char *version;
+    bool has_digest;
+    struct ox_digest digest;
+};
+
+/** Insert, or replace name and tags. */
+OX_MUST_USE enum ox_code ox_registry_device_put(struct ox_tx *tx, const char *id, const char *name,
+                                                const char *tags, int64_t now_ms, bool *created,
+                                                struct ox_err *err);
+/** Errors: OX_ENOTFOUND, with a hint to register. */
+OX_MUST_USE enum ox_code ox_registry_device_get(struct ox_tx *tx, const char *id,
+                                                struct ox_device_row *out, struct ox_err *err);
+/** All devices by id, or those of a fleet. */
+OX_MUST_USE enum ox_code ox_registry_devices(struct ox_tx *tx, const char *fleet_id,
+                                             struct ox_device_row **rows, size_t *count,
+                                             struct ox_err *err);
+/** Write everything that heartbeats tell (all but id, name, tags and fleet). */
+OX_MUST_USE enum ox_code
+ox_registry_device_update(struct ox_tx *tx, const struct ox_device_row *row, struct ox_err *err);
+/** Write when it was heard last, and its metrics unless they are NULL. Unknown devices are fine. */
+OX_MUST_USE enum ox_code ox_registry_device_seen(struct ox_tx *tx, const char *id, int64_t seen_ms,
+                                                 const char *metrics, struct ox_err *err);
+/** Remove it with its models and memberships. Errors: OX_ENOTFOUND. */
+OX_MUST_USE enum ox_code ox_registry_device_remove(struct ox_tx *tx, const char *id,
+                                                   struct ox_err *err);
+
+/** What a device runs; of all devices with NULL. Ordered by device and model. */
+OX_MUST_USE enum ox_code ox_registry_device_models(struct ox_tx *tx, const char *device_id,
+                                                   struct ox_device_model_row **rows, size_t *count,
+                                                   struct ox_err *err);
+OX_MUST_USE enum ox_code ox_registry_device_model_put(struct ox_tx *tx,
+                                                      const struct ox_device_model_row *row,
+                                                      struct ox_err *err);
+/** Forget what it runs. */
+OX_MUST_USE enum ox_code ox_registry_device_models_clear(struct ox_tx *tx, const char *device_id,
+                                                         struct ox_err *err);
+
+#endif

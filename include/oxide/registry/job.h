@@ -1,0 +1,55 @@
+/** Delta jobs: which patches are to be made, and which are made. */
+#ifndef OXIDE_REGISTRY_JOB_H
+#define OXIDE_REGISTRY_JOB_H
+
+#include "oxide/base/digest.h"
+#include "oxide/registry/registry.h"
+
+struct ox_job_row {
+    int64_t id;
+    struct ox_digest base;
+    struct ox_digest target;
+    const char *format;     /* "oxdl/2" or "oxdl/1" */
+    const char *state;      /* queued, running, ready, useless, failed */
+    uint64_t waiting;       /* devices: who is awaited by most goes first */
+    const char *reason;     /* of failed and useless; NULL: none */
+    struct ox_digest patch; /* of ready ones, as the next three */
+    uint64_t patch_bytes;
+    uint64_t ops; /* operations that its reader must know */
+    const char *strategy;
+    int64_t queued_ms;
+};
+
+/** Queue a job, or add to who waits for the one that exists; a failed one is tried again. */
+OX_MUST_USE enum ox_code ox_registry_job_queue(struct ox_tx *tx, const struct ox_digest *base,
+                                               const struct ox_digest *target, const char *format,
+                                               uint64_t waiting, int64_t now_ms,
+                                               struct ox_err *err);
+/** Errors: OX_ENOTFOUND. */
+OX_MUST_USE enum ox_code ox_registry_job_get(struct ox_tx *tx, const struct ox_digest *base,
+                                             const struct ox_digest *target, const char *format,
+                                             struct ox_job_row *out, struct ox_err *err);
+/** Take the most awaited queued job and mark it running. Errors: OX_ENOTFOUND if none is queued. */
+OX_MUST_USE enum ox_code ox_registry_job_take(struct ox_tx *tx, struct ox_job_row *out,
+                                              struct ox_err *err);
+/** Write state, reason, patch, patch_bytes, ops and strategy. */
+OX_MUST_USE enum ox_code ox_registry_job_update(struct ox_tx *tx, const struct ox_job_row *row,
+                                                int64_t now_ms, struct ox_err *err);
+/** Running jobs are queued again: who ran them is gone. */
+OX_MUST_USE enum ox_code ox_registry_jobs_requeue(struct ox_tx *tx, struct ox_err *err);
+
+/** A base that devices really run, and what those devices read. */
+struct ox_base_row {
+    struct ox_digest base;
+    uint64_t protocol;
+    const char *reads; /* NULL: none said */
+    uint64_t devices;
+};
+/** Bases of a model that devices run, other than `target`: of the open devices of a campaign, or of
+ *  all devices with NULL. Only bases that are artifacts here. */
+OX_MUST_USE enum ox_code ox_registry_bases(struct ox_tx *tx, const char *campaign_id,
+                                           const char *model_id, const struct ox_digest *target,
+                                           struct ox_base_row **rows, size_t *count,
+                                           struct ox_err *err);
+
+#endif
