@@ -30,7 +30,8 @@ static enum ox_code act(struct ox_request *request, enum ox_campaign_action acti
 {
     json_t *out = NULL;
     enum ox_code code =
-        ox_control_campaign_act(request->api->control, request->params.value[0], action, &out, err);
+        ox_control_campaign_act(request->api->control, request->params.value[0], action, false,
+                                &out, err);
 
     return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
 }

@@ -1,7 +1,12 @@
+/* What a device is to run now: which of its open campaigns have come to it, whether their patches
+ * are ready, and whether limits let it begin. */
 #include "inner.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* Where only a rate for all is set, so many devices share it that each gets this much. */
+#define SHARE_BPS ((uint64_t)32 * 1024)
 
 const char *ox_assign_format(uint64_t protocol, const char *reads_text, uint64_t *ops)
 {
@@ -18,59 +23,46 @@ const char *ox_assign_format(uint64_t protocol, const char *reads_text, uint64_t
     return reads.oxdl1 || protocol == 0 ? "oxdl/1" : NULL;
 }
 
-size_t ox_campaign_released(const struct ox_campaign_row *campaign, size_t total)
-{
-    enum ox_strategy strategy = OX_STRATEGY_ALL_AT_ONCE;
+/* --- has it come to this device? --- */
 
-    (void)(ox_strategy_parse(campaign->strategy, &strategy, NULL) == OX_OK); /* CHECKed in SQL */
-    return ox_rollout_released(strategy, (unsigned)campaign->stage, total);
-}
-
-/* Is the device to run this now? What it has begun goes on whatever the campaign's state. */
+/* What it has begun goes on whatever the campaign's state; what is complete goes on for who comes
+ * late, unless it was halted. */
 static enum ox_code is_released(struct ox_tx *tx, const struct ox_campaign_row *campaign,
                                 const struct ox_campaign_device_row *row, bool *out,
                                 struct ox_err *err)
 {
-    struct ox_campaign_counts counts;
-    bool begun = strcmp(row->state, "pending") != 0;
-    bool rolling = strcmp(campaign->state, "rolling_out") == 0;
+    bool halted = false;
     enum ox_code code = OX_OK;
 
-    if (begun || !rolling || strcmp(campaign->strategy, "all_at_once") == 0) {
-        *out = begun || rolling;
+    if (strcmp(row->state, "pending") != 0) {
+        *out = true;
+    } else if (strcmp(campaign->state, "complete") == 0) {
+        code = ox_registry_desired_is_halted(tx, campaign->id, &halted, err);
+        *out = !halted;
     } else {
-        code = ox_registry_campaign_counts(tx, campaign->id, 0, &counts, err);
-        if (code == OX_OK) {
-            *out = row->place < ox_campaign_released(campaign, (size_t)counts.total);
-        }
+        *out = row->released && campaign->prepared_ms != 0 &&
+               strcmp(campaign->state, "rolling_out") == 0;
     }
     return code;
 }
 
-/* What stands between a device and its assignment. */
-struct choice {
-    bool wait; /* a patch is worth waiting for */
-    const struct ox_device_model_row *base;
-    struct ox_job_row job; /* ready, if has_patch */
-    bool has_patch;
-};
+/* --- by which bytes? --- */
 
 static enum ox_code choose(struct ox_control *control, struct ox_tx *tx,
-                           const struct ox_device_row *device,
-                           const struct ox_campaign_row *campaign,
-                           const struct ox_device_model_row *base, struct choice *out,
+                           const struct ox_device_row *device, struct ox_offer *offer,
                            struct ox_wanted *wanted, size_t *wanted_count, struct ox_err *err)
 {
+    const struct ox_device_model_row *base = offer->base;
     struct ox_artifact_row artifact;
     uint64_t ops = 0;
     const char *format = ox_assign_format(device->protocol, device->reads, &ops);
-    int64_t since_ms = campaign->created_ms;
+    int64_t since_ms = offer->campaign.created_ms;
     bool possible = false;
+    bool waits;
     enum ox_code code;
 
-    *out = (struct choice){.wait = false};
-    if (format == NULL || base == NULL || !base->has_digest ||
-        ox_digest_equal(&base->digest, &campaign->digest)) {
+    if (format == NULL || base == NULL || !base->has_digest || offer->row.fallback ||
+        ox_digest_equal(&base->digest, &offer->target.digest)) {
         return OX_OK;
     }
     code = ox_registry_artifact_by_digest(tx, &base->digest, &artifact, err);
@@ -79,71 +71,230 @@ static enum ox_code choose(struct ox_control *control, struct ox_tx *tx,
         return OX_OK;
     }
     if (code == OX_OK) {
-        code = ox_job_possible(tx, &base->digest, &campaign->digest, format, &possible, err);
+        code = ox_job_possible(tx, &base->digest, &offer->target.digest, format, &possible, err);
     }
     if (code != OX_OK || !possible) {
         return code;
     }
-    code = ox_registry_job_get(tx, &base->digest, &campaign->digest, format, &out->job, err);
+    code = ox_registry_job_get(tx, &base->digest, &offer->target.digest, format, &offer->job, err);
     if (code == OX_ENOTFOUND) {
         ox_err_clear(err);
         if (*wanted_count < OX_HEARTBEAT_MODELS_MAX) {
-            wanted[(*wanted_count)++] = (struct ox_wanted){base->digest, campaign->digest, format};
+            wanted[(*wanted_count)++] =
+                (struct ox_wanted){base->digest, offer->target.digest, format};
         }
-        out->wait = control->delta_wait_s > 0;
+        offer->waits = offer->policy.late_delta == OX_LATE_WAIT || control->delta_wait_s > 0;
         return OX_OK;
     }
     if (code != OX_OK) {
         return code;
     }
-    if (strcmp(out->job.state, "ready") == 0) {
-        out->has_patch = strcmp(format, "oxdl/1") == 0 || (out->job.ops & ~ops) == 0;
-        out->base = base;
+    if (strcmp(offer->job.state, "ready") == 0) {
+        offer->has_patch = strcmp(format, "oxdl/1") == 0 || (offer->job.ops & ~ops) == 0;
         return OX_OK;
     }
-    if (out->job.queued_ms > since_ms) {
-        since_ms = out->job.queued_ms;
+    offer->needs_fallback = strcmp(offer->job.state, "failed") == 0;
+    if (offer->job.queued_ms > since_ms) {
+        since_ms = offer->job.queued_ms;
     }
-    out->wait = (strcmp(out->job.state, "queued") == 0 || strcmp(out->job.state, "running") == 0) &&
-                ox_control_now(control) - since_ms < (int64_t)control->delta_wait_s * 1000;
+    waits = strcmp(offer->job.state, "queued") == 0 || strcmp(offer->job.state, "running") == 0;
+    offer->waits =
+        waits && (offer->policy.late_delta == OX_LATE_WAIT ||
+                  ox_control_now(control) - since_ms < (int64_t)control->delta_wait_s * 1000);
     return OX_OK;
 }
 
-static enum ox_code fill_patch(const struct choice *choice, struct ox_assignment *out,
+/* --- may it begin? --- */
+
+static uint64_t in_flight_max(const struct ox_policy *policy)
+{
+    uint64_t shared = policy->rate_bps / SHARE_BPS;
+
+    if (policy->in_flight != OX_UNLIMITED || policy->rate_bps == 0) {
+        return policy->in_flight;
+    }
+    return shared == 0 ? 1 : shared;
+}
+
+static uint64_t cost_of(const struct ox_offer *offer)
+{
+    return offer->has_patch ? offer->job.patch_bytes : offer->target.size_bytes;
+}
+
+/* Bytes that what was told may still fetch are not counted: they are bounded by what is in flight.
+ */
+static bool over_budget(struct ox_control *control, struct ox_offer *offer)
+{
+    const struct ox_policy *policy = &offer->policy;
+    uint64_t fetched = offer->campaign.bytes_served + offer->campaign.unnamed_bytes +
+                       ox_live_served(control, offer->campaign.id, NULL);
+    uint64_t cost = cost_of(offer);
+
+    if (cost > policy->device_max_bytes) {
+        (void)snprintf(offer->why, sizeof(offer->why),
+                       "device %.64s would fetch %llu bytes, more than the budget of %llu per "
+                       "device",
+                       offer->row.device_id, (unsigned long long)cost,
+                       (unsigned long long)policy->device_max_bytes);
+        return true;
+    }
+    if (policy->total_max_bytes != OX_UNLIMITED && fetched + cost > policy->total_max_bytes) {
+        (void)snprintf(offer->why, sizeof(offer->why),
+                       "%llu bytes were fetched, and %llu more would pass the budget of %llu for "
+                       "all devices",
+                       (unsigned long long)fetched, (unsigned long long)cost,
+                       (unsigned long long)policy->total_max_bytes);
+        return true;
+    }
+    return false;
+}
+
+static enum ox_code check_limits(struct ox_control *control, struct ox_tx *tx,
+                                 struct ox_offer *offer, struct ox_err *err)
+{
+    const struct ox_policy *policy = &offer->policy;
+    uint64_t most = in_flight_max(policy);
+    struct ox_campaign_counts counts;
+    uint64_t used = 0;
+    enum ox_code code = OX_OK;
+
+    if (most != OX_UNLIMITED) {
+        code = ox_campaign_count(tx, offer->campaign.id, &counts, err);
+        offer->limited =
+            code == OX_OK && counts.released.offered + counts.released.in_progress >= most;
+    }
+    if (code == OX_OK && !offer->limited && policy->starts_per_minute != OX_UNLIMITED) {
+        code = ox_registry_campaign_offers_since(tx, offer->campaign.id,
+                                                 ox_control_now(control) - 60000, &used, err);
+        offer->limited = used >= policy->starts_per_minute;
+    }
+    if (code == OX_OK && !offer->limited && offer->needs_fallback) {
+        code = ox_registry_campaign_fallbacks(tx, offer->campaign.id, &used, err);
+        offer->limited = used >= ox_rollout_fallbacks(policy, offer->campaign.total);
+    }
+    offer->over_budget = code == OX_OK && !offer->limited && over_budget(control, offer);
+    return code;
+}
+
+enum ox_code ox_offer_find(struct ox_control *control, struct ox_tx *tx,
+                           const struct ox_device_row *device,
+                           const struct ox_campaign_device_row *row,
+                           const struct ox_device_model_row *models, size_t model_count,
+                           struct ox_offer *out, struct ox_wanted *wanted, size_t *wanted_count,
+                           struct ox_err *err)
+{
+    bool released = false;
+    enum ox_code code;
+
+    *out = (struct ox_offer){.row = *row};
+    if ((code = ox_registry_campaign_get(tx, row->campaign_id, &out->campaign, err)) != OX_OK ||
+        (code = is_released(tx, &out->campaign, row, &released, err)) != OX_OK || !released ||
+        row->artifact_id == 0 ||
+        (code = ox_registry_artifact_by_id(tx, row->artifact_id, &out->target, err)) != OX_OK ||
+        (code = ox_campaign_policy(&out->campaign, &out->policy, err)) != OX_OK) {
+        return code;
+    }
+    out->released = true;
+    for (size_t i = 0; i < model_count; i++) {
+        if (strcmp(models[i].model_id, out->campaign.model_id) == 0) {
+            out->base = &models[i];
+        }
+    }
+    code = choose(control, tx, device, out, wanted, wanted_count, err);
+    if (code == OX_OK && !out->waits && row->offered_ms == 0) {
+        code = check_limits(control, tx, out, err);
+    }
+    out->told = row->offered_ms != 0 || strcmp(row->state, "pending") != 0;
+    out->ready = !out->waits && (out->told || (!out->limited && !out->over_budget));
+    return code;
+}
+
+/* --- telling it --- */
+
+enum ox_code ox_offers_make(struct ox_control *control, struct ox_tx *tx,
+                            const struct ox_device_row *device, bool dry, bool *changed,
+                            struct ox_err *err)
+{
+    struct ox_wanted wanted[OX_HEARTBEAT_MODELS_MAX];
+    struct ox_campaign_device_row *rows = NULL;
+    struct ox_device_model_row *models = NULL;
+    size_t wanted_count = 0;
+    size_t row_count = 0;
+    size_t model_count = 0;
+    enum ox_code code;
+
+    if ((code = ox_registry_device_open(tx, device->id, &rows, &row_count, err)) != OX_OK ||
+        (code = ox_registry_device_models(tx, device->id, &models, &model_count, err)) != OX_OK) {
+        return code;
+    }
+    for (size_t i = 0; code == OX_OK && i < row_count; i++) {
+        struct ox_offer offer;
+
+        if (rows[i].offered_ms != 0) {
+            continue;
+        }
+        code = ox_offer_find(control, tx, device, &rows[i], models, model_count, &offer, wanted,
+                             &wanted_count, err);
+        if (code != OX_OK || offer.told || (!offer.ready && !offer.over_budget)) {
+            continue;
+        }
+        *changed = true;
+        if (dry) {
+            continue;
+        }
+        if (offer.over_budget) {
+            code = ox_campaign_pause(control, tx, &offer.campaign, offer.why, err);
+            continue;
+        }
+        offer.row.offered_ms = offer.row.updated_ms = ox_control_now(control);
+        offer.row.deferred = false;
+        offer.row.fallback = offer.row.fallback || offer.needs_fallback;
+        code = ox_registry_campaign_device_update(tx, &offer.row, err);
+    }
+    return code;
+}
+
+static enum ox_code fill_patch(const struct ox_offer *offer, struct ox_assignment *out,
                                struct ox_err *err)
 {
     enum ox_code code;
 
     out->base_present = true;
-    out->base_digest = choice->base->digest;
+    out->base_digest = offer->base->digest;
     out->patch.present = true;
-    out->patch.sha256 = choice->job.patch;
-    out->patch.size_bytes = choice->job.patch_bytes;
-    if ((code = ox_strdup(&out->base_version, choice->base->version, err)) != OX_OK ||
-        (code = ox_strdup(&out->patch.format, choice->job.format, err)) != OX_OK) {
+    out->patch.sha256 = offer->job.patch;
+    out->patch.size_bytes = offer->job.patch_bytes;
+    if ((code = ox_strdup(&out->base_version, offer->base->version, err)) != OX_OK ||
+        (code = ox_strdup(&out->patch.format, offer->job.format, err)) != OX_OK) {
         return code;
     }
-    return ox_strdup(&out->patch.strategy, choice->job.strategy, err);
+    return ox_strdup(&out->patch.strategy, offer->job.strategy, err);
 }
 
-static enum ox_code fill(struct ox_control *control, struct ox_tx *tx,
-                         const struct ox_campaign_row *campaign, const struct choice *choice,
+static enum ox_code fill(struct ox_control *control, struct ox_tx *tx, const struct ox_offer *offer,
                          struct ox_assignment *out, struct ox_err *err)
 {
+    const struct ox_policy *policy = &offer->policy;
+    bool revert = strcmp(offer->campaign.kind, "revert") == 0;
     enum ox_code code;
 
-    out->digest = campaign->digest;
-    if ((code = ox_strdup(&out->campaign_id, campaign->id, err)) != OX_OK ||
-        (code = ox_strdup(&out->model_id, campaign->model_id, err)) != OX_OK ||
-        (code = ox_strdup(&out->version, campaign->version, err)) != OX_OK ||
-        (code = ox_registry_artifact_files(tx, campaign->artifact_id, &out->files, err)) != OX_OK) {
+    out->digest = offer->target.digest;
+    out->urgent = revert;
+    out->patch_only = policy->fallback != OX_FALLBACK_ALWAYS && !offer->row.fallback;
+    out->rate_bps = policy->rate_bps == 0 ? 0 : policy->rate_bps / in_flight_max(policy);
+    out->windows_count = policy->windows_count;
+    memcpy(out->windows, policy->windows, policy->windows_count * sizeof(out->windows[0]));
+    if ((code = ox_strdup(&out->campaign_id, offer->campaign.id, err)) != OX_OK ||
+        (code = ox_strdup(&out->model_id, offer->target.model_id, err)) != OX_OK ||
+        (code = ox_strdup(&out->version, offer->target.version, err)) != OX_OK ||
+        (code = ox_registry_artifact_files(tx, offer->target.id, &out->files, err)) != OX_OK) {
         return code;
     }
     for (size_t i = 0; code == OX_OK && i < control->blob_urls_count; i++) {
         code = ox_strdup(&out->blob_urls[i], control->blob_urls[i], err);
         out->blob_urls_count += code == OX_OK;
     }
-    return code == OX_OK && choice->has_patch ? fill_patch(choice, out, err) : code;
+    return code == OX_OK && offer->has_patch ? fill_patch(offer, out, err) : code;
 }
 
 /* The pair that the first generation knows: what is open or, if nothing is, what was completed
@@ -156,43 +307,6 @@ static enum ox_code set_pair(struct ox_heartbeat_answer *answer, const char *mod
     if (answer->assigned_model == NULL &&
         (code = ox_strdup(&answer->assigned_model, model_id, err)) == OX_OK) {
         code = ox_strdup(&answer->assigned_version, version, err);
-    }
-    return code;
-}
-
-static enum ox_code add_open(struct ox_control *control, struct ox_tx *tx,
-                             const struct ox_device_row *device,
-                             const struct ox_campaign_device_row *row,
-                             const struct ox_device_model_row *models, size_t model_count,
-                             bool whole, struct ox_heartbeat_answer *answer,
-                             struct ox_wanted *wanted, size_t *wanted_count, struct ox_err *err)
-{
-    const struct ox_device_model_row *base = NULL;
-    struct ox_campaign_row campaign;
-    struct choice choice = {.wait = false};
-    bool released = false;
-    enum ox_code code = ox_registry_campaign_get(tx, row->campaign_id, &campaign, err);
-
-    if (code == OX_OK) {
-        code = is_released(tx, &campaign, row, &released, err);
-    }
-    if (code != OX_OK || !released) {
-        return code;
-    }
-    for (size_t i = 0; i < model_count; i++) {
-        base = strcmp(models[i].model_id, campaign.model_id) == 0 ? &models[i] : base;
-    }
-    if (whole) {
-        code = choose(control, tx, device, &campaign, base, &choice, wanted, wanted_count, err);
-    }
-    if (code != OX_OK || choice.wait) {
-        return code;
-    }
-    code = set_pair(answer, campaign.model_id, campaign.version, err);
-    if (code == OX_OK && whole && device->protocol > 0) {
-        struct ox_assignment *assignment = &answer->assignments[answer->assignments_count++];
-
-        code = fill(control, tx, &campaign, &choice, assignment, err);
     }
     return code;
 }
@@ -223,8 +337,18 @@ enum ox_code ox_assign(struct ox_control *control, struct ox_tx *tx,
         return ox_err_nomem(err, "assignments");
     }
     for (size_t i = 0; code == OX_OK && i < row_count; i++) {
-        code = add_open(control, tx, device, &rows[i], models, model_count, whole, answer, wanted,
-                        wanted_count, err);
+        struct ox_offer offer;
+
+        code = ox_offer_find(control, tx, device, &rows[i], models, model_count, &offer, wanted,
+                             wanted_count, err);
+        if (code != OX_OK || !offer.released || (whole && (!offer.ready || !offer.told))) {
+            continue;
+        }
+        code = set_pair(answer, offer.target.model_id, offer.target.version, err);
+        if (code == OX_OK && answer->assignments_present) {
+            code =
+                fill(control, tx, &offer, &answer->assignments[answer->assignments_count++], err);
+        }
     }
     if (code == OX_OK && answer->assigned_model == NULL) {
         code = ox_registry_device_completed(tx, device->id, &completed, err);

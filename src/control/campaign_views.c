@@ -14,18 +14,20 @@ static enum ox_code list_one(struct ox_tx *tx, const struct ox_campaign_row *cam
                              struct ox_err *err)
 {
     struct ox_campaign_counts counts;
-    enum ox_code code = ox_registry_campaign_counts(tx, campaign->id, 0, &counts, err);
+    enum ox_code code = ox_campaign_count(tx, campaign->id, &counts, err);
 
     if (code != OX_OK) {
         return code;
     }
     return ox_json_append(
         list,
-        json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:I, s:I, s:I}", "id", campaign->id, "model_id",
-                  campaign->model_id, "target_version", campaign->version, "fleet_id",
+        json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:I, s:I, s:I}", "id",
+                  campaign->id, "kind", campaign->kind, "model_id", campaign->model_id,
+                  "target_version", campaign->version, "fleet_id",
                   ox_json_of_str(campaign->fleet_id), "state", campaign->state, "phase",
-                  phase_of(campaign), "total", (json_int_t)counts.total, "complete",
-                  (json_int_t)counts.complete, "failed", (json_int_t)counts.failed),
+                  phase_of(campaign), "reason", ox_json_of_str(campaign->reason), "created_at",
+                  ox_json_of_time(campaign->created_ms), "total", (json_int_t)counts.total,
+                  "complete", (json_int_t)counts.complete, "failed", (json_int_t)counts.failed),
         err);
 }
 
@@ -70,34 +72,101 @@ static enum ox_code add_device(struct ox_control *control, const struct ox_campa
     if (strcmp(row->state, "complete") == 0 && row->bytes_full > cost) {
         bytes->saved += row->bytes_full - cost;
     }
-    return ox_json_append(devices,
-                          json_pack("{s:s, s:s, s:o, s:o, s:I}", "device_id", row->device_id,
-                                    "state", row->state, "error", ox_json_of_str(row->error),
-                                    "strategy", ox_json_of_str(row->strategy), "bytes_received",
-                                    (json_int_t)cost),
-                          err);
+    return ox_json_append(
+        devices,
+        json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:o, s:b, s:b, s:o, s:o}", "device_id",
+                  row->device_id, "state", row->state, "class",
+                  row->class[0] == '\0' ? json_null() : json_string(row->class), "error",
+                  ox_json_of_str(row->error), "strategy", ox_json_of_str(row->strategy),
+                  "bytes_received", (json_int_t)cost, "from_version",
+                  ox_json_of_str(row->from_version), "deferred", (int)row->deferred, "late",
+                  (int)row->late, "offered_at", ox_json_of_time(row->offered_ms), "updated_at",
+                  ox_json_of_time(row->updated_ms)),
+        err);
+}
+
+/* Failures by class, as the rules count them: those that an operator accepted are not in it. */
+static json_t *failures_json(const struct ox_rollout_tally *tally)
+{
+    json_t *json = json_object();
+
+    for (int i = OX_FAILURE_NONE + 1; json != NULL && i < OX_FAILURES; i++) {
+        if (tally->failed[i] > 0 &&
+            json_object_set_new(json, ox_failure_word((enum ox_failure)i),
+                                json_integer((json_int_t)tally->failed[i])) != 0) {
+            json_decref(json);
+            return NULL;
+        }
+    }
+    return json;
+}
+
+static json_t *summary_json(const struct ox_campaign_counts *counts, const struct bytes *bytes)
+{
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "total",
+                     (json_int_t)counts->total, "pending", (json_int_t)counts->pending,
+                     "in_progress", (json_int_t)counts->in_progress, "complete",
+                     (json_int_t)counts->complete, "failed", (json_int_t)counts->failed, "skipped",
+                     (json_int_t)counts->skipped, "deferred", (json_int_t)counts->deferred,
+                     "released", (json_int_t)(counts->total - counts->unreleased), "bytes_served",
+                     (json_int_t)bytes->served, "bytes_saved", (json_int_t)bytes->saved, "failures",
+                     failures_json(&counts->released));
+}
+
+/* What a campaign that rolls out waits for, in words; null if it is not for anything. */
+static enum ox_code waiting_for(struct ox_control *control, struct ox_tx *tx,
+                                const struct ox_campaign_row *campaign,
+                                const struct ox_policy *policy, json_t **out, struct ox_err *err)
+{
+    struct ox_rollout_decision decision;
+    struct ox_rollout_view view;
+    enum ox_code code = ox_campaign_view(control, tx, campaign, policy, &view, err);
+
+    if (code == OX_OK) {
+        ox_rollout_decide(&view, ox_control_now(control), &decision);
+        *out = decision.verdict != OX_VERDICT_WAIT || decision.reason[0] == '\0'
+                   ? json_null()
+                   : json_string(decision.reason);
+    }
+    return code;
+}
+
+static enum ox_code add_details(struct ox_control *control, struct ox_tx *tx,
+                                const struct ox_campaign_row *campaign, json_t *json,
+                                struct ox_err *err)
+{
+    struct ox_policy policy;
+    json_t *waiting = NULL;
+    json_t *policy_json = NULL;
+    enum ox_code code;
+
+    if ((code = ox_campaign_policy(campaign, &policy, err)) != OX_OK ||
+        (code = waiting_for(control, tx, campaign, &policy, &waiting, err)) != OX_OK ||
+        (code = ox_json_set(json, "waiting_for", waiting, err)) != OX_OK ||
+        (code = ox_policy_json(&policy, &policy_json, err)) != OX_OK ||
+        (code = ox_json_set(json, "policy", policy_json, err)) != OX_OK ||
+        (code = ox_json_set_u64(json, "stages", ox_rollout_last_stage(&policy, campaign->total) + 1,
+                                err)) != OX_OK ||
+        (code = ox_json_set_str(json, "kind", campaign->kind, err)) != OX_OK ||
+        (code = ox_json_set_str(json, "of_campaign", campaign->of_campaign, err)) != OX_OK) {
+        return code;
+    }
+    return ox_json_set(json, "ended_at", ox_json_of_time(campaign->ended_ms), err);
 }
 
 static enum ox_code build(const struct ox_campaign_row *campaign,
                           const struct ox_campaign_counts *counts, const struct bytes *bytes,
                           json_t *take_devices, json_t **out, struct ox_err *err)
 {
-    json_t *summary = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "total",
-                                (json_int_t)counts->total, "pending", (json_int_t)counts->pending,
-                                "in_progress", (json_int_t)counts->in_progress, "complete",
-                                (json_int_t)counts->complete, "failed", (json_int_t)counts->failed,
-                                "skipped", (json_int_t)counts->skipped, "bytes_served",
-                                (json_int_t)bytes->served, "bytes_saved", (json_int_t)bytes->saved);
-
     *out = json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:{s:I, s:I}}",
                      "id", campaign->id, "model_id", campaign->model_id, "target_version",
                      campaign->version, "fleet_id", ox_json_of_str(campaign->fleet_id), "state",
                      campaign->state, "phase", phase_of(campaign), "strategy", campaign->strategy,
                      "reason", ox_json_of_str(campaign->reason), "stage",
                      (json_int_t)campaign->stage + 1, "created_at",
-                     ox_json_of_time(campaign->created_ms), "summary", summary, "devices",
-                     take_devices, "bandwidth", "bytes_served", (json_int_t)bytes->served,
-                     "bytes_saved_by_delta", (json_int_t)bytes->saved);
+                     ox_json_of_time(campaign->created_ms), "summary", summary_json(counts, bytes),
+                     "devices", take_devices, "bandwidth", "bytes_served",
+                     (json_int_t)bytes->served, "bytes_saved_by_delta", (json_int_t)bytes->saved);
     return *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
 }
 
@@ -111,12 +180,13 @@ enum ox_code ox_control_campaign(struct ox_control *control, const char *id, jso
     struct bytes bytes = {0, 0};
     uint64_t unnamed = 0;
     json_t *devices = json_array();
+    json_t *json = NULL;
     size_t count = 0;
     enum ox_code code;
 
     if ((code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err)) == OX_OK &&
         (code = ox_registry_campaign_get(&tx, id, &campaign, err)) == OX_OK &&
-        (code = ox_registry_campaign_counts(&tx, id, 0, &counts, err)) == OX_OK) {
+        (code = ox_campaign_count(&tx, id, &counts, err)) == OX_OK) {
         code = ox_registry_campaign_devices(&tx, id, &rows, &count, err);
     }
     for (size_t i = 0; code == OX_OK && i < count; i++) {
@@ -126,10 +196,18 @@ enum ox_code ox_control_campaign(struct ox_control *control, const char *id, jso
         unnamed = campaign.unnamed_bytes + ox_live_served(control, id, "");
         bytes.served += unnamed;
         bytes.saved -= unnamed < bytes.saved ? unnamed : bytes.saved;
-        code = build(&campaign, &counts, &bytes, devices, out, err);
+        code = build(&campaign, &counts, &bytes, devices, &json, err);
         devices = NULL;
+    }
+    if (code == OX_OK) {
+        code = add_details(control, &tx, &campaign, json, err);
     }
     json_decref(devices);
     ox_registry_end(&tx);
-    return code;
+    if (code != OX_OK) {
+        json_decref(json);
+        return code;
+    }
+    *out = json;
+    return OX_OK;
 }

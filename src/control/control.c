@@ -13,6 +13,7 @@ _Static_assert((int)OX_STEP_CAMPAIGN_ABORTED == (int)OX_CAMPAIGN_ABORTED, "campa
 _Static_assert((int)OX_STEP_CAMPAIGN_PAUSED == (int)OX_CAMPAIGN_PAUSED, "campaign states differ");
 
 #define TICK_MS 1000
+#define SWEEP_MS 5000  /* devices that fell silent are looked for so often */
 #define FLUSH_TICKS 30 /* heartbeats that change nothing are written so often */
 
 int64_t ox_control_now(const struct ox_control *control)
@@ -50,6 +51,7 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
     control->registry = options->registry;
     control->clock = options->clock == NULL ? ox_clock_system() : options->clock;
     control->log = options->log;
+    control->opened_ms = ox_control_now(control);
     control->delta_effort = options->delta_effort;
     control->delta_wait_s = options->delta_wait_s;
     control->told_interval_s = options->poll_interval_s;
@@ -93,7 +95,7 @@ void ox_control_free(struct ox_control *control)
 /* --- the clockwork --- */
 
 /* Read first: a tick in which nothing moves takes no writer's lock. */
-static enum ox_code movable(struct ox_control *control, char ***out, size_t *count,
+static enum ox_code movable(struct ox_control *control, bool sweep, char ***out, size_t *count,
                             struct ox_err *err)
 {
     struct ox_campaign_row *rows = NULL;
@@ -113,6 +115,9 @@ static enum ox_code movable(struct ox_control *control, char ***out, size_t *cou
         bool moves = false;
 
         code = ox_campaign_would_move(control, &tx, &rows[i], &moves, err);
+        if (code == OX_OK && !moves && sweep) {
+            code = ox_campaign_sweep(control, &tx, &rows[i], true, &moves, err);
+        }
         if (code == OX_OK && moves && (code = ox_strdup(&ids[*count], rows[i].id, err)) == OX_OK) {
             (*count)++;
         }
@@ -122,12 +127,19 @@ static enum ox_code movable(struct ox_control *control, char ***out, size_t *cou
     return code;
 }
 
-static enum ox_code advance_one(struct ox_control *control, const char *id, struct ox_err *err)
+static enum ox_code advance_one(struct ox_control *control, const char *id, bool sweep,
+                                struct ox_err *err)
 {
+    struct ox_campaign_row campaign;
     struct ox_tx tx = OX_TX_INIT;
+    bool changed = false;
     enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
 
-    if (code == OX_OK && (code = ox_campaign_advance(control, &tx, id, err)) == OX_OK) {
+    if (code == OX_OK && sweep &&
+        (code = ox_registry_campaign_get(&tx, id, &campaign, err)) == OX_OK) {
+        code = ox_campaign_sweep(control, &tx, &campaign, false, &changed, err);
+    }
+    if (code == OX_OK && (code = ox_campaign_advance(control, &tx, id, false, err)) == OX_OK) {
         code = ox_registry_commit(&tx, err);
     }
     ox_registry_end(&tx);
@@ -138,11 +150,16 @@ enum ox_code ox_control_tick(struct ox_control *control, bool flush, struct ox_e
 {
     char **ids = NULL;
     size_t count = 0;
-    enum ox_code code = movable(control, &ids, &count, err);
+    bool sweep = ox_control_now(control) >= control->sweep_ms;
+    enum ox_code code = movable(control, sweep, &ids, &count, err);
+
+    if (sweep) {
+        control->sweep_ms = ox_control_now(control) + SWEEP_MS;
+    }
 
     for (size_t i = 0; i < count; i++) {
         if (code == OX_OK) {
-            code = advance_one(control, ids[i], err);
+            code = advance_one(control, ids[i], sweep, err);
         }
         free(ids[i]);
     }

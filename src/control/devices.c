@@ -124,8 +124,7 @@ enum ox_code ox_control_device_remove(struct ox_control *control, const char *id
 
     if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
         (code = ox_registry_device_get(&tx, id, &device, err)) == OX_OK &&
-        (code = ox_campaign_skip_device(control, &tx, id, NULL, NULL, "the device was unregistered",
-                                        err)) == OX_OK &&
+        (code = ox_campaign_skip_device(control, &tx, id, OX_WHY_UNREGISTERED, err)) == OX_OK &&
         (code = ox_registry_device_remove(&tx, id, err)) == OX_OK) {
         code = ox_registry_commit(&tx, err);
     }

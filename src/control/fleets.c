@@ -112,6 +112,7 @@ enum ox_code ox_control_fleet_add(struct ox_control *control, const char *id, co
         (code = ox_registry_device_get(&tx, device_id, &device, err)) == OX_OK &&
         (code = ox_registry_fleet_join(&tx, id, device_id, ox_control_now(control), err)) ==
             OX_OK &&
+        (code = ox_converge_joined(control, &tx, id, device_id, err)) == OX_OK &&
         (code = ox_registry_commit(&tx, err)) == OX_OK) {
         *out = json_pack("{s:s}", "status", "added");
         code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
@@ -141,18 +142,18 @@ enum ox_code ox_control_fleet_remove(struct ox_control *control, const char *id,
 enum ox_code ox_control_fleet_deploy(struct ox_control *control, const char *id, const json_t *body,
                                      json_t **out, struct ox_err *err)
 {
-    struct ox_campaign_spec spec = {.fleet_id = id};
+    struct ox_campaign_spec spec = {.fleet_id = id, .settings = body};
     struct ox_campaign_made made = {.total = 0};
     enum ox_code code;
 
     if ((code = ox_body_id(body, "model_id", &spec.model_id, err)) == OX_OK &&
         (code = ox_body_id(body, "model_version", &spec.version, err)) == OX_OK &&
-        (code = ox_json_opt_str(body, "strategy", &spec.strategy, err)) == OX_OK &&
         (code = ox_campaign_make(control, &spec, &made, err)) == OX_OK) {
         *out = json_pack("{s:s, s:I, s:I, s:i, s:s}", "status", "deployed", "total_devices",
                          (json_int_t)made.total, "successful", (json_int_t)made.total, "failed", 0,
                          "campaign_id", made.id);
         code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
     }
+    ox_campaign_made_clear(&made);
     return code;
 }

@@ -31,6 +31,8 @@ struct ox_control {
     struct ox_registry *registry;
     const struct ox_clock *clock;
     const struct ox_log *log;
+    int64_t opened_ms; /* wall clock: before it, nobody could be heard */
+    int64_t sweep_ms;  /* of the clockwork: the next sweep, wall clock */
     uint64_t delta_wait_s;
     uint64_t poll_interval_s; /* how often devices come back, as far as we know */
     uint64_t told_interval_s; /* as devices are told; 0: their own */
@@ -105,36 +107,111 @@ json_t *ox_json_of_str(const char *text);
 
 /* --- campaigns.c --- */
 
-/** Let a campaign move as far as it now may, and write it. */
-OX_MUST_USE enum ox_code ox_campaign_advance(struct ox_control *control, struct ox_tx *tx,
-                                             const char *campaign_id, struct ox_err *err);
-/** Has time or a delta's end made it ready to move? */
-OX_MUST_USE enum ox_code ox_campaign_would_move(struct ox_control *control, struct ox_tx *tx,
-                                                const struct ox_campaign_row *campaign, bool *out,
-                                                struct ox_err *err);
+#define OX_CAMPAIGN_ID_MAX 32
+
+/** Why a device's part in campaigns ended. */
+#define OX_WHY_UNREGISTERED "the device was unregistered"
+
 struct ox_campaign_spec {
     const char *model_id;
     const char *version;
     const char *fleet_id;     /* or */
     const json_t *device_ids; /* an array of strings */
-    const char *strategy;     /* NULL: the fleet's */
+    const json_t *settings;   /* the object that holds its policy */
 };
+/** Read who is to get what. Errors: OX_EINVAL. */
+OX_MUST_USE enum ox_code ox_campaign_spec_read(const json_t *body, struct ox_campaign_spec *out,
+                                               struct ox_err *err);
 /** What came of it. */
 struct ox_campaign_made {
-    char id[32];
-    size_t total;
+    char id[OX_CAMPAIGN_ID_MAX];
+    uint64_t total;
     char state[16];
+    json_t *superseded; /* [{campaign_id, devices}] */
 };
+void ox_campaign_made_clear(struct ox_campaign_made *made);
 OX_MUST_USE enum ox_code ox_campaign_make(struct ox_control *control,
                                           const struct ox_campaign_spec *spec,
                                           struct ox_campaign_made *out, struct ox_err *err);
-/** End a device's open part in campaigns: of one model, or of all with NULL. */
+/** Send back the devices that a campaign has updated or may have: a campaign of its own. */
+OX_MUST_USE enum ox_code ox_campaign_revert(struct ox_control *control, struct ox_tx *tx,
+                                            const struct ox_campaign_row *campaign,
+                                            struct ox_err *err);
+
+/* --- campaign_move.c --- */
+
+OX_MUST_USE enum ox_code ox_campaign_policy(const struct ox_campaign_row *campaign,
+                                            struct ox_policy *out, struct ox_err *err);
+
+/** The devices of a campaign, counted by state, and those that are released as rollout has them. */
+struct ox_campaign_counts {
+    uint64_t total;
+    uint64_t pending;
+    uint64_t in_progress;
+    uint64_t complete;
+    uint64_t failed;
+    uint64_t skipped;
+    uint64_t deferred;   /* of pending */
+    uint64_t unreleased; /* of pending */
+    struct ox_rollout_tally released;
+};
+OX_MUST_USE enum ox_code ox_campaign_count(struct ox_tx *tx, const char *campaign_id,
+                                           struct ox_campaign_counts *out, struct ox_err *err);
+/** `policy` is lent to the view. */
+OX_MUST_USE enum ox_code ox_campaign_view(struct ox_control *control, struct ox_tx *tx,
+                                          const struct ox_campaign_row *campaign,
+                                          const struct ox_policy *policy,
+                                          struct ox_rollout_view *out, struct ox_err *err);
+
+/** Let a campaign move as far as it now may, and write it. */
+OX_MUST_USE enum ox_code ox_campaign_advance(struct ox_control *control, struct ox_tx *tx,
+                                             const char *campaign_id, bool succeeded,
+                                             struct ox_err *err);
+/** Has time or a delta's end made it ready to move? */
+OX_MUST_USE enum ox_code ox_campaign_would_move(struct ox_control *control, struct ox_tx *tx,
+                                                const struct ox_campaign_row *campaign, bool *out,
+                                                struct ox_err *err);
+/** Change the row's state by an event; false if it does not allow that. Not written. */
+bool ox_campaign_step(struct ox_campaign_row *campaign, enum ox_campaign_event event,
+                      int64_t now_ms);
+/** Abort it, withdraw what has not begun, and write it; why may be NULL. */
+OX_MUST_USE enum ox_code ox_campaign_end(struct ox_control *control, struct ox_tx *tx,
+                                         struct ox_campaign_row *campaign, const char *why,
+                                         bool revert, struct ox_err *err);
+/** Pause it, if it is rolling out, and write it. */
+OX_MUST_USE enum ox_code ox_campaign_pause(struct ox_control *control, struct ox_tx *tx,
+                                           struct ox_campaign_row *campaign, const char *why,
+                                           struct ox_err *err);
+
+/** May a device's row go there? */
+bool ox_campaign_device_may(const struct ox_campaign_device_row *row, enum ox_rollout_state to,
+                            enum ox_failure failure);
+/** Move it, and its campaign by it. error may be NULL. */
+OX_MUST_USE enum ox_code ox_campaign_device_move(struct ox_control *control, struct ox_tx *tx,
+                                                 struct ox_campaign_device_row *row,
+                                                 enum ox_rollout_state to, enum ox_failure failure,
+                                                 const char *error, struct ox_err *err);
+/** End a device's open part in all campaigns. */
 OX_MUST_USE enum ox_code ox_campaign_skip_device(struct ox_control *control, struct ox_tx *tx,
-                                                 const char *device_id, const char *model_id,
-                                                 const char *but_campaign, const char *why,
+                                                 const char *device_id, const char *why,
                                                  struct ox_err *err);
-/** How many places of a campaign are released. */
-size_t ox_campaign_released(const struct ox_campaign_row *campaign, size_t total);
+/** Give up devices that fell silent, defer those that sleep. `dry`: only say whether there is one.
+ */
+OX_MUST_USE enum ox_code ox_campaign_sweep(struct ox_control *control, struct ox_tx *tx,
+                                           const struct ox_campaign_row *campaign, bool dry,
+                                           bool *changed, struct ox_err *err);
+
+/* --- converge.c --- */
+
+/** A device runs another version of a model than before; NULL: none. */
+OX_MUST_USE enum ox_code ox_converge_model(struct ox_control *control, struct ox_tx *tx,
+                                           const char *device_id, const char *model_id,
+                                           const struct ox_device_model_row *runs,
+                                           struct ox_err *err);
+/** A device is in a fleet now. */
+OX_MUST_USE enum ox_code ox_converge_joined(struct ox_control *control, struct ox_tx *tx,
+                                            const char *fleet_id, const char *device_id,
+                                            struct ox_err *err);
 
 /* --- publish.c --- */
 
@@ -152,9 +229,39 @@ struct ox_wanted {
 };
 /** The patch format for a device: "oxdl/2", "oxdl/1", or NULL for none. *ops: what it reads. */
 const char *ox_assign_format(uint64_t protocol, const char *reads, uint64_t *ops);
-/** Fill `answer` for a device (which the caller clears). `wanted` has room for
- *  OX_HEARTBEAT_MODELS_MAX. With whole == false only the assigned pair is found, and nothing waits.
- */
+
+/** What a device's place in a campaign comes to, now. */
+struct ox_offer {
+    struct ox_campaign_device_row row;
+    struct ox_campaign_row campaign;
+    struct ox_policy policy;
+    struct ox_artifact_row target;
+    const struct ox_device_model_row *base; /* what it runs of the model; NULL: nothing */
+    bool released;                          /* the rest is set only if it is */
+    bool waits;                             /* for its patch */
+    bool has_patch;
+    struct ox_job_row job; /* of the patch */
+    bool needs_fallback;   /* no patch can be made: the full file is one of a few */
+    bool limited;          /* others are before it */
+    bool over_budget;      /* `why` says how */
+    bool told;             /* it was given the assignment before */
+    bool ready;            /* it may be given it */
+    char why[OX_ROLLOUT_REASON_MAX];
+};
+/** `wanted` has room for OX_HEARTBEAT_MODELS_MAX. */
+OX_MUST_USE enum ox_code ox_offer_find(struct ox_control *control, struct ox_tx *tx,
+                                       const struct ox_device_row *device,
+                                       const struct ox_campaign_device_row *row,
+                                       const struct ox_device_model_row *models, size_t model_count,
+                                       struct ox_offer *out, struct ox_wanted *wanted,
+                                       size_t *wanted_count, struct ox_err *err);
+/** Note what a device is told from now on; what is over its budget pauses its campaign. `dry`: only
+ *  say whether there is anything. */
+OX_MUST_USE enum ox_code ox_offers_make(struct ox_control *control, struct ox_tx *tx,
+                                        const struct ox_device_row *device, bool dry, bool *changed,
+                                        struct ox_err *err);
+/** Fill `answer` for a device (which the caller clears) with what it was told. With whole == false
+ *  only the assigned pair is found, and nothing waits. */
 OX_MUST_USE enum ox_code ox_assign(struct ox_control *control, struct ox_tx *tx,
                                    const struct ox_device_row *device, bool whole,
                                    struct ox_heartbeat_answer *answer, struct ox_wanted *wanted,
@@ -166,14 +273,24 @@ OX_MUST_USE enum ox_code ox_assign(struct ox_control *control, struct ox_tx *tx,
 OX_MUST_USE enum ox_code ox_job_possible(struct ox_tx *tx, const struct ox_digest *base,
                                          const struct ox_digest *target, const char *format,
                                          bool *possible, struct ox_err *err);
-/** Queue the jobs for the bases that devices run: of a campaign, or of all with NULL. */
-OX_MUST_USE enum ox_code ox_jobs_for_bases(struct ox_control *control, struct ox_tx *tx,
-                                           const char *campaign_id, const char *model_id,
-                                           const struct ox_digest *target, struct ox_err *err);
-/** Is any delta that the devices of a campaign wait for still to be made? */
-OX_MUST_USE enum ox_code ox_jobs_outstanding(struct ox_tx *tx,
-                                             const struct ox_campaign_row *campaign, bool *out,
+/** Queue the jobs for the bases that devices run: of a campaign. */
+OX_MUST_USE enum ox_code ox_jobs_for_campaign(struct ox_control *control, struct ox_tx *tx,
+                                              const struct ox_campaign_row *campaign,
+                                              struct ox_err *err);
+/** The same, of all devices that run the model. */
+OX_MUST_USE enum ox_code ox_jobs_for_version(struct ox_control *control, struct ox_tx *tx,
+                                             const char *model_id, const struct ox_digest *target,
                                              struct ox_err *err);
+/** Deltas that the devices of a campaign wait for. */
+struct ox_jobs_left {
+    size_t to_make;
+    size_t failed;
+    uint64_t failed_devices; /* that run the bases of failed ones */
+    char why[160];           /* the last one failed */
+};
+OX_MUST_USE enum ox_code ox_jobs_outstanding(struct ox_tx *tx,
+                                             const struct ox_campaign_row *campaign,
+                                             struct ox_jobs_left *out, struct ox_err *err);
 OX_MUST_USE enum ox_code ox_jobs_queue_wanted(struct ox_control *control,
                                               const struct ox_wanted *wanted, size_t count,
                                               struct ox_err *err);

@@ -2,6 +2,7 @@
 
 #include "oxide/delta/delta.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,47 +70,87 @@ static enum ox_code queue_if_possible(struct ox_control *control, struct ox_tx *
     return code;
 }
 
-enum ox_code ox_jobs_for_bases(struct ox_control *control, struct ox_tx *tx,
-                               const char *campaign_id, const char *model_id,
-                               const struct ox_digest *target, struct ox_err *err)
+/* The format for a pair, or NULL where no patch can be made for it. */
+static enum ox_code format_of(struct ox_tx *tx, const struct ox_base_row *base, const char **out,
+                              struct ox_err *err)
 {
-    struct ox_base_row *bases = NULL;
-    size_t count = 0;
-    enum ox_code code = ox_registry_bases(tx, campaign_id, model_id, target, &bases, &count, err);
+    uint64_t ops = 0;
+    const char *format = ox_assign_format(base->protocol, base->reads, &ops);
+    bool possible = false;
+    enum ox_code code = OX_OK;
+
+    if (format != NULL) {
+        code = ox_job_possible(tx, &base->base, &base->target, format, &possible, err);
+    }
+    *out = possible ? format : NULL;
+    return code;
+}
+
+static enum ox_code queue_bases(struct ox_control *control, struct ox_tx *tx,
+                                const struct ox_base_row *bases, size_t count, struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
 
     for (size_t i = 0; code == OX_OK && i < count; i++) {
-        uint64_t ops = 0;
-        const char *format = ox_assign_format(bases[i].protocol, bases[i].reads, &ops);
-        struct ox_wanted wanted = {bases[i].base, *target, format};
+        const char *format = NULL;
 
-        if (format != NULL) {
-            code = queue_if_possible(control, tx, &wanted, bases[i].devices, err);
+        code = format_of(tx, &bases[i], &format, err);
+        if (code == OX_OK && format != NULL) {
+            code = ox_registry_job_queue(tx, &bases[i].base, &bases[i].target, format,
+                                         bases[i].devices, ox_control_now(control), err);
         }
     }
     return code;
 }
 
-enum ox_code ox_jobs_outstanding(struct ox_tx *tx, const struct ox_campaign_row *campaign,
-                                 bool *out, struct ox_err *err)
+enum ox_code ox_jobs_for_campaign(struct ox_control *control, struct ox_tx *tx,
+                                  const struct ox_campaign_row *campaign, struct ox_err *err)
 {
     struct ox_base_row *bases = NULL;
     size_t count = 0;
-    enum ox_code code = ox_registry_bases(tx, campaign->id, campaign->model_id, &campaign->digest,
-                                          &bases, &count, err);
+    enum ox_code code = ox_registry_bases_of_campaign(tx, campaign->id, &bases, &count, err);
 
-    *out = false;
-    for (size_t i = 0; code == OX_OK && !*out && i < count; i++) {
-        uint64_t ops = 0;
-        const char *format = ox_assign_format(bases[i].protocol, bases[i].reads, &ops);
+    return code == OX_OK ? queue_bases(control, tx, bases, count, err) : code;
+}
+
+enum ox_code ox_jobs_for_version(struct ox_control *control, struct ox_tx *tx, const char *model_id,
+                                 const struct ox_digest *target, struct ox_err *err)
+{
+    struct ox_base_row *bases = NULL;
+    size_t count = 0;
+    enum ox_code code = ox_registry_bases_of_model(tx, model_id, target, &bases, &count, err);
+
+    return code == OX_OK ? queue_bases(control, tx, bases, count, err) : code;
+}
+
+enum ox_code ox_jobs_outstanding(struct ox_tx *tx, const struct ox_campaign_row *campaign,
+                                 struct ox_jobs_left *out, struct ox_err *err)
+{
+    struct ox_base_row *bases = NULL;
+    size_t count = 0;
+    enum ox_code code = ox_registry_bases_of_campaign(tx, campaign->id, &bases, &count, err);
+
+    *out = (struct ox_jobs_left){.to_make = 0};
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        const char *format = NULL;
         struct ox_job_row job;
 
-        if (format == NULL) {
+        code = format_of(tx, &bases[i], &format, err);
+        if (code != OX_OK || format == NULL) {
             continue;
         }
-        code = ox_registry_job_get(tx, &bases[i].base, &campaign->digest, format, &job, err);
+        code = ox_registry_job_get(tx, &bases[i].base, &bases[i].target, format, &job, err);
         if (code == OX_OK) {
-            *out = strcmp(job.state, "queued") == 0 || strcmp(job.state, "running") == 0;
-        } else if (code == OX_ENOTFOUND) { /* cannot be made, or the device will ask for it */
+            bool failed = strcmp(job.state, "failed") == 0;
+
+            out->to_make += strcmp(job.state, "queued") == 0 || strcmp(job.state, "running") == 0;
+            out->failed += failed;
+            out->failed_devices += failed ? bases[i].devices : 0;
+            if (failed) {
+                (void)snprintf(out->why, sizeof(out->why), "%s",
+                               job.reason == NULL ? "it says not why" : job.reason);
+            }
+        } else if (code == OX_ENOTFOUND) { /* the device will ask for it */
             ox_err_clear(err);
             code = OX_OK;
         }
@@ -316,6 +357,21 @@ out:
     return bounded.over ? OX_OK : code;
 }
 
+/* Campaigns that were waiting for it go on. */
+static enum ox_code wake_campaigns(struct ox_control *control, struct ox_tx *tx, struct ox_err *err)
+{
+    struct ox_campaign_row *rows = NULL;
+    size_t count = 0;
+    enum ox_code code = ox_registry_campaigns(tx, true, &rows, &count, err);
+
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        if (rows[i].prepared_ms == 0) {
+            code = ox_campaign_advance(control, tx, rows[i].id, false, err);
+        }
+    }
+    return code;
+}
+
 static enum ox_code end_job(struct ox_control *control, const struct ox_job_row *job,
                             struct ox_err *err)
 {
@@ -323,7 +379,8 @@ static enum ox_code end_job(struct ox_control *control, const struct ox_job_row 
     enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
 
     if (code == OX_OK &&
-        (code = ox_registry_job_update(&tx, job, ox_control_now(control), err)) == OX_OK) {
+        (code = ox_registry_job_update(&tx, job, ox_control_now(control), err)) == OX_OK &&
+        (code = wake_campaigns(control, &tx, err)) == OX_OK) {
         code = ox_registry_commit(&tx, err);
     }
     ox_registry_end(&tx);

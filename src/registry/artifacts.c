@@ -75,6 +75,16 @@ enum ox_code ox_registry_artifact_get(struct ox_tx *tx, const char *model_id, co
     return code;
 }
 
+enum ox_code ox_registry_artifact_by_id(struct ox_tx *tx, int64_t id, struct ox_artifact_row *out,
+                                        struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT " COLUMNS " FROM artifacts WHERE id = $1", "i", id);
+
+    return code == OX_OK ? one(tx, statement, out, err) : code;
+}
+
 enum ox_code ox_registry_artifact_by_digest(struct ox_tx *tx, const struct ox_digest *digest,
                                             struct ox_artifact_row *out, struct ox_err *err)
 {

@@ -113,41 +113,56 @@ static void read_base(struct ox_db_row *row, void *out)
     struct ox_base_row *base = out;
 
     (void)ox_db_digest(row, &base->base);
+    (void)ox_db_digest(row, &base->target);
     base->protocol = ox_db_u64(row);
     base->reads = ox_db_text(row);
     base->devices = ox_db_u64(row);
 }
 
-enum ox_code ox_registry_bases(struct ox_tx *tx, const char *campaign_id, const char *model_id,
-                               const struct ox_digest *target, struct ox_base_row **rows,
-                               size_t *count, struct ox_err *err)
+static enum ox_code all_bases(struct ox_tx *tx, sqlite3_stmt *statement, struct ox_base_row **rows,
+                              size_t *count, struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
     void *all = NULL;
-    enum ox_code code =
-        campaign_id == NULL
-            ? ox_db_query(tx, &statement, err,
-                          "SELECT m.digest, d.protocol, d.reads, count(*) FROM device_models m"
-                          " JOIN devices d ON d.id = m.device_id"
-                          " WHERE m.model_id = $1 AND m.digest <> $2"
-                          " AND m.digest IN (SELECT digest FROM artifacts)"
-                          " GROUP BY m.digest, d.protocol, d.reads",
-                          "sd", model_id, target)
-            : ox_db_query(tx, &statement, err,
-                          "SELECT m.digest, d.protocol, d.reads, count(*) FROM device_models m"
-                          " JOIN devices d ON d.id = m.device_id"
-                          " JOIN campaign_devices cd ON cd.device_id = d.id"
-                          " WHERE m.model_id = $1 AND m.digest <> $2 AND cd.campaign_id = $3"
-                          " AND cd.state IN ('pending', 'downloading', 'applying', 'verifying')"
-                          " AND m.digest IN (SELECT digest FROM artifacts)"
-                          " GROUP BY m.digest, d.protocol, d.reads",
-                          "sds", model_id, target, campaign_id);
+    enum ox_code code = ox_db_all(tx, statement, read_base, sizeof(**rows), &all, count, err);
 
-    if (code == OX_OK) {
-        code = ox_db_all(tx, statement, read_base, sizeof(**rows), &all, count, err);
-    }
     if (code == OX_OK) {
         *rows = all;
     }
     return code;
+}
+
+enum ox_code ox_registry_bases_of_campaign(struct ox_tx *tx, const char *campaign_id,
+                                           struct ox_base_row **rows, size_t *count,
+                                           struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT m.digest, t.digest, d.protocol, d.reads, count(*)"
+                    " FROM campaign_devices cd JOIN artifacts t ON t.id = cd.artifact_id"
+                    " JOIN devices d ON d.id = cd.device_id"
+                    " JOIN device_models m ON m.device_id = d.id AND m.model_id = t.model_id"
+                    " WHERE cd.campaign_id = $1 AND cd.state IN"
+                    " ('pending', 'downloading', 'applying', 'verifying')"
+                    " AND m.digest <> t.digest AND m.digest IN (SELECT digest FROM artifacts)"
+                    " GROUP BY m.digest, t.digest, d.protocol, d.reads",
+                    "s", campaign_id);
+
+    return code == OX_OK ? all_bases(tx, statement, rows, count, err) : code;
+}
+
+enum ox_code ox_registry_bases_of_model(struct ox_tx *tx, const char *model_id,
+                                        const struct ox_digest *target, struct ox_base_row **rows,
+                                        size_t *count, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT m.digest, $2, d.protocol, d.reads, count(*)"
+                                    " FROM device_models m JOIN devices d ON d.id = m.device_id"
+                                    " WHERE m.model_id = $1 AND m.digest <> $2"
+                                    " AND m.digest IN (SELECT digest FROM artifacts)"
+                                    " GROUP BY m.digest, d.protocol, d.reads",
+                                    "sd", model_id, target);
+
+    return code == OX_OK ? all_bases(tx, statement, rows, count, err) : code;
 }

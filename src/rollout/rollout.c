@@ -1,75 +1,8 @@
 #include "oxide/rollout/rollout.h"
 
-#include "oxide/base/random.h"
-
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-/* --- strategies --- */
-
-/* To add a strategy: a value in the enum, a row here, its meaning in the header and docs/rest.md,
- * and the word in the CHECK of the registry's next migration. */
-struct strategy {
-    const char *word;
-    size_t batch;       /* devices per stage, or 0: shares */
-    unsigned shares[4]; /* per cent, ending with 100 */
-    int64_t apart_ms;
-    bool gated; /* a stage opens only if the one before ended without a failure */
-};
-static const struct strategy strategies[] = {
-    [OX_STRATEGY_ALL_AT_ONCE] = {"all_at_once", 0, {100, 100, 100, 100}, 0, false},
-    [OX_STRATEGY_ROLLING] = {"rolling", 5, {0}, 60 * 1000, false},
-    [OX_STRATEGY_CANARY] = {"canary", 0, {5, 25, 50, 100}, 300 * 1000, true},
-};
-#define STRATEGIES (sizeof(strategies) / sizeof(strategies[0]))
-
-const char *ox_strategy_word(enum ox_strategy strategy)
-{
-    return strategies[strategy].word;
-}
-
-enum ox_code ox_strategy_parse(const char *word, enum ox_strategy *out, struct ox_err *err)
-{
-    for (size_t i = 0; i < STRATEGIES; i++) {
-        if (strcmp(strategies[i].word, word) == 0) {
-            *out = (enum ox_strategy)i;
-            return OX_OK;
-        }
-    }
-    return ox_err_set(err, OX_EINVAL,
-                      "strategy \"%.32s\" is unknown: use all_at_once, rolling or canary", word);
-}
-
-size_t ox_rollout_released(enum ox_strategy strategy, unsigned stage, size_t total)
-{
-    const struct strategy *row = &strategies[strategy];
-    size_t share;
-
-    if (row->batch > 0) {
-        return stage >= total / row->batch ? total : ((size_t)stage + 1) * row->batch;
-    }
-    share = row->shares[stage < 4 ? stage : 3];
-    /* Rounded up, so that the first stage has a device; divided first against overflow. */
-    return total / 100 * share + (total % 100 * share + 99) / 100;
-}
-
-uint64_t ox_rollout_position(const char *campaign_id, const char *device_id)
-{
-    const char *const names[] = {campaign_id, device_id};
-    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a: RFC 9923, section 2 */
-    struct ox_rng rng;
-
-    for (size_t i = 0; i < 2; i++) {
-        for (const char *c = names[i];; c++) { /* with the NUL, which keeps ab|c from a|bc */
-            hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
-            if (*c == '\0') {
-                break;
-            }
-        }
-    }
-    ox_rng_init(&rng, hash); /* FNV leaves the high bits of short names alike */
-    return ox_rng_u64(&rng);
-}
 
 /* --- states --- */
 
@@ -96,7 +29,8 @@ bool ox_campaign_next(enum ox_campaign_step from, enum ox_campaign_event event,
     return true;
 }
 
-bool ox_device_may_move(enum ox_device_step from, enum ox_device_step to)
+bool ox_device_may_move(enum ox_device_step from, enum ox_failure why, enum ox_device_step to,
+                        enum ox_failure to_why)
 {
     static const bool table[7][7] = {
         /* to:             pend   down  apply verify compl fail  skip */
@@ -104,9 +38,18 @@ bool ox_device_may_move(enum ox_device_step from, enum ox_device_step to)
         /* downloading */ {false, false, true, true, true, true, true},
         /* applying    */ {false, true, false, true, true, true, true},
         /* verifying   */ {false, true, true, false, true, true, true},
-        /* complete, failed and skipped: none */
+        /* complete, failed and skipped: none but what follows */
     };
 
+    if (from == OX_STEP_FAILED && why == OX_FAILURE_SILENT) {
+        return to != OX_STEP_PENDING && to != OX_STEP_SKIPPED && to_why != OX_FAILURE_SILENT;
+    }
+    if (from == OX_STEP_FAILED && why == OX_FAILURE_ROLLBACK) {
+        return to == OX_STEP_COMPLETE;
+    }
+    if (from == OX_STEP_COMPLETE) {
+        return to == OX_STEP_FAILED && to_why == OX_FAILURE_ROLLBACK;
+    }
     return table[from][to];
 }
 
@@ -115,34 +58,214 @@ bool ox_device_ended(enum ox_device_step step)
     return step >= OX_STEP_COMPLETE;
 }
 
+/* --- counting --- */
+
+/* Failures that count against gates: all but the full file that did where the patch had not. */
+static uint64_t failures(const struct ox_rollout_tally *tally)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = OX_FAILURE_NONE + 1; i < OX_FAILURES; i++) {
+        sum += tally->failed[i];
+    }
+    return sum - tally->fell_back;
+}
+
+static uint64_t sample(const struct ox_rollout_tally *tally)
+{
+    return tally->complete + failures(tally);
+}
+
+/* Is part more than bp of whole? Both are counts of devices, far below 2^50. */
+static bool exceeds(uint64_t part, uint64_t whole, uint32_t bp)
+{
+    return part * OX_BP_ALL > whole * bp;
+}
+
+static bool settled(const struct ox_rollout_tally *tally)
+{
+    return tally->waiting == 0 && tally->in_progress == 0;
+}
+
+/* --- rules --- */
+
+static void say(char reason[OX_ROLLOUT_REASON_MAX], const char *fmt, ...) OX_PRINTF(2, 3);
+static void say(char reason[OX_ROLLOUT_REASON_MAX], const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    (void)vsnprintf(reason, OX_ROLLOUT_REASON_MAX, fmt, args);
+    va_end(args);
+}
+
+#define U(number) ((unsigned long long)(number))
+
+bool ox_rollout_halts(const struct ox_policy *policy, const struct ox_rollout_tally *tally,
+                      char reason[OX_ROLLOUT_REASON_MAX])
+{
+    uint64_t ended = sample(tally);
+
+    for (size_t i = 0; i < policy->halt_count; i++) {
+        const struct ox_halt_rule *rule = &policy->halt[i];
+        bool any = rule->failure == OX_FAILURE_NONE;
+        uint64_t failed = any ? failures(tally) : tally->failed[rule->failure];
+        const char *word = ox_failure_word(rule->failure);
+
+        if (failed > rule->max_count) {
+            say(reason, "halt rule %zu: %llu devices failed%s%s, more than %llu", i + 1, U(failed),
+                any ? "" : " by ", word, U(rule->max_count));
+            return true;
+        }
+        if (ended >= rule->min_sample && exceeds(failed, ended, rule->max_bp)) {
+            say(reason, "halt rule %zu: %llu of %llu devices failed%s%s, more than %.4g %%", i + 1,
+                U(failed), U(ended), any ? "" : " by ", word, rule->max_bp / 100.0);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Too many failures to leave the stage, whatever else comes. */
+static bool gate_broken(const struct ox_rollout_view *view, char reason[OX_ROLLOUT_REASON_MAX])
+{
+    const struct ox_gate *gate = &view->policy->gate;
+    const struct ox_rollout_tally *tally = &view->tally;
+    uint64_t failed = failures(tally);
+    uint64_t ended = sample(tally);
+    uint64_t expected = ended + tally->waiting + tally->in_progress;
+    bool judged = ended >= gate->min_sample || settled(tally);
+    unsigned long long stage = U(view->stage + 1);
+
+    if (!gate->set || !judged) {
+        return false;
+    }
+    if (failed > gate->failed_count || exceeds(failed, expected, gate->failed_bp)) {
+        say(reason, "stage %llu: %llu of %llu devices failed: look at them, then resume or abort",
+            stage, U(failed), U(expected));
+        return true;
+    }
+    if (exceeds(failed, expected, OX_BP_ALL - gate->success_bp)) {
+        say(reason,
+            "stage %llu: %llu of %llu devices failed, so that %.4g %% cannot succeed any more: "
+            "look at them, then resume or abort",
+            stage, U(failed), U(expected), gate->success_bp / 100.0);
+        return true;
+    }
+    return false;
+}
+
+/* Is the stage good to leave? If not, `reason` says what it waits for. */
+static bool gate_passed(const struct ox_rollout_view *view, int64_t now_ms,
+                        char reason[OX_ROLLOUT_REASON_MAX])
+{
+    const struct ox_gate *gate = &view->policy->gate;
+    const struct ox_rollout_tally *tally = &view->tally;
+    uint64_t ended = sample(tally);
+    uint64_t expected = ended + tally->waiting + tally->in_progress;
+    int64_t soak_ms = view->last_success_ms + gate->soak_ms - now_ms;
+
+    if (!gate->set) {
+        return true;
+    }
+    if (ended == 0 && tally->deferred > 0 && settled(tally)) {
+        say(reason, "stage %llu: all of its %llu devices are asleep", U(view->stage + 1),
+            U(tally->deferred));
+        return false;
+    }
+    if (!settled(tally) &&
+        (gate->success_bp == 0 || ended < gate->min_sample || tally->complete == 0 ||
+         exceeds(expected - tally->complete, expected, OX_BP_ALL - gate->success_bp))) {
+        say(reason, "stage %llu: %llu of %llu devices have ended", U(view->stage + 1), U(ended),
+            U(expected));
+        return false;
+    }
+    if (gate->soak_ms > 0 && view->last_success_ms > 0 && soak_ms > 0) {
+        say(reason, "stage %llu: soaking for %lld s more", U(view->stage + 1),
+            (long long)((soak_ms + 999) / 1000));
+        return false;
+    }
+    if (gate->approval && view->approved_stage <= view->stage) {
+        say(reason, "stage %llu has passed its gates: approve the next one", U(view->stage + 1));
+        return false;
+    }
+    return true;
+}
+
 /* --- decisions --- */
+
+static void halt(const struct ox_rollout_view *view, struct ox_rollout_decision *out)
+{
+    static const enum ox_rollout_verdict verdicts[] = {[OX_HALT_PAUSE] = OX_VERDICT_PAUSE,
+                                                       [OX_HALT_ABORT] = OX_VERDICT_ABORT,
+                                                       [OX_HALT_REVERT] = OX_VERDICT_REVERT};
+
+    out->verdict = verdicts[view->policy->halt_action];
+}
+
+/* What ends a campaign that rolls out before its time. */
+static bool stops(const struct ox_rollout_view *view, int64_t now_ms,
+                  struct ox_rollout_decision *out)
+{
+    const struct ox_policy *policy = view->policy;
+
+    if (ox_rollout_halts(policy, &view->tally, out->reason)) {
+        halt(view, out);
+        return true;
+    }
+    if (gate_broken(view, out->reason)) {
+        out->verdict = OX_VERDICT_PAUSE;
+        return true;
+    }
+    if (view->bytes >= policy->total_max_bytes) {
+        say(out->reason, "the budget of %llu bytes for all devices is used up: %llu were fetched",
+            U(policy->total_max_bytes), U(view->bytes));
+        out->verdict = OX_VERDICT_PAUSE;
+        return true;
+    }
+    if (policy->deadline_s > 0 && now_ms - view->created_ms >= policy->deadline_s * 1000) {
+        say(out->reason, "the deadline of %lld s passed with %llu devices to go",
+            (long long)policy->deadline_s,
+            U(view->unreleased + view->tally.waiting + view->tally.deferred +
+              view->tally.in_progress));
+        out->verdict = OX_VERDICT_ABORT;
+        return true;
+    }
+    return false;
+}
 
 void ox_rollout_decide(const struct ox_rollout_view *view, int64_t now_ms,
                        struct ox_rollout_decision *out)
 {
-    const struct strategy *row = &strategies[view->strategy];
-    size_t released = ox_rollout_released(view->strategy, view->stage, view->total);
+    bool rolling = view->state == OX_STEP_CAMPAIGN_ROLLING_OUT;
+    /* What sleeps holds nothing up, unless nobody has ended at all. */
+    bool nothing_left = view->unreleased == 0 && settled(&view->tally) &&
+                        (view->tally.deferred == 0 || sample(&view->tally) > 0);
+    char broken[OX_ROLLOUT_REASON_MAX] = "";
 
     *out = (struct ox_rollout_decision){OX_VERDICT_WAIT, ""};
     if (view->state == OX_STEP_CAMPAIGN_COMPLETE || view->state == OX_STEP_CAMPAIGN_ABORTED) {
         return;
     }
-    if (view->ended == view->total) {
+    if (nothing_left && !gate_broken(view, broken) &&
+        !ox_rollout_halts(view->policy, &view->tally, broken)) {
         out->verdict = OX_VERDICT_COMPLETE;
         return;
     }
-    if (view->state != OX_STEP_CAMPAIGN_ROLLING_OUT || view->preparing) {
+    if (!rolling || stops(view, now_ms, out)) {
         return;
     }
-    if (row->gated && view->released_failed > view->failures_accepted) {
-        out->verdict = OX_VERDICT_PAUSE;
-        (void)snprintf(out->reason, sizeof(out->reason),
-                       "stage %u: %zu of %zu devices failed: look at them, then resume or abort",
-                       view->stage + 1, view->released_failed - view->failures_accepted, released);
+    if (view->preparing) {
+        say(out->reason, "deltas are being made");
         return;
     }
-    if (released < view->total && now_ms - view->stage_opened_ms >= row->apart_ms &&
-        (!row->gated || view->released_ended == released)) {
-        out->verdict = OX_VERDICT_OPEN;
+    if (view->unreleased == 0 || !gate_passed(view, now_ms, out->reason)) {
+        return;
     }
+    if (now_ms - view->stage_opened_ms < view->policy->wait_ms) {
+        say(out->reason, "stage %llu: the next one opens in %lld s", U(view->stage + 1),
+            (long long)((view->stage_opened_ms + view->policy->wait_ms - now_ms + 999) / 1000));
+        return;
+    }
+    out->verdict = OX_VERDICT_OPEN;
 }

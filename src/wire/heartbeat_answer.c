@@ -85,6 +85,39 @@ static enum ox_code put_urls(json_t *json, const struct ox_assignment *assignmen
     return ox_json_set(json, "blob_urls", urls, err);
 }
 
+/* How it may go about it: only what is not as ever. */
+static enum ox_code put_limits(json_t *json, const struct ox_assignment *assignment,
+                               struct ox_err *err)
+{
+    json_t *windows = NULL;
+    enum ox_code code = OX_OK;
+
+    if (assignment->urgent) {
+        code = ox_json_set(json, "urgent", json_true(), err);
+    }
+    if (code == OX_OK && assignment->patch_only) {
+        code = ox_json_set(json, "patch_only", json_true(), err);
+    }
+    if (code == OX_OK && assignment->rate_bps > 0) {
+        code = ox_json_set_u64(json, "rate_bps", assignment->rate_bps, err);
+    }
+    if (code != OX_OK || assignment->windows_count == 0) {
+        return code;
+    }
+    windows = json_array();
+    for (size_t i = 0; code == OX_OK && i < assignment->windows_count; i++) {
+        char text[OX_WINDOW_TEXT_MAX];
+
+        code = ox_json_append(windows, json_string(ox_window_text(&assignment->windows[i], text)),
+                              err);
+    }
+    if (code != OX_OK) {
+        json_decref(windows);
+        return code;
+    }
+    return ox_json_set(json, "windows", windows, err);
+}
+
 static enum ox_code build_assignment(const struct ox_assignment *assignment, json_t **out,
                                      struct ox_err *err)
 {
@@ -100,7 +133,8 @@ static enum ox_code build_assignment(const struct ox_assignment *assignment, jso
         (code = ox_json_set(json, "files", files, err)) == OX_OK &&
         (code = put_base(json, assignment, err)) == OX_OK &&
         (code = put_patch(json, &assignment->patch, err)) == OX_OK &&
-        (code = put_urls(json, assignment, err)) == OX_OK) {
+        (code = put_urls(json, assignment, err)) == OX_OK &&
+        (code = put_limits(json, assignment, err)) == OX_OK) {
         *out = json;
         return OX_OK;
     }
@@ -231,6 +265,31 @@ static enum ox_code parse_urls(const json_t *json, struct ox_assignment *out, st
     return code;
 }
 
+static enum ox_code parse_limits(const json_t *json, struct ox_assignment *out, struct ox_err *err)
+{
+    const json_t *windows = NULL;
+    enum ox_code code;
+
+    if ((code = ox_json_opt_bool(json, "urgent", &out->urgent, err)) != OX_OK ||
+        (code = ox_json_opt_bool(json, "patch_only", &out->patch_only, err)) != OX_OK ||
+        (code = ox_json_opt_u64(json, "rate_bps", &out->rate_bps, err)) != OX_OK ||
+        (code = ox_json_opt_array(json, "windows", &windows, err)) != OX_OK) {
+        return code;
+    }
+    if (json_array_size(windows) > OX_ASSIGNMENT_WINDOWS_MAX) {
+        return ox_err_set(err, OX_EINVAL, "\"windows\" has at most %d entries",
+                          OX_ASSIGNMENT_WINDOWS_MAX);
+    }
+    for (size_t i = 0; code == OX_OK && i < json_array_size(windows); i++) {
+        const char *text = json_string_value(json_array_get(windows, i));
+
+        code = text == NULL ? ox_err_set(err, OX_EINVAL, "each of \"windows\" is a text")
+                            : ox_window_parse(text, &out->windows[i], err);
+        out->windows_count += code == OX_OK;
+    }
+    return code;
+}
+
 static enum ox_code parse_assignment(const json_t *json, struct ox_assignment *out,
                                      struct ox_err *err)
 {
@@ -245,7 +304,8 @@ static enum ox_code parse_assignment(const json_t *json, struct ox_assignment *o
         (code = ox_wire_get_digest(json, "digest", &out->digest, err)) != OX_OK ||
         (code = ox_manifest_from_json(json_object_get(json, "files"), &out->files, err)) != OX_OK ||
         (code = parse_base(json, out, err)) != OX_OK ||
-        (code = parse_patch(json, out, err)) != OX_OK) {
+        (code = parse_patch(json, out, err)) != OX_OK ||
+        (code = parse_limits(json, out, err)) != OX_OK) {
         return code;
     }
     return parse_urls(json, out, err);

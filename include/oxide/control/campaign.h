@@ -12,8 +12,21 @@ OX_MUST_USE enum ox_code ox_control_campaign(struct ox_control *control, const c
                                              json_t **out, struct ox_err *err);
 
 enum ox_campaign_action { OX_ACTION_PAUSE, OX_ACTION_RESUME, OX_ACTION_ABORT };
+/** `revert`: of abort, send back the devices that were updated. */
 OX_MUST_USE enum ox_code ox_control_campaign_act(struct ox_control *control, const char *id,
-                                                 enum ox_campaign_action action, json_t **out,
+                                                 enum ox_campaign_action action, bool revert,
+                                                 json_t **out, struct ox_err *err);
+/** Open the next stage, where the policy asks for it. */
+OX_MUST_USE enum ox_code ox_control_campaign_approve(struct ox_control *control, const char *id,
+                                                     json_t **out, struct ox_err *err);
+/** Try again what failed: on one device, or on all with NULL. */
+OX_MUST_USE enum ox_code ox_control_campaign_retry(struct ox_control *control, const char *id,
+                                                   const char *device_id, json_t **out,
+                                                   struct ox_err *err);
+/** Send devices back to what they ran before, or to a version: {fleet_id | device_ids,
+ *  model_version?}. */
+OX_MUST_USE enum ox_code ox_control_model_revert(struct ox_control *control, const char *model_id,
+                                                 const json_t *body, json_t **out,
                                                  struct ox_err *err);
 
 #endif

@@ -29,6 +29,10 @@ OX_MUST_USE enum ox_code ox_registry_artifact_add(struct ox_tx *tx, struct ox_ar
 OX_MUST_USE enum ox_code ox_registry_artifact_get(struct ox_tx *tx, const char *model_id,
                                                   const char *version, struct ox_artifact_row *out,
                                                   struct ox_err *err);
+/** Errors: OX_ENOTFOUND. */
+OX_MUST_USE enum ox_code ox_registry_artifact_by_id(struct ox_tx *tx, int64_t id,
+                                                    struct ox_artifact_row *out,
+                                                    struct ox_err *err);
 /** The first published artifact with this digest. Errors: OX_ENOTFOUND. */
 OX_MUST_USE enum ox_code ox_registry_artifact_by_digest(struct ox_tx *tx,
                                                         const struct ox_digest *digest,

@@ -7,27 +7,46 @@
 
 struct ox_campaign_row {
     const char *id;
-    int64_t artifact_id;
+    const char *kind;     /* rollout, or revert: each device goes back to what it ran before */
+    int64_t artifact_id;  /* what it rolls out, or sends devices back from */
     const char *model_id; /* this and the next three come from the artifact */
     const char *version;
     struct ox_digest digest;
     uint64_t size_bytes;
-    const char *fleet_id; /* NULL: devices by name */
+    const char *of_campaign; /* of a revert: the campaign that it undoes; NULL: none */
+    const char *fleet_id;    /* NULL: devices by name */
     const char *strategy;
+    const char *policy; /* JSON text */
     const char *state;
-    const char *reason; /* why it paused; NULL: none */
+    const char *reason; /* why it paused or ended; NULL: none */
     int64_t created_ms;
     int64_t prepared_ms; /* 0: deltas are being made */
+    int64_t ended_ms;    /* 0: not yet */
+    uint64_t total;      /* devices */
     uint64_t stage;
     int64_t stage_opened_ms;
-    uint64_t failures_accepted;
-    uint64_t unnamed_bytes; /* served to devices that did not say who they are */
+    uint64_t approved_stage;
+    int64_t last_success_ms; /* 0: none */
+    uint64_t unnamed_bytes;  /* served to devices that did not say who they are */
+    uint64_t bytes_served;   /* to all others */
 };
 struct ox_campaign_device_row {
     const char *campaign_id;
     const char *device_id;
-    uint64_t place; /* 0 is released first */
+    uint64_t place;           /* 0 is released first */
+    int64_t artifact_id;      /* what this device is to run; 0: none of this model */
+    const char *from_version; /* what it ran when it entered; NULL: none */
+    bool has_from;
+    struct ox_digest from_digest;
     const char *state;
+    const char *class; /* of failure; "" : none */
+    bool released;
+    bool deferred; /* released, and asleep */
+    bool accepted; /* failed, and an operator went on */
+    bool late;     /* entered after the campaign had ended */
+    bool fallback; /* may fetch the full file where its patch failed */
+    int64_t released_ms;
+    int64_t offered_ms;   /* it was told; 0: not yet */
     const char *error;    /* NULL: none */
     const char *strategy; /* NULL: not known */
     uint64_t bytes_full;  /* what the whole artifact would have cost; 0: it ran it already */
@@ -35,16 +54,8 @@ struct ox_campaign_device_row {
     uint64_t bytes_served;
     int64_t updated_ms;
 };
-struct ox_campaign_counts {
-    uint64_t total;
-    uint64_t pending;
-    uint64_t in_progress;
-    uint64_t complete;
-    uint64_t failed;
-    uint64_t skipped;
-    uint64_t released_ended; /* of the first `released` places */
-    uint64_t released_failed;
-};
+
+/* --- campaigns --- */
 
 /** Columns from the artifact are taken from artifact_id. */
 OX_MUST_USE enum ox_code
@@ -52,14 +63,100 @@ ox_registry_campaign_add(struct ox_tx *tx, const struct ox_campaign_row *row, st
 /** Errors: OX_ENOTFOUND. */
 OX_MUST_USE enum ox_code ox_registry_campaign_get(struct ox_tx *tx, const char *id,
                                                   struct ox_campaign_row *out, struct ox_err *err);
-/** Oldest first; `active`: only pending, rolling_out and paused ones. */
+/** Oldest first; `active`: only pending, rolling_out and paused ones, and those in which a device
+ *  has begun and not ended. */
 OX_MUST_USE enum ox_code ox_registry_campaigns(struct ox_tx *tx, bool active,
                                                struct ox_campaign_row **rows, size_t *count,
                                                struct ox_err *err);
-/** Write state, reason, prepared, stage, stage_opened, failures_accepted. */
+/** Write state, reason, prepared, ended, total, stage, stage_opened, approved_stage, last_success.
+ */
 OX_MUST_USE enum ox_code ox_registry_campaign_update(struct ox_tx *tx,
                                                      const struct ox_campaign_row *row,
                                                      struct ox_err *err);
+
+/** Devices of a campaign that are alike, counted. */
+struct ox_tally_row {
+    const char *state;
+    const char *class;
+    bool released;
+    bool deferred;
+    bool accepted;
+    bool offered;
+    uint64_t devices;
+};
+OX_MUST_USE enum ox_code ox_registry_campaign_tally(struct ox_tx *tx, const char *campaign_id,
+                                                    struct ox_tally_row **rows, size_t *count,
+                                                    struct ox_err *err);
+
+/* --- filling one --- */
+
+/** Forget the members that were gathered before. */
+OX_MUST_USE enum ox_code ox_registry_members_begin(struct ox_tx *tx, struct ox_err *err);
+/** Gather a device that exists, once however often it is named. Errors: OX_ENOTFOUND. */
+OX_MUST_USE enum ox_code ox_registry_member_add(struct ox_tx *tx, const char *device_id,
+                                                struct ox_err *err);
+/** Gather all devices of a fleet that exists. */
+OX_MUST_USE enum ox_code ox_registry_members_of_fleet(struct ox_tx *tx, const char *fleet_id,
+                                                      struct ox_err *err);
+/** Gather the devices of a campaign that it may have changed: complete, under way or silent. */
+OX_MUST_USE enum ox_code ox_registry_members_of_campaign(struct ox_tx *tx, const char *campaign_id,
+                                                         struct ox_err *err);
+OX_MUST_USE enum ox_code ox_registry_members_count(struct ox_tx *tx, uint64_t *out,
+                                                   struct ox_err *err);
+
+/** Which open campaigns of a model hold gathered members that have not ended there. */
+struct ox_rival_row {
+    const char *campaign_id;
+    uint64_t devices;
+};
+OX_MUST_USE enum ox_code ox_registry_members_rivals(struct ox_tx *tx, const char *campaign_id,
+                                                    const char *model_id,
+                                                    struct ox_rival_row **rows, size_t *count,
+                                                    struct ox_err *err);
+
+/** The rank of a device in a campaign; lower ranks go first. */
+typedef uint64_t ox_rank_fn(const char *campaign_id, const char *device_id);
+/** What the members are to run, where it is not the campaign's artifact for all of them. */
+enum ox_member_target {
+    OX_TARGET_ARTIFACT, /* the campaign's */
+    OX_TARGET_PREVIOUS, /* what each ran when it entered of_campaign, or else before */
+};
+/**
+ * Put the gathered members into a campaign: by rank, the first `released` of them released, those
+ * that run their target already (and have nothing else under way) complete, those for which it is
+ * quarantined skipped. Then skip them in the model's other campaigns. Sets campaign->total.
+ */
+OX_MUST_USE enum ox_code ox_registry_members_enter(struct ox_tx *tx,
+                                                   struct ox_campaign_row *campaign,
+                                                   enum ox_member_target target, ox_rank_fn *rank,
+                                                   uint64_t released, struct ox_err *err);
+
+/** Release the devices below a place that are not yet; *count of them. */
+OX_MUST_USE enum ox_code ox_registry_campaign_release(struct ox_tx *tx, const char *campaign_id,
+                                                      uint64_t places, int64_t now_ms,
+                                                      uint64_t *count, struct ox_err *err);
+/** Skip the devices that have not begun. */
+OX_MUST_USE enum ox_code ox_registry_campaign_withdraw(struct ox_tx *tx, const char *campaign_id,
+                                                       const char *why, int64_t now_ms,
+                                                       struct ox_err *err);
+/** Failures so far count no more. */
+OX_MUST_USE enum ox_code ox_registry_campaign_accept(struct ox_tx *tx, const char *campaign_id,
+                                                     struct ox_err *err);
+/** Send failed devices back to pending: one, or all with NULL; *count of them. */
+OX_MUST_USE enum ox_code ox_registry_campaign_retry(struct ox_tx *tx, const char *campaign_id,
+                                                    const char *device_id, int64_t now_ms,
+                                                    uint64_t *count, struct ox_err *err);
+/** Devices that were let to fetch the full file where their patch failed. */
+OX_MUST_USE enum ox_code ox_registry_campaign_fallbacks(struct ox_tx *tx, const char *campaign_id,
+                                                        uint64_t *out, struct ox_err *err);
+/** Devices with an assignment told at or after a time. */
+OX_MUST_USE enum ox_code ox_registry_campaign_offers_since(struct ox_tx *tx,
+                                                           const char *campaign_id,
+                                                           int64_t since_ms, uint64_t *out,
+                                                           struct ox_err *err);
+
+/* --- devices in them --- */
+
 OX_MUST_USE enum ox_code ox_registry_campaign_device_add(struct ox_tx *tx,
                                                          const struct ox_campaign_device_row *row,
                                                          struct ox_err *err);
@@ -68,7 +165,7 @@ OX_MUST_USE enum ox_code ox_registry_campaign_device_get(struct ox_tx *tx, const
                                                          const char *device_id,
                                                          struct ox_campaign_device_row *out,
                                                          struct ox_err *err);
-/** Write state, error, strategy, bytes_received and updated. bytes_served only ever grows, by
+/** Write all but names, place, from, bytes_full and bytes_served, which only ever grows, by
  *  ox_registry_served. */
 OX_MUST_USE enum ox_code
 ox_registry_campaign_device_update(struct ox_tx *tx, const struct ox_campaign_device_row *row,
@@ -77,19 +174,27 @@ ox_registry_campaign_device_update(struct ox_tx *tx, const struct ox_campaign_de
 OX_MUST_USE enum ox_code ox_registry_campaign_devices(struct ox_tx *tx, const char *campaign_id,
                                                       struct ox_campaign_device_row **rows,
                                                       size_t *count, struct ox_err *err);
+/** Up to `limit` devices in a state that have not moved since a time. Released ones that are not
+ *  deferred yet, if they are pending. */
+OX_MUST_USE enum ox_code ox_registry_campaign_stale(struct ox_tx *tx, const char *campaign_id,
+                                                    const char *state, int64_t before_ms,
+                                                    uint64_t limit,
+                                                    struct ox_campaign_device_row **rows,
+                                                    size_t *count, struct ox_err *err);
 /** The campaign rows in which a device has not ended, oldest campaign first. */
 OX_MUST_USE enum ox_code ox_registry_device_open(struct ox_tx *tx, const char *device_id,
                                                  struct ox_campaign_device_row **rows,
                                                  size_t *count, struct ox_err *err);
-/** The newest campaign that a device has completed. Errors: OX_ENOTFOUND. */
+/** The device's newest row in a campaign of a model. Errors: OX_ENOTFOUND. */
+OX_MUST_USE enum ox_code ox_registry_device_newest(struct ox_tx *tx, const char *device_id,
+                                                   const char *model_id,
+                                                   struct ox_campaign_device_row *out,
+                                                   struct ox_err *err);
+/** The newest campaign that a device has completed; the artifact's columns are of the device's own
+ *  target. Errors: OX_ENOTFOUND. */
 OX_MUST_USE enum ox_code ox_registry_device_completed(struct ox_tx *tx, const char *device_id,
                                                       struct ox_campaign_row *out,
                                                       struct ox_err *err);
-/** `released`: how many places are open, for the two counts that depend on it. */
-OX_MUST_USE enum ox_code ox_registry_campaign_counts(struct ox_tx *tx, const char *campaign_id,
-                                                     uint64_t released,
-                                                     struct ox_campaign_counts *out,
-                                                     struct ox_err *err);
 
 /** The campaign for which a blob (of its target, or a patch to it) goes to a device: the newest,
  *  those that are not ended for it first. *out is NULL if there is none. */
@@ -103,5 +208,68 @@ OX_MUST_USE enum ox_code ox_registry_campaign_of_version(struct ox_tx *tx, int64
 OX_MUST_USE enum ox_code ox_registry_served(struct ox_tx *tx, const char *campaign_id,
                                             const char *device_id, uint64_t bytes,
                                             struct ox_err *err);
+
+/* --- what fleets are to run --- */
+
+struct ox_desired_row {
+    const char *fleet_id;
+    const char *model_id;
+    const char *campaign_id;
+    int64_t set_ms;
+    const char *halted; /* why nobody is sent there any more; NULL: they are */
+};
+OX_MUST_USE enum ox_code ox_registry_desired_put(struct ox_tx *tx, const char *fleet_id,
+                                                 const char *model_id, const char *campaign_id,
+                                                 int64_t now_ms, struct ox_err *err);
+/** Halt, or go on with NULL, what a campaign stands for. */
+OX_MUST_USE enum ox_code ox_registry_desired_halt(struct ox_tx *tx, const char *campaign_id,
+                                                  const char *why, struct ox_err *err);
+OX_MUST_USE enum ox_code ox_registry_desired_remove(struct ox_tx *tx, const char *fleet_id,
+                                                    const char *model_id, struct ox_err *err);
+/** What the fleets of a device are to run. */
+OX_MUST_USE enum ox_code ox_registry_desired_of_device(struct ox_tx *tx, const char *device_id,
+                                                       struct ox_desired_row **rows, size_t *count,
+                                                       struct ox_err *err);
+/** What a fleet is to run. */
+OX_MUST_USE enum ox_code ox_registry_desired_of_fleet(struct ox_tx *tx, const char *fleet_id,
+                                                      struct ox_desired_row **rows, size_t *count,
+                                                      struct ox_err *err);
+/** Is the campaign what a fleet is to run, and halted? */
+OX_MUST_USE enum ox_code ox_registry_desired_is_halted(struct ox_tx *tx, const char *campaign_id,
+                                                       bool *out, struct ox_err *err);
+/** Is the campaign what a fleet is to run, and not halted? */
+OX_MUST_USE enum ox_code ox_registry_desired_is(struct ox_tx *tx, const char *campaign_id,
+                                                bool *out, struct ox_err *err);
+
+/* --- quarantine --- */
+
+/** Failures of a version on a device after which it is not given there any more. */
+#define OX_QUARANTINE_FAILURES 3
+
+struct ox_quarantine_row {
+    const char *device_id;
+    struct ox_digest digest;
+    const char *model_id;
+    const char *version;
+    uint64_t failures;
+    const char *class;
+    int64_t updated_ms;
+};
+/** Count a failure that speaks against a version; *failures is how many there are now. */
+OX_MUST_USE enum ox_code ox_registry_quarantine_count(struct ox_tx *tx,
+                                                      const struct ox_quarantine_row *row,
+                                                      uint64_t *failures, struct ox_err *err);
+/** Is the version quarantined on the device? */
+OX_MUST_USE enum ox_code ox_registry_quarantined(struct ox_tx *tx, const char *device_id,
+                                                 const struct ox_digest *digest, bool *out,
+                                                 struct ox_err *err);
+/** Those of a device, or of all with NULL, that are not given any more. */
+OX_MUST_USE enum ox_code ox_registry_quarantines(struct ox_tx *tx, const char *device_id,
+                                                 struct ox_quarantine_row **rows, size_t *count,
+                                                 struct ox_err *err);
+/** Free a device's versions of a model, or all with NULL; *count of them. */
+OX_MUST_USE enum ox_code ox_registry_quarantine_free(struct ox_tx *tx, const char *device_id,
+                                                     const char *model_id, uint64_t *count,
+                                                     struct ox_err *err);
 
 #endif

@@ -38,18 +38,23 @@ OX_MUST_USE enum ox_code ox_registry_job_update(struct ox_tx *tx, const struct o
 /** Running jobs are queued again: who ran them is gone. */
 OX_MUST_USE enum ox_code ox_registry_jobs_requeue(struct ox_tx *tx, struct ox_err *err);
 
-/** A base that devices really run, and what those devices read. */
+/** A base that devices really run, what they are to run, and what those devices read. Bases that
+ *  are no artifacts here are left out, as are those that are their own target. */
 struct ox_base_row {
     struct ox_digest base;
+    struct ox_digest target;
     uint64_t protocol;
     const char *reads; /* NULL: none said */
     uint64_t devices;
 };
-/** Bases of a model that devices run, other than `target`: of the open devices of a campaign, or of
- *  all devices with NULL. Only bases that are artifacts here. */
-OX_MUST_USE enum ox_code ox_registry_bases(struct ox_tx *tx, const char *campaign_id,
-                                           const char *model_id, const struct ox_digest *target,
-                                           struct ox_base_row **rows, size_t *count,
-                                           struct ox_err *err);
+/** Of the devices of a campaign that have not ended. */
+OX_MUST_USE enum ox_code ox_registry_bases_of_campaign(struct ox_tx *tx, const char *campaign_id,
+                                                       struct ox_base_row **rows, size_t *count,
+                                                       struct ox_err *err);
+/** Of all devices that run a model. */
+OX_MUST_USE enum ox_code ox_registry_bases_of_model(struct ox_tx *tx, const char *model_id,
+                                                    const struct ox_digest *target,
+                                                    struct ox_base_row **rows, size_t *count,
+                                                    struct ox_err *err);
 
 #endif

@@ -10,6 +10,7 @@
 #define OXIDE_WIRE_HEARTBEAT_H
 
 #include "oxide/base/manifest.h"
+#include "oxide/base/window.h"
 #include "oxide/wire/reads.h"
 #include "oxide/wire/state.h"
 
@@ -17,6 +18,7 @@
 #define OX_HEARTBEAT_MODELS_MAX 64
 #define OX_HEARTBEAT_REPORTS_MAX 64
 #define OX_HEARTBEAT_URLS_MAX 16
+#define OX_ASSIGNMENT_WINDOWS_MAX 8
 
 /** A field that may be absent (unchanged), null (none), or a value. Strings are owned. */
 enum ox_presence { OX_ABSENT, OX_NULL, OX_PRESENT };
@@ -106,6 +108,11 @@ struct ox_assignment {
     char
         *blob_urls[OX_HEARTBEAT_URLS_MAX]; /* GET url + "/" + hex digest; before the server's own */
     size_t blob_urls_count;
+    bool urgent;     /* whatever the hour: windows do not hold it */
+    bool patch_only; /* where the patch fails, so does the update: the full files are not for it */
+    uint64_t rate_bps; /* bytes per second that it may fetch; 0: no limit */
+    struct ox_window windows[OX_ASSIGNMENT_WINDOWS_MAX]; /* when it may begin, in its own time */
+    size_t windows_count;                                /* 0: always */
 };
 
 struct ox_heartbeat_answer {

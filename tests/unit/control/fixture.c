@@ -159,11 +159,10 @@ void fleet(struct fixture *fixture, const char *id, size_t devices)
     json_decref(in);
 }
 
-void campaign(struct fixture *fixture, const char *version, const char *strategy)
+void campaign_with(struct fixture *fixture, const char *version, const char *settings)
 {
-    json_t *in = body("{\"model_id\":\"m\",\"model_version\":\"%s\",\"fleet_id\":\"f\","
-                      "\"strategy\":\"%s\"}",
-                      version, strategy);
+    json_t *in = body("{\"model_id\":\"m\",\"model_version\":\"%s\",\"fleet_id\":\"f\",%s}",
+                      version, settings);
     json_t *out = NULL;
 
     assert_int_equal(ox_control_campaign_create(fixture->control, in, &out, NULL), OX_OK);
@@ -172,12 +171,21 @@ void campaign(struct fixture *fixture, const char *version, const char *strategy
     json_decref(out);
 }
 
+void campaign(struct fixture *fixture, const char *version, const char *strategy)
+{
+    char settings[64];
+
+    (void)snprintf(settings, sizeof(settings), "\"strategy\":\"%s\"", strategy);
+    campaign_with(fixture, version, settings);
+}
+
 void act(struct fixture *fixture, enum ox_campaign_action action, const char *state)
 {
     json_t *out = NULL;
 
     assert_int_equal(
-        ox_control_campaign_act(fixture->control, fixture->campaign, action, &out, NULL), OX_OK);
+        ox_control_campaign_act(fixture->control, fixture->campaign, action, false, &out, NULL),
+        OX_OK);
     assert_string_equal(text_at(out, "state"), state);
     json_decref(out);
 }

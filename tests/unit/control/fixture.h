@@ -66,6 +66,8 @@ void device(struct fixture *fixture, const char *id);
 void fleet(struct fixture *fixture, const char *id, size_t devices); /* devices d0, d1, ... */
 /* Make a campaign of m@version to fleet f. */
 void campaign(struct fixture *fixture, const char *version, const char *strategy);
+/* The same with settings, the members of a JSON object. */
+void campaign_with(struct fixture *fixture, const char *version, const char *settings);
 void act(struct fixture *fixture, enum ox_campaign_action action, const char *state);
 
 /* Send a heartbeat; the caller releases the answer. */

@@ -153,7 +153,24 @@ static void phase__is_preparing_until_the_deltas_are_made(void **state)
     assert_campaign(fixture, "phase", "done");
 }
 
-static void assignment__waits_for_its_delta_no_longer_than_the_bound(void **state)
+static void assignment__waits_for_its_delta_however_long(void **state)
+{
+    struct fixture *fixture = *state;
+
+    publish_two(fixture);
+    fleet(fixture, "f", 1);
+    json_decref(beat_running(fixture, "d0", "v1"));
+    campaign(fixture, "v2", "all_at_once");
+    for (int hour = 0; hour < 24; hour++) {
+        tick(fixture, 3600);
+        assert_false(is_assigned(fixture, "d0", "v1"));
+    }
+    assert_campaign(fixture, "phase", "preparing");
+    make_deltas(fixture);
+    assert_true(is_assigned(fixture, "d0", "v1"));
+}
+
+static void assignment__takes_the_full_file_in_time_if_the_policy_says_so(void **state)
 {
     struct fixture *fixture = *state;
     json_t *answer;
@@ -161,15 +178,15 @@ static void assignment__waits_for_its_delta_no_longer_than_the_bound(void **stat
     publish_two(fixture);
     fleet(fixture, "f", 1);
     json_decref(beat_running(fixture, "d0", "v1"));
-    campaign(fixture, "v2", "all_at_once");
+    campaign_with(fixture, "v2", "\"late_delta\":\"full\"");
     fixture->now_ms += 599 * 1000;
     assert_false(is_assigned(fixture, "d0", "v1"));
     fixture->now_ms += 2 * 1000;
+    tick(fixture, 10);
     answer = beat_running(fixture, "d0", "v1");
     assert_string_equal(text_at(answer, "assignments.0.model_version"), "v2");
     assert_true(json_is_null(at(answer, "assignments.0.patch")));
     json_decref(answer);
-    tick(fixture, 10);
     assert_campaign(fixture, "phase", "rolling_out");
 }
 
@@ -214,15 +231,15 @@ static void act__is_refused_from_a_state_that_does_not_allow_it(void **state)
 
     ready_fleet(fixture, 1);
     campaign(fixture, "v2", "all_at_once");
-    assert_int_equal(
-        ox_control_campaign_act(fixture->control, fixture->campaign, OX_ACTION_RESUME, &out, NULL),
-        OX_ECONFLICT);
+    assert_int_equal(ox_control_campaign_act(fixture->control, fixture->campaign, OX_ACTION_RESUME,
+                                             false, &out, NULL),
+                     OX_ECONFLICT);
     act(fixture, OX_ACTION_ABORT, "aborted");
+    assert_int_equal(ox_control_campaign_act(fixture->control, fixture->campaign, OX_ACTION_PAUSE,
+                                             false, &out, NULL),
+                     OX_ECONFLICT);
     assert_int_equal(
-        ox_control_campaign_act(fixture->control, fixture->campaign, OX_ACTION_PAUSE, &out, NULL),
-        OX_ECONFLICT);
-    assert_int_equal(
-        ox_control_campaign_act(fixture->control, "c-none", OX_ACTION_PAUSE, &out, NULL),
+        ox_control_campaign_act(fixture->control, "c-none", OX_ACTION_PAUSE, false, &out, NULL),
         OX_ENOTFOUND);
 }
 
@@ -324,7 +341,8 @@ int main(void)
         TEST(create__who_runs_it_already_is_complete_and_saves_nothing),
         TEST(create__supersedes_an_older_one_of_the_same_model),
         TEST(phase__is_preparing_until_the_deltas_are_made),
-        TEST(assignment__waits_for_its_delta_no_longer_than_the_bound),
+        TEST(assignment__waits_for_its_delta_however_long),
+        TEST(assignment__takes_the_full_file_in_time_if_the_policy_says_so),
         TEST(pause__withdraws_what_has_not_begun),
         TEST(abort__skips_what_has_not_begun),
         TEST(act__is_refused_from_a_state_that_does_not_allow_it),

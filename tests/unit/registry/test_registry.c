@@ -107,12 +107,19 @@ static void add_device(struct ox_tx *tx, const char *id)
 static void add_campaign(struct ox_tx *tx, const char *id, const char *device, const char *state)
 {
     struct ox_artifact_row artifact;
-    struct ox_campaign_row row = {.id = id, .strategy = "canary", .state = "rolling_out"};
-    struct ox_campaign_device_row member = {
-        .campaign_id = id, .device_id = device, .state = state, .bytes_full = 1000};
+    struct ox_campaign_row row = {.id = id,
+                                  .kind = "rollout",
+                                  .strategy = "canary",
+                                  .policy = "{}",
+                                  .state = "rolling_out"};
+    struct ox_campaign_device_row member = {.campaign_id = id,
+                                            .device_id = device,
+                                            .state = state,
+                                            .class = "",
+                                            .bytes_full = 1000};
 
     assert_int_equal(ox_registry_artifact_get(tx, "m", "v2", &artifact, NULL), OX_OK);
-    row.artifact_id = artifact.id;
+    row.artifact_id = member.artifact_id = artifact.id;
     assert_int_equal(ox_registry_campaign_add(tx, &row, NULL), OX_OK);
     assert_int_equal(ox_registry_campaign_device_add(tx, &member, NULL), OX_OK);
 }
@@ -379,30 +386,140 @@ static void fleet__refuses_a_device_that_does_not_exist(void **state)
     ox_registry_end(&tx);
 }
 
-static void campaign__counts_by_state_and_place(void **state)
+/* Devices of a campaign in a state, whatever else they are. */
+static uint64_t tally(struct ox_tx *tx, const char *campaign_id, const char *wanted)
+{
+    struct ox_tally_row *rows = NULL;
+    uint64_t sum = 0;
+    size_t count = 0;
+
+    assert_int_equal(ox_registry_campaign_tally(tx, campaign_id, &rows, &count, NULL), OX_OK);
+    for (size_t i = 0; i < count; i++) {
+        sum += strcmp(rows[i].state, wanted) == 0 ? rows[i].devices : 0;
+    }
+    return sum;
+}
+
+static void campaign__tally_follows_every_move(void **state)
 {
     static const char *const states[] = {"complete", "failed", "pending", "downloading", "skipped"};
     struct fixture *fixture = *state;
     struct ox_tx tx = begin(fixture, OX_TX_WRITE);
-    struct ox_campaign_counts counts;
+    struct ox_campaign_device_row moved;
+    uint64_t released = 0;
 
     assert_int_equal(add_artifact(&tx, "v2", 2), OX_OK);
     add_campaign(&tx, "c-1", "first", states[0]);
     for (size_t i = 1; i < 5; i++) {
-        struct ox_campaign_device_row row = {
-            .campaign_id = "c-1", .device_id = states[i], .place = i, .state = states[i]};
+        struct ox_campaign_device_row row = {.campaign_id = "c-1",
+                                             .device_id = states[i],
+                                             .place = i,
+                                             .artifact_id = 1,
+                                             .state = states[i],
+                                             .class = ""};
 
         assert_int_equal(ox_registry_campaign_device_add(&tx, &row, NULL), OX_OK);
     }
-    assert_int_equal(ox_registry_campaign_counts(&tx, "c-1", 2, &counts, NULL), OX_OK);
-    assert_int_equal(counts.total, 5);
-    assert_int_equal(counts.pending, 1);
-    assert_int_equal(counts.in_progress, 1);
-    assert_int_equal(counts.complete, 1);
-    assert_int_equal(counts.failed, 1);
-    assert_int_equal(counts.skipped, 1);
-    assert_int_equal(counts.released_ended, 2);
-    assert_int_equal(counts.released_failed, 1);
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(tally(&tx, "c-1", states[i]), 1);
+    }
+    assert_int_equal(ox_registry_campaign_device_get(&tx, "c-1", "pending", &moved, NULL), OX_OK);
+    moved.state = "complete";
+    assert_int_equal(ox_registry_campaign_device_update(&tx, &moved, NULL), OX_OK);
+    assert_int_equal(tally(&tx, "c-1", "pending"), 0);
+    assert_int_equal(tally(&tx, "c-1", "complete"), 2);
+    assert_int_equal(ox_registry_campaign_release(&tx, "c-1", 2, 5, &released, NULL), OX_OK);
+    assert_int_equal(released, 2);
+    assert_int_equal(tally(&tx, "c-1", "complete"), 2);
+    assert_int_equal(tally(&tx, "c-1", "failed"), 1);
+    commit(&tx);
+}
+
+static uint64_t rank_by_name(const char *campaign_id, const char *device_id)
+{
+    (void)campaign_id;
+    return UINT64_MAX - (uint64_t)device_id[0]; /* c before a: past the sign bit too */
+}
+
+static void members__enter_by_rank_and_leave_what_they_were_in(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ox_tx tx = begin(fixture, OX_TX_WRITE);
+    struct ox_device_model_row runs = {"c", "m", "v2", true, {{0}}};
+    struct ox_campaign_device_row *rows = NULL;
+    struct ox_rival_row *rivals = NULL;
+    struct ox_campaign_device_row old;
+    struct ox_campaign_row campaign;
+    struct ox_artifact_row artifact;
+    size_t count = 0;
+
+    assert_int_equal(add_artifact(&tx, "v2", 2), OX_OK);
+    assert_int_equal(ox_registry_artifact_get(&tx, "m", "v2", &artifact, NULL), OX_OK);
+    add_device(&tx, "a");
+    add_device(&tx, "b");
+    add_device(&tx, "c");
+    runs.digest = artifact.digest;
+    assert_int_equal(ox_registry_device_model_put(&tx, &runs, NULL), OX_OK);
+    add_campaign(&tx, "c-1", "a", "pending");
+    add_campaign(&tx, "c-2", "none", "complete");
+    assert_int_equal(ox_registry_members_begin(&tx, NULL), OX_OK);
+    assert_int_equal(ox_registry_member_add(&tx, "a", NULL), OX_OK);
+    assert_int_equal(ox_registry_member_add(&tx, "a", NULL), OX_OK);
+    assert_int_equal(ox_registry_member_add(&tx, "ghost", NULL), OX_ENOTFOUND);
+    assert_int_equal(ox_registry_member_add(&tx, "b", NULL), OX_OK);
+    assert_int_equal(ox_registry_member_add(&tx, "c", NULL), OX_OK);
+    assert_int_equal(ox_registry_members_rivals(&tx, "c-2", "m", &rivals, &count, NULL), OX_OK);
+    assert_int_equal(count, 1);
+    assert_string_equal(rivals[0].campaign_id, "c-1");
+    assert_int_equal(ox_registry_campaign_get(&tx, "c-2", &campaign, NULL), OX_OK);
+    assert_int_equal(
+        ox_registry_members_enter(&tx, &campaign, OX_TARGET_ARTIFACT, rank_by_name, 1, NULL),
+        OX_OK);
+    assert_int_equal(campaign.total, 3);
+    assert_int_equal(ox_registry_campaign_device_get(&tx, "c-2", "c", &old, NULL), OX_OK);
+    assert_int_equal(old.place, 0);
+    assert_string_equal(old.state, "complete"); /* it runs it already */
+    assert_string_equal(old.from_version, "v2");
+    assert_true(old.released);
+    assert_int_equal(ox_registry_campaign_device_get(&tx, "c-2", "b", &old, NULL), OX_OK);
+    assert_int_equal(old.place, 1);
+    assert_string_equal(old.state, "pending");
+    assert_false(old.released);
+    assert_int_equal(ox_registry_campaign_devices(&tx, "c-2", &rows, &count, NULL), OX_OK);
+    assert_int_equal(count, 4);
+    assert_string_equal(rows[3].device_id, "a");
+    assert_int_equal(ox_registry_campaign_device_get(&tx, "c-1", "a", &old, NULL), OX_OK);
+    assert_string_equal(old.state, "skipped");
+    assert_string_equal(old.error, "superseded by campaign c-2");
+    commit(&tx);
+}
+
+static void quarantine__counts_and_is_freed(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ox_tx tx = begin(fixture, OX_TX_WRITE);
+    const struct ox_quarantine_row row = {
+        .device_id = "a", .model_id = "m", .version = "v2", .class = "health"};
+    struct ox_quarantine_row *rows = NULL;
+    uint64_t failures = 0;
+    bool quarantined = true;
+    size_t count = 9;
+
+    add_device(&tx, "a");
+    for (uint64_t i = 1; i <= OX_QUARANTINE_FAILURES; i++) {
+        assert_int_equal(ox_registry_quarantined(&tx, "a", &row.digest, &quarantined, NULL), OX_OK);
+        assert_false(quarantined);
+        assert_int_equal(ox_registry_quarantine_count(&tx, &row, &failures, NULL), OX_OK);
+        assert_int_equal(failures, i);
+    }
+    assert_int_equal(ox_registry_quarantined(&tx, "a", &row.digest, &quarantined, NULL), OX_OK);
+    assert_true(quarantined);
+    assert_int_equal(ox_registry_quarantines(&tx, NULL, &rows, &count, NULL), OX_OK);
+    assert_int_equal(count, 1);
+    assert_int_equal(ox_registry_quarantine_free(&tx, "a", "m", &failures, NULL), OX_OK);
+    assert_int_equal(failures, 1);
+    assert_int_equal(ox_registry_quarantined(&tx, "a", &row.digest, &quarantined, NULL), OX_OK);
+    assert_false(quarantined);
     commit(&tx);
 }
 
@@ -515,7 +632,9 @@ int main(void)
         TEST(device__update_writes_every_column_back),
         TEST(device__removal_leaves_the_history_of_campaigns),
         TEST(fleet__refuses_a_device_that_does_not_exist),
-        TEST(campaign__counts_by_state_and_place),
+        TEST(campaign__tally_follows_every_move),
+        TEST(members__enter_by_rank_and_leave_what_they_were_in),
+        TEST(quarantine__counts_and_is_freed),
         TEST(served__adds_up_for_devices_and_for_the_unnamed),
         TEST(job__is_queued_once_and_the_most_awaited_is_taken_first),
         TEST(job__running_ones_are_queued_again_after_a_restart),

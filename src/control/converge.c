@@ -1,0 +1,180 @@
+/* What is left behind stays true: a device that runs something else than its last campaign brought,
+ * or that comes after the campaign of its fleet, is looked after here. */
+#include "inner.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static bool is(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+/* Does the campaign still answer for its devices? */
+static bool answers(const struct ox_campaign_row *campaign)
+{
+    return !is(campaign->state, "aborted") && !is(campaign->state, "pending");
+}
+
+/* It had the version, and has nothing of the model now: it was set up anew. */
+static enum ox_code begin_again(struct ox_control *control, struct ox_tx *tx,
+                                const struct ox_campaign_row *campaign,
+                                struct ox_campaign_device_row *row, struct ox_err *err)
+{
+    row->state = ox_rollout_state_word(OX_ROLLOUT_PENDING);
+    row->class = "";
+    row->error = NULL;
+    row->late = !is(campaign->state, "rolling_out") && !is(campaign->state, "paused");
+    row->offered_ms = 0;
+    row->updated_ms = ox_control_now(control);
+    return ox_registry_campaign_device_update(tx, row, err);
+}
+
+/* The device's last campaign of the model, against what it runs now. */
+static enum ox_code compare(struct ox_control *control, struct ox_tx *tx,
+                            struct ox_campaign_device_row *row,
+                            const struct ox_device_model_row *runs, struct ox_err *err)
+{
+    struct ox_campaign_row campaign;
+    struct ox_artifact_row target;
+    bool has_target;
+    char error[128];
+    enum ox_code code;
+
+    if (row->artifact_id == 0 ||
+        (code = ox_registry_campaign_get(tx, row->campaign_id, &campaign, err)) != OX_OK ||
+        (code = ox_registry_artifact_by_id(tx, row->artifact_id, &target, err)) != OX_OK) {
+        return row->artifact_id == 0 ? OX_OK : code;
+    }
+    has_target = runs != NULL && runs->has_digest && ox_digest_equal(&runs->digest, &target.digest);
+    if (is(row->state, "failed") && has_target &&
+        (is(row->class, "silent") || is(row->class, "rollback"))) {
+        return ox_campaign_device_move(control, tx, row, OX_ROLLOUT_COMPLETE, OX_FAILURE_NONE, NULL,
+                                       err);
+    }
+    if (!is(row->state, "complete") || has_target || !answers(&campaign)) {
+        return OX_OK;
+    }
+    if (runs == NULL) {
+        return begin_again(control, tx, &campaign, row, err);
+    }
+    (void)snprintf(error, sizeof(error), "rolled back: it reports version %.64s", runs->version);
+    return ox_campaign_device_move(control, tx, row, OX_ROLLOUT_FAILED, OX_FAILURE_ROLLBACK, error,
+                                   err);
+}
+
+/* Enter a campaign that is complete, after the fact. */
+static enum ox_code enter_late(struct ox_control *control, struct ox_tx *tx, const char *device_id,
+                               const struct ox_campaign_row *campaign,
+                               const struct ox_device_model_row *runs, struct ox_err *err)
+{
+    int64_t now = ox_control_now(control);
+    bool quarantined = false;
+    bool done =
+        runs != NULL && runs->has_digest && ox_digest_equal(&runs->digest, &campaign->digest);
+    struct ox_campaign_device_row row = {
+        .campaign_id = campaign->id,
+        .device_id = device_id,
+        .place = campaign->total,
+        .artifact_id = campaign->artifact_id,
+        .from_version = runs == NULL ? NULL : runs->version,
+        .has_from = runs != NULL && runs->has_digest,
+        .state = done ? "complete" : "pending",
+        .class = "",
+        .released = true,
+        .late = true,
+        .released_ms = now,
+        .strategy = done ? "none" : NULL,
+        .bytes_full = done ? 0 : campaign->size_bytes,
+        .updated_ms = now,
+    };
+    enum ox_code code =
+        ox_registry_quarantined(tx, device_id, &campaign->digest, &quarantined, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    if (row.has_from) {
+        row.from_digest = runs->digest;
+    }
+    if (quarantined && !done) {
+        row.state = "skipped";
+        row.error = "quarantined: this version failed here before";
+    }
+    return ox_registry_campaign_device_add(tx, &row, err);
+}
+
+/* What the device's fleets are to run of this model. */
+static enum ox_code join_desired(struct ox_control *control, struct ox_tx *tx,
+                                 const char *device_id, const char *model_id,
+                                 const struct ox_device_model_row *runs, struct ox_err *err)
+{
+    struct ox_campaign_device_row row;
+    struct ox_desired_row *desired = NULL;
+    struct ox_campaign_row campaign;
+    size_t count = 0;
+    bool known;
+    enum ox_code code = ox_registry_desired_of_device(tx, device_id, &desired, &count, err);
+
+    for (size_t i = count; code == OX_OK && i > 0; i--) { /* the newest counts */
+        if (!is(desired[i - 1].model_id, model_id)) {
+            continue;
+        }
+        code =
+            ox_registry_campaign_device_get(tx, desired[i - 1].campaign_id, device_id, &row, err);
+        known = code == OX_OK;
+        if (code == OX_ENOTFOUND) {
+            ox_err_clear(err);
+            code = OX_OK;
+        }
+        if (code == OX_OK) {
+            code = ox_registry_campaign_get(tx, desired[i - 1].campaign_id, &campaign, err);
+        }
+        if (code != OX_OK || !known) {
+            return code == OX_OK ? enter_late(control, tx, device_id, &campaign, runs, err) : code;
+        }
+        /* Unregistered meanwhile, and here again. */
+        return is(row.state, "skipped") && row.error != NULL && is(row.error, OX_WHY_UNREGISTERED)
+                   ? begin_again(control, tx, &campaign, &row, err)
+                   : OX_OK;
+    }
+    return code;
+}
+
+enum ox_code ox_converge_model(struct ox_control *control, struct ox_tx *tx, const char *device_id,
+                               const char *model_id, const struct ox_device_model_row *runs,
+                               struct ox_err *err)
+{
+    struct ox_campaign_device_row row;
+    enum ox_code code = ox_registry_device_newest(tx, device_id, model_id, &row, err);
+
+    if (code == OX_ENOTFOUND) {
+        ox_err_clear(err);
+        return join_desired(control, tx, device_id, model_id, runs, err);
+    }
+    return code == OX_OK ? compare(control, tx, &row, runs, err) : code;
+}
+
+enum ox_code ox_converge_joined(struct ox_control *control, struct ox_tx *tx, const char *fleet_id,
+                                const char *device_id, struct ox_err *err)
+{
+    struct ox_device_model_row *models = NULL;
+    struct ox_desired_row *desired = NULL;
+    size_t model_count = 0;
+    size_t count = 0;
+    enum ox_code code;
+
+    if ((code = ox_registry_desired_of_fleet(tx, fleet_id, &desired, &count, err)) != OX_OK ||
+        (code = ox_registry_device_models(tx, device_id, &models, &model_count, err)) != OX_OK) {
+        return code;
+    }
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        const struct ox_device_model_row *runs = NULL;
+
+        for (size_t m = 0; m < model_count; m++) {
+            runs = is(models[m].model_id, desired[i].model_id) ? &models[m] : runs;
+        }
+        code = join_desired(control, tx, device_id, desired[i].model_id, runs, err);
+    }
+    return code;
+}

@@ -1,0 +1,284 @@
+#include "campaigns.h"
+
+#define COLUMNS                                                                                    \
+    "d.campaign_id, d.device_id, d.place, d.artifact_id, d.from_version, d.from_digest, d.state,"  \
+    " d.class, d.released, d.deferred, d.accepted, d.late, d.fallback, d.released_at,"             \
+    " d.offered_at, d.error, d.strategy, d.bytes_full, d.bytes_received, d.bytes_served,"          \
+    " d.updated_at"
+
+static void read_device(struct ox_db_row *row, void *out)
+{
+    struct ox_campaign_device_row *device = out;
+
+    device->campaign_id = ox_db_text(row);
+    device->device_id = ox_db_text(row);
+    device->place = ox_db_u64(row);
+    device->artifact_id = ox_db_i64(row);
+    device->from_version = ox_db_text(row);
+    device->has_from = ox_db_digest(row, &device->from_digest);
+    device->state = ox_db_text(row);
+    device->class = ox_db_text(row);
+    device->released = ox_db_i64(row) != 0;
+    device->deferred = ox_db_i64(row) != 0;
+    device->accepted = ox_db_i64(row) != 0;
+    device->late = ox_db_i64(row) != 0;
+    device->fallback = ox_db_i64(row) != 0;
+    device->released_ms = ox_db_i64(row);
+    device->offered_ms = ox_db_i64(row);
+    device->error = ox_db_text(row);
+    device->strategy = ox_db_text(row);
+    device->bytes_full = ox_db_u64(row);
+    device->bytes_received = ox_db_u64(row);
+    device->bytes_served = ox_db_u64(row);
+    device->updated_ms = ox_db_i64(row);
+}
+
+enum ox_code ox_registry_campaign_device_add(struct ox_tx *tx,
+                                             const struct ox_campaign_device_row *row,
+                                             struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "INSERT INTO campaign_devices (campaign_id, device_id, place, artifact_id,"
+                     " from_version, from_digest, state, class, released, late, released_at, error,"
+                     " strategy, bytes_full, updated_at) VALUES ($1, $2, $3, nullif($4, 0), $5, $6,"
+                     " $7, $8, $9, $10, nullif($11, 0), $12, $13, $14, $15)",
+                     "ssuisdssiiissui", row->campaign_id, row->device_id, row->place,
+                     row->artifact_id, row->from_version, row->has_from ? &row->from_digest : NULL,
+                     row->state, row->class, (int64_t)row->released, (int64_t)row->late,
+                     row->released_ms, row->error, row->strategy, row->bytes_full, row->updated_ms);
+}
+
+static enum ox_code one(struct ox_tx *tx, sqlite3_stmt *statement,
+                        struct ox_campaign_device_row *out, bool *found, struct ox_err *err)
+{
+    struct ox_campaign_device_row row = {0};
+    enum ox_code code = ox_db_one(tx, statement, read_device, &row, found, err);
+
+    if (code == OX_OK && *found) {
+        *out = row;
+    }
+    return code;
+}
+
+enum ox_code ox_registry_campaign_device_get(struct ox_tx *tx, const char *campaign_id,
+                                             const char *device_id,
+                                             struct ox_campaign_device_row *out, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT " COLUMNS " FROM campaign_devices d"
+                                    " WHERE d.campaign_id = $1 AND d.device_id = $2",
+                                    "ss", campaign_id, device_id);
+
+    if (code == OX_OK) {
+        code = one(tx, statement, out, &found, err);
+    }
+    return code == OX_OK && !found
+               ? ox_err_set(err, OX_ENOTFOUND, "device %s is not in campaign %s", device_id,
+                            campaign_id)
+               : code;
+}
+
+enum ox_code ox_registry_campaign_device_update(struct ox_tx *tx,
+                                                const struct ox_campaign_device_row *row,
+                                                struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "UPDATE campaign_devices SET artifact_id = nullif($1, 0), state = $2,"
+                     " class = $3, released = $4, deferred = $5, accepted = $6, late = $7,"
+                     " fallback = $8, released_at = nullif($9, 0), offered_at = nullif($10, 0),"
+                     " error = $11, strategy = $12, bytes_received = $13, updated_at = $14"
+                     " WHERE campaign_id = $15 AND device_id = $16",
+                     "issiiiiiiissuiss", row->artifact_id, row->state, row->class,
+                     (int64_t)row->released, (int64_t)row->deferred, (int64_t)row->accepted,
+                     (int64_t)row->late, (int64_t)row->fallback, row->released_ms, row->offered_ms,
+                     row->error, row->strategy, row->bytes_received, row->updated_ms,
+                     row->campaign_id, row->device_id);
+}
+
+static enum ox_code all(struct ox_tx *tx, sqlite3_stmt *statement,
+                        struct ox_campaign_device_row **rows, size_t *count, struct ox_err *err)
+{
+    void *list = NULL;
+    enum ox_code code = ox_db_all(tx, statement, read_device, sizeof(**rows), &list, count, err);
+
+    if (code == OX_OK) {
+        *rows = list;
+    }
+    return code;
+}
+
+enum ox_code ox_registry_campaign_devices(struct ox_tx *tx, const char *campaign_id,
+                                          struct ox_campaign_device_row **rows, size_t *count,
+                                          struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT " COLUMNS " FROM campaign_devices d"
+                                    " WHERE d.campaign_id = $1 ORDER BY d.place, d.device_id",
+                                    "s", campaign_id);
+
+    return code == OX_OK ? all(tx, statement, rows, count, err) : code;
+}
+
+enum ox_code ox_registry_campaign_stale(struct ox_tx *tx, const char *campaign_id,
+                                        const char *state, int64_t before_ms, uint64_t limit,
+                                        struct ox_campaign_device_row **rows, size_t *count,
+                                        struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT " COLUMNS " FROM campaign_devices d"
+                    " WHERE d.campaign_id = $1 AND d.state = $2 AND d.updated_at < $3"
+                    " AND d.released = 1 AND d.deferred = 0 LIMIT $4",
+                    "ssiu", campaign_id, state, before_ms, limit);
+
+    return code == OX_OK ? all(tx, statement, rows, count, err) : code;
+}
+
+enum ox_code ox_registry_device_open(struct ox_tx *tx, const char *device_id,
+                                     struct ox_campaign_device_row **rows, size_t *count,
+                                     struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT " COLUMNS " FROM campaign_devices d"
+                                    " JOIN campaigns c ON c.id = d.campaign_id"
+                                    " WHERE d.device_id = $1 AND d.state IN " OX_CAMPAIGN_OPEN
+                                    " ORDER BY c.created_at, c.id",
+                                    "s", device_id);
+
+    return code == OX_OK ? all(tx, statement, rows, count, err) : code;
+}
+
+enum ox_code ox_registry_device_newest(struct ox_tx *tx, const char *device_id,
+                                       const char *model_id, struct ox_campaign_device_row *out,
+                                       struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT " COLUMNS " FROM campaign_devices d"
+                                    " JOIN campaigns c ON c.id = d.campaign_id"
+                                    " JOIN artifacts a ON a.id = c.artifact_id"
+                                    " WHERE d.device_id = $1 AND a.model_id = $2"
+                                    " ORDER BY c.created_at DESC, c.rowid DESC LIMIT 1",
+                                    "ss", device_id, model_id);
+
+    if (code == OX_OK) {
+        code = one(tx, statement, out, &found, err);
+    }
+    return code == OX_OK && !found
+               ? ox_err_set(err, OX_ENOTFOUND, "device %s is in no campaign of model %s", device_id,
+                            model_id)
+               : code;
+}
+
+enum ox_code ox_registry_device_completed(struct ox_tx *tx, const char *device_id,
+                                          struct ox_campaign_row *out, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT " OX_CAMPAIGN_COLUMNS " FROM campaign_devices d"
+                                    " JOIN campaigns c ON c.id = d.campaign_id"
+                                    " JOIN artifacts a ON a.id = d.artifact_id"
+                                    " WHERE d.device_id = $1 AND d.state = 'complete'"
+                                    " ORDER BY c.created_at DESC, c.rowid DESC LIMIT 1",
+                                    "s", device_id);
+
+    if (code == OX_OK) {
+        code = ox_campaign_one(tx, statement, out, &found, err);
+    }
+    return code == OX_OK && !found
+               ? ox_err_set(err, OX_ENOTFOUND, "device %s has completed no campaign", device_id)
+               : code;
+}
+
+/* --- many at a time --- */
+
+enum ox_code ox_registry_campaign_release(struct ox_tx *tx, const char *campaign_id,
+                                          uint64_t places, int64_t now_ms, uint64_t *count,
+                                          struct ox_err *err)
+{
+    enum ox_code code = ox_db_run(tx, err,
+                                  "UPDATE campaign_devices SET released = 1, released_at = $1,"
+                                  " updated_at = $1"
+                                  " WHERE campaign_id = $2 AND place < $3 AND released = 0",
+                                  "isu", now_ms, campaign_id, places);
+
+    if (code == OX_OK) {
+        *count = (uint64_t)ox_db_changes(tx);
+    }
+    return code;
+}
+
+enum ox_code ox_registry_campaign_withdraw(struct ox_tx *tx, const char *campaign_id,
+                                           const char *why, int64_t now_ms, struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "UPDATE campaign_devices SET state = 'skipped', error = $1, updated_at = $2,"
+                     " deferred = 0 WHERE campaign_id = $3 AND state = 'pending'",
+                     "sis", why, now_ms, campaign_id);
+}
+
+enum ox_code ox_registry_campaign_accept(struct ox_tx *tx, const char *campaign_id,
+                                         struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "UPDATE campaign_devices SET accepted = 1"
+                     " WHERE campaign_id = $1 AND accepted = 0"
+                     " AND (state = 'failed' OR class = 'fallback')",
+                     "s", campaign_id);
+}
+
+enum ox_code ox_registry_campaign_retry(struct ox_tx *tx, const char *campaign_id,
+                                        const char *device_id, int64_t now_ms, uint64_t *count,
+                                        struct ox_err *err)
+{
+    enum ox_code code =
+        ox_db_run(tx, err,
+                  "UPDATE campaign_devices SET state = 'pending', class = '', accepted = 0,"
+                  " deferred = 0, offered_at = NULL, error = NULL, updated_at = $1"
+                  " WHERE campaign_id = $2 AND state = 'failed'"
+                  " AND ($3 IS NULL OR device_id = $3)",
+                  "iss", now_ms, campaign_id, device_id);
+
+    if (code == OX_OK) {
+        *count = (uint64_t)ox_db_changes(tx);
+    }
+    return code;
+}
+
+static void read_number(struct ox_db_row *row, void *out)
+{
+    *(uint64_t *)out = ox_db_u64(row);
+}
+
+enum ox_code ox_registry_campaign_offers_since(struct ox_tx *tx, const char *campaign_id,
+                                               int64_t since_ms, uint64_t *out, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT count(*) FROM campaign_devices"
+                                    " WHERE campaign_id = $1 AND offered_at >= $2",
+                                    "si", campaign_id, since_ms);
+
+    return code == OX_OK ? ox_db_one(tx, statement, read_number, out, &found, err) : code;
+}
+
+enum ox_code ox_registry_campaign_fallbacks(struct ox_tx *tx, const char *campaign_id,
+                                            uint64_t *out, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT count(*) FROM campaign_devices WHERE campaign_id = $1 AND fallback = 1",
+                    "s", campaign_id);
+
+    return code == OX_OK ? ox_db_one(tx, statement, read_number, out, &found, err) : code;
+}

@@ -1,0 +1,232 @@
+/* Filling a campaign: its members are gathered in a table of the connection's own, and enter as a
+ * set, so that a hundred thousand devices take a second or two. */
+#include "campaigns.h"
+
+#include <string.h>
+
+enum ox_code ox_registry_members_begin(struct ox_tx *tx, struct ox_err *err)
+{
+    enum ox_code code =
+        ox_db_run(tx, err,
+                  "CREATE TEMP TABLE IF NOT EXISTS campaign_members ("
+                  " device_id TEXT PRIMARY KEY NOT NULL, artifact_id INTEGER, why_not TEXT)",
+                  "");
+
+    return code == OX_OK ? ox_db_run(tx, err, "DELETE FROM campaign_members", "") : code;
+}
+
+enum ox_code ox_registry_member_add(struct ox_tx *tx, const char *device_id, struct ox_err *err)
+{
+    struct ox_device_row device;
+    enum ox_code code = ox_registry_device_get(tx, device_id, &device, err);
+
+    return code == OX_OK ? ox_db_run(tx, err,
+                                     "INSERT INTO campaign_members (device_id) VALUES ($1)"
+                                     " ON CONFLICT DO NOTHING",
+                                     "s", device_id)
+                         : code;
+}
+
+enum ox_code ox_registry_members_of_fleet(struct ox_tx *tx, const char *fleet_id,
+                                          struct ox_err *err)
+{
+    struct ox_fleet_row fleet;
+    enum ox_code code = ox_registry_fleet_get(tx, fleet_id, &fleet, err);
+
+    return code == OX_OK ? ox_db_run(tx, err,
+                                     "INSERT INTO campaign_members (device_id)"
+                                     " SELECT device_id FROM fleet_devices WHERE fleet_id = $1"
+                                     " ON CONFLICT DO NOTHING",
+                                     "s", fleet_id)
+                         : code;
+}
+
+enum ox_code ox_registry_members_of_campaign(struct ox_tx *tx, const char *campaign_id,
+                                             struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "INSERT INTO campaign_members (device_id) SELECT d.device_id"
+                     " FROM campaign_devices d JOIN devices e ON e.id = d.device_id"
+                     " WHERE d.campaign_id = $1 AND (d.state IN " OX_CAMPAIGN_BEGUN
+                     " OR (d.state = 'complete' AND d.bytes_full > 0)"
+                     " OR (d.state = 'failed' AND d.class IN ('silent', 'rollback')))"
+                     " ON CONFLICT DO NOTHING",
+                     "s", campaign_id);
+}
+
+static void read_number(struct ox_db_row *row, void *out)
+{
+    *(uint64_t *)out = ox_db_u64(row);
+}
+
+enum ox_code ox_registry_members_count(struct ox_tx *tx, uint64_t *out, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err, "SELECT count(*) FROM campaign_members", "");
+
+    return code == OX_OK ? ox_db_one(tx, statement, read_number, out, &found, err) : code;
+}
+
+/* --- rivals --- */
+
+static void read_rival(struct ox_db_row *row, void *out)
+{
+    struct ox_rival_row *rival = out;
+
+    rival->campaign_id = ox_db_text(row);
+    rival->devices = ox_db_u64(row);
+}
+
+enum ox_code ox_registry_members_rivals(struct ox_tx *tx, const char *campaign_id,
+                                        const char *model_id, struct ox_rival_row **rows,
+                                        size_t *count, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    void *all = NULL;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT c.id, count(*) FROM campaigns c"
+                    " JOIN artifacts a ON a.id = c.artifact_id"
+                    " JOIN campaign_devices d ON d.campaign_id = c.id"
+                    " WHERE a.model_id = $1 AND c.id <> $2 AND d.state IN " OX_CAMPAIGN_OPEN
+                    " AND d.device_id IN (SELECT device_id FROM campaign_members)"
+                    " GROUP BY c.id ORDER BY c.created_at, c.id",
+                    "ss", model_id, campaign_id);
+
+    if (code == OX_OK) {
+        code = ox_db_all(tx, statement, read_rival, sizeof(**rows), &all, count, err);
+    }
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
+}
+
+/* --- entering --- */
+
+static void sql_rank(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+    union { /* a pointer to a function is none to an object */
+        void *object;
+        ox_rank_fn *rank;
+    } of = {sqlite3_user_data(context)};
+    const char *campaign_id = (const char *)sqlite3_value_text(argv[0]);
+    const char *device_id = argc == 2 ? (const char *)sqlite3_value_text(argv[1]) : NULL;
+
+    if (campaign_id == NULL || device_id == NULL) {
+        sqlite3_result_error_nomem(context);
+        return;
+    }
+    /* SQLite orders by signed numbers: the flipped sign bit keeps the order of unsigned ones. */
+    sqlite3_result_int64(context,
+                         (sqlite3_int64)(of.rank(campaign_id, device_id) ^ (uint64_t)1 << 63));
+}
+
+static enum ox_code teach_rank(struct ox_tx *tx, ox_rank_fn *rank, struct ox_err *err)
+{
+    union {
+        ox_rank_fn *rank;
+        void *object;
+    } of = {rank};
+
+    return sqlite3_create_function_v2(tx->connection->db, "ox_rank", 2,
+                                      SQLITE_UTF8 | SQLITE_DETERMINISTIC, of.object, sql_rank, NULL,
+                                      NULL, NULL) == SQLITE_OK
+               ? OX_OK
+               : ox_db_error(tx->connection->db, "teaching it to rank devices", err);
+}
+
+/* What each member ran when it entered the campaign that is undone; or else when it entered the
+ * one that gave it what it runs now. */
+static enum ox_code target_previous(struct ox_tx *tx, const struct ox_campaign_row *campaign,
+                                    struct ox_err *err)
+{
+    enum ox_code code = ox_db_run(
+        tx, err,
+        "UPDATE campaign_members SET (artifact_id, why_not) = (SELECT"
+        " (SELECT b.id FROM artifacts b WHERE b.model_id = $1 AND b.digest = d.from_digest"
+        "  ORDER BY b.id LIMIT 1),"
+        " CASE WHEN d.from_version IS NULL THEN 'it ran nothing of this model before'"
+        " WHEN NOT EXISTS (SELECT 1 FROM artifacts b WHERE b.model_id = $1"
+        "  AND b.digest = d.from_digest)"
+        " THEN 'what it ran before, version ' || d.from_version || ', is not held here' END"
+        " FROM campaign_devices d JOIN campaigns c ON c.id = d.campaign_id"
+        " JOIN artifacts t ON t.id = d.artifact_id"
+        " WHERE d.device_id = campaign_members.device_id AND t.model_id = $1"
+        " AND d.bytes_full > 0 AND (d.campaign_id = $2 OR ($2 IS NULL AND d.state = 'complete'"
+        "  AND t.digest = (SELECT m.digest FROM device_models m"
+        "   WHERE m.device_id = d.device_id AND m.model_id = $1)))"
+        " ORDER BY c.created_at DESC, c.rowid DESC LIMIT 1)",
+        "ss", campaign->model_id, campaign->of_campaign);
+
+    return code == OX_OK ? ox_db_run(tx, err,
+                                     "UPDATE campaign_members"
+                                     " SET why_not = 'what it ran before is not known here'"
+                                     " WHERE artifact_id IS NULL AND why_not IS NULL",
+                                     "")
+                         : code;
+}
+
+static enum ox_code set_targets(struct ox_tx *tx, const struct ox_campaign_row *campaign,
+                                enum ox_member_target target, struct ox_err *err)
+{
+    return target == OX_TARGET_PREVIOUS
+               ? target_previous(tx, campaign, err)
+               : ox_db_run(tx, err, "UPDATE campaign_members SET artifact_id = $1", "i",
+                           campaign->artifact_id);
+}
+
+static enum ox_code enter(struct ox_tx *tx, const struct ox_campaign_row *campaign,
+                          uint64_t released, struct ox_err *err)
+{
+    return ox_db_run(
+        tx, err,
+        "INSERT INTO campaign_devices (campaign_id, device_id, place, artifact_id, from_version,"
+        " from_digest, state, error, strategy, bytes_full, released, released_at, updated_at)"
+        " SELECT $1, m.device_id, m.place, m.artifact_id, r.version, r.digest,"
+        " CASE WHEN m.runs THEN 'complete' WHEN m.why_not IS NOT NULL OR q.digest IS NOT NULL"
+        "  THEN 'skipped' ELSE 'pending' END,"
+        " CASE WHEN m.runs THEN NULL WHEN m.why_not IS NOT NULL THEN m.why_not"
+        "  WHEN q.digest IS NOT NULL THEN 'quarantined: version ' || q.version || ' failed '"
+        "   || q.failures || ' times here' END,"
+        " CASE WHEN m.runs THEN 'none' END,"
+        " CASE WHEN m.runs THEN 0 ELSE coalesce(m.size_bytes, 0) END,"
+        " m.place < $2, CASE WHEN m.place < $2 THEN $3 END, $3"
+        " FROM (SELECT n.device_id, n.artifact_id, n.why_not, t.digest, t.size_bytes,"
+        "  row_number() OVER (ORDER BY ox_rank($1, n.device_id), n.device_id) - 1 AS place,"
+        "  EXISTS (SELECT 1 FROM device_models s WHERE s.device_id = n.device_id"
+        "   AND s.model_id = $4 AND s.digest = t.digest)"
+        "  AND NOT EXISTS (SELECT 1 FROM campaign_devices o JOIN artifacts u"
+        "   ON u.id = o.artifact_id WHERE o.device_id = n.device_id AND u.model_id = $4"
+        "   AND o.state IN " OX_CAMPAIGN_BEGUN ") AS runs"
+        "  FROM campaign_members n LEFT JOIN artifacts t ON t.id = n.artifact_id) m"
+        " LEFT JOIN device_models r ON r.device_id = m.device_id AND r.model_id = $4"
+        " LEFT JOIN quarantines q ON q.device_id = m.device_id AND q.digest = m.digest"
+        "  AND q.failures >= $5",
+        "suisi", campaign->id, released, campaign->created_ms, campaign->model_id,
+        (int64_t)OX_QUARANTINE_FAILURES);
+}
+
+enum ox_code ox_registry_members_enter(struct ox_tx *tx, struct ox_campaign_row *campaign,
+                                       enum ox_member_target target, ox_rank_fn *rank,
+                                       uint64_t released, struct ox_err *err)
+{
+    enum ox_code code;
+
+    if ((code = teach_rank(tx, rank, err)) != OX_OK ||
+        (code = ox_registry_members_count(tx, &campaign->total, err)) != OX_OK ||
+        (code = set_targets(tx, campaign, target, err)) != OX_OK ||
+        (code = enter(tx, campaign, released, err)) != OX_OK) {
+        return code;
+    }
+    return ox_db_run(tx, err,
+                     "UPDATE campaign_devices SET state = 'skipped', deferred = 0,"
+                     " error = 'superseded by campaign ' || $1, updated_at = $2"
+                     " WHERE state IN " OX_CAMPAIGN_OPEN " AND campaign_id <> $1"
+                     " AND device_id IN (SELECT device_id FROM campaign_members)"
+                     " AND campaign_id IN (SELECT c.id FROM campaigns c"
+                     "  JOIN artifacts a ON a.id = c.artifact_id WHERE a.model_id = $3)",
+                     "sis", campaign->id, campaign->created_ms, campaign->model_id);
+}
