@@ -47,7 +47,8 @@ exits 0 "" oxide deploy defect --fleet factory --rollout canary --wait --timeout
 runs cam-01 defect v3-finetune.onnx || fail "cam-01 does not run v4"
 
 step "a first install that fails leaves nothing active"
-exits 0 "" oxide push other v1 bad.onnx
+make_model onnx bad other.onnx --width 80 > /dev/null
+exits 0 "" oxide push other v1 other.onnx
 exits 1 "1 failed" oxide deploy other v1 --device cam-01 --wait --timeout 40s
 [ ! -e cam-01/other/current ] || fail "a failed first install is active"
 
@@ -73,9 +74,11 @@ exits 0 "" oxide campaign resume "$campaign"
 within 20 "resumed: v1" runs cam-01 defect v1.onnx
 within 20 "the campaign is complete" campaign_is "$campaign" complete
 exits 4 "oxide: " oxide campaign pause "$campaign"
+stop "$agent_pid"
 deploy defect v2 --fleet factory
 exits 0 "" oxide campaign abort "$campaign"
 holds "abort" "$(cat last.out)" "aborted"
+agent cam-01
 exits 3 "oxide: " oxide campaign show no-such-campaign
 exits 3 "oxide: " oxide deploy defect v99 --fleet factory
 exits 3 "oxide: " oxide deploy defect v1 --fleet no-such
