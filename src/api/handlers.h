@@ -14,6 +14,7 @@
     enum ox_code ox_handle_##name(struct ox_request *request, struct ox_err *err)
 
 OX_HANDLER(health);
+OX_HANDLER(openapi);
 
 OX_HANDLER(device_register);
 OX_HANDLER(devices);

@@ -150,7 +150,7 @@ static enum MHD_Result hand_over(struct ox_request *request, enum ox_phase phase
                                  void (*run)(void *), enum ox_phase back)
 {
     struct ox_pool *pool =
-        request->route->body == OX_BODY_STREAM ? request->api->slow : request->api->quick;
+        request->route->pool == OX_RUN_SLOW ? request->api->slow : request->api->quick;
 
     atomic_fetch_add(&request->api->suspended, 1);
     if (atomic_load(&request->api->refusing)) {

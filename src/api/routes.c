@@ -2,55 +2,110 @@
 
 #include "handlers.h"
 
-/* To add a route: a row here, its handler in the file of its resource (declared in handlers.h), a
- * row in docs/rest.md. Literal parts win over parameters only by standing first in this table. */
+/* To add a route: a row here, its handler in the file of its resource (declared in handlers.h), the
+ * schemas that it names in schemas.c, and a row in docs/rest.md. Literal parts of a path win over
+ * parameters only by standing first in this table.
+ *
+ * A row is ROUTE(method, path, handler's name), and then by name (routes.h tells of each):
+ *   .summary   one line, in the imperative
+ *   .request   NONE, or a shape in the notation of shape.h, mostly a row of schemas.c; with
+ *              .body = OX_BODY_JSON, or _TEXT where it may be empty; OX_BODY_STREAM comes with
+ *              .stream and a media type
+ *   .params    query parameters and headers that it reads, rows of ox_parameters in schemas.c
+ *   .response  every good answer: "201 Registered, 200 Registered"; what is no JSON names its
+ *              media type: "200 text/event-stream"
+ *   .errors    every bad one: EVER, then the statuses of status.c: EVER " 400 404". What takes a
+ *              parameter may answer 400, what takes a body 400, what takes JSON 413 and 415
+ *   .pool      OX_RUN_SLOW if it takes longer than some milliseconds
+ * The document at /api/v1/openapi.json is made of it; the test "api/openapi" fails for a row that
+ * leaves one out or names what is not there. */
+#define ROUTE(METHOD, PATH, NAME)                                                                  \
+    .name = #NAME, .method = (METHOD), .pattern = (PATH), .handle = ox_handle_##NAME
+#define NONE "none"
+#define EVER "500 503" /* of every route: a defect, a lack; try again */
+
 const struct ox_route ox_routes[] = {
-    {"GET", "/health", OX_BODY_NONE, ox_handle_health, NULL, "Is the control plane there?"},
+    {ROUTE("GET", "/health", health), .summary = "Is the control plane there?", .request = NONE,
+     .response = "200 Health", .errors = EVER},
 
-    {"POST", "/api/v1/devices", OX_BODY_JSON, ox_handle_device_register, NULL, "Register a device"},
-    {"GET", "/api/v1/devices", OX_BODY_NONE, ox_handle_devices, NULL, "List devices"},
-    {"GET", "/api/v1/devices/:id", OX_BODY_NONE, ox_handle_device, NULL, "Show a device"},
-    {"DELETE", "/api/v1/devices/:id", OX_BODY_NONE, ox_handle_device_remove, NULL,
-     "Unregister a device"},
-    {"POST", "/api/v1/devices/:id/heartbeat", OX_BODY_TEXT, ox_handle_heartbeat, NULL,
-     "Say what a device runs, hear what it is to run"},
+    {ROUTE("GET", "/api/v1/openapi.json", openapi), .summary = "Tell all routes, as OpenAPI 3.1",
+     .request = NONE, .response = "200 {openapi: text, *: any}", .errors = EVER},
 
-    {"POST", "/api/v1/fleets", OX_BODY_JSON, ox_handle_fleet_create, NULL, "Create a fleet"},
-    {"GET", "/api/v1/fleets", OX_BODY_NONE, ox_handle_fleets, NULL, "List fleets"},
-    {"GET", "/api/v1/fleets/:id", OX_BODY_NONE, ox_handle_fleet, NULL, "Show a fleet"},
-    {"POST", "/api/v1/fleets/:id/devices/:did", OX_BODY_NONE, ox_handle_fleet_add, NULL,
-     "Add a device to a fleet"},
-    {"DELETE", "/api/v1/fleets/:id/devices/:did", OX_BODY_NONE, ox_handle_fleet_remove, NULL,
-     "Remove a device from a fleet"},
-    {"POST", "/api/v1/fleets/:id/deploy", OX_BODY_JSON, ox_handle_fleet_deploy, NULL,
-     "Deploy a version to a fleet"},
-    {"GET", "/api/v1/fleets/:id/status", OX_BODY_NONE, ox_handle_fleet_status, NULL,
-     "Count a fleet's devices by status"},
+    {ROUTE("POST", "/api/v1/devices", device_register), .summary = "Register a device",
+     .body = OX_BODY_JSON, .request = "NewDevice", .response = "201 Registered, 200 Registered",
+     .errors = EVER " 400 413 415 507"},
+    {ROUTE("GET", "/api/v1/devices", devices), .summary = "List devices", .request = NONE,
+     .response = "200 Device[]", .errors = EVER},
+    {ROUTE("GET", "/api/v1/devices/:id", device), .summary = "Show a device", .request = NONE,
+     .response = "200 Device", .errors = EVER " 400 404"},
+    {ROUTE("DELETE", "/api/v1/devices/:id", device_remove), .summary = "Unregister a device",
+     .request = NONE, .response = "200 Done", .errors = EVER " 400 404 507"},
+    {ROUTE("POST", "/api/v1/devices/:id/heartbeat", heartbeat),
+     .summary = "Say what a device runs, hear what it is to run", .body = OX_BODY_TEXT,
+     .request = "Heartbeat", .response = "200 HeartbeatAnswer",
+     .errors = EVER " 400 404 413 415 507"},
 
-    {"GET", "/api/v1/models", OX_BODY_NONE, ox_handle_models, NULL, "List models"},
-    {"GET", "/api/v1/models/:id", OX_BODY_NONE, ox_handle_model, NULL, "List a model's versions"},
-    {"POST", "/api/v1/models/:id/versions/:ver", OX_BODY_STREAM, ox_handle_publish,
-     &ox_stream_publish, "Publish a version"},
-    {"GET", "/api/v1/models/:id/versions/:ver/meta", OX_BODY_NONE, ox_handle_version, NULL,
-     "Show a version"},
-    {"GET", "/api/v1/models/:id/versions/:ver/download", OX_BODY_NONE, ox_handle_download, NULL,
-     "Fetch a version, as a patch where one is ready"},
+    {ROUTE("POST", "/api/v1/fleets", fleet_create), .summary = "Create a fleet",
+     .body = OX_BODY_JSON, .request = "NewFleet", .response = "201 Created",
+     .errors = EVER " 400 409 413 415 507"},
+    {ROUTE("GET", "/api/v1/fleets", fleets), .summary = "List fleets", .request = NONE,
+     .response = "200 Fleet[]", .errors = EVER},
+    {ROUTE("GET", "/api/v1/fleets/:id", fleet), .summary = "Show a fleet", .request = NONE,
+     .response = "200 Fleet", .errors = EVER " 400 404"},
+    {ROUTE("POST", "/api/v1/fleets/:id/devices/:did", fleet_add),
+     .summary = "Add a device to a fleet", .request = NONE, .response = "200 Done",
+     .errors = EVER " 400 404 507"},
+    {ROUTE("DELETE", "/api/v1/fleets/:id/devices/:did", fleet_remove),
+     .summary = "Remove a device from a fleet", .request = NONE, .response = "200 Done",
+     .errors = EVER " 400 404 507"},
+    {ROUTE("POST", "/api/v1/fleets/:id/deploy", fleet_deploy),
+     .summary = "Deploy a version to a fleet", .body = OX_BODY_JSON, .request = "Deploy",
+     .response = "200 Deployed", .errors = EVER " 400 404 409 413 415 507"},
+    {ROUTE("GET", "/api/v1/fleets/:id/status", fleet_status),
+     .summary = "Count a fleet's devices by status", .request = NONE, .response = "200 FleetStatus",
+     .errors = EVER " 400 404"},
 
-    {"GET", "/api/v1/blobs/:sha256", OX_BODY_NONE, ox_handle_blob, NULL, "Fetch a blob"},
-    {"PUT", "/api/v1/blobs/:sha256", OX_BODY_STREAM, ox_handle_upload, &ox_stream_upload,
-     "Upload a blob, or the rest of one"},
-    {"GET", "/api/v1/uploads/:sha256", OX_BODY_NONE, ox_handle_upload_status, NULL,
-     "How much of a blob is here"},
+    {ROUTE("GET", "/api/v1/models", models), .summary = "List models", .request = NONE,
+     .response = "200 Models", .errors = EVER},
+    {ROUTE("GET", "/api/v1/models/:id", model), .summary = "List a model's versions",
+     .request = NONE, .response = "200 Model", .errors = EVER " 400 404"},
+    {ROUTE("POST", "/api/v1/models/:id/versions/:ver", publish), .summary = "Publish a version",
+     .body = OX_BODY_STREAM, .stream = &ox_stream_publish, .pool = OX_RUN_SLOW,
+     .request = "application/octet-stream, application/vnd.oxide.manifest+json Manifest",
+     .response = "201 Published, 200 Published", .errors = EVER " 400 404 409 411 413 507"},
+    {ROUTE("GET", "/api/v1/models/:id/versions/:ver/meta", version), .summary = "Show a version",
+     .request = NONE, .response = "200 Version", .errors = EVER " 400 404"},
+    {ROUTE("GET", "/api/v1/models/:id/versions/:ver/download", download),
+     .summary = "Fetch a version, as a patch where one is ready", .request = NONE,
+     .params = "X-Oxide-Base-Version X-Oxide-Reads X-Oxide-Device Range If-Range If-None-Match",
+     .response = "200 application/octet-stream, 200 application/x-oxide-delta, 206 "
+                 "application/octet-stream, 206 application/x-oxide-delta, 304",
+     .errors = EVER " 400 404 409 416"},
 
-    {"POST", "/api/v1/campaigns", OX_BODY_JSON, ox_handle_campaign_create, NULL,
-     "Create a campaign"},
-    {"GET", "/api/v1/campaigns", OX_BODY_NONE, ox_handle_campaigns, NULL, "List campaigns"},
-    {"GET", "/api/v1/campaigns/:id", OX_BODY_NONE, ox_handle_campaign, NULL, "Show a campaign"},
-    {"POST", "/api/v1/campaigns/:id/pause", OX_BODY_NONE, ox_handle_campaign_pause, NULL,
-     "Pause a campaign"},
-    {"POST", "/api/v1/campaigns/:id/resume", OX_BODY_NONE, ox_handle_campaign_resume, NULL,
-     "Resume a campaign"},
-    {"POST", "/api/v1/campaigns/:id/abort", OX_BODY_NONE, ox_handle_campaign_abort, NULL,
-     "Abort a campaign"},
+    {ROUTE("GET", "/api/v1/blobs/:sha256", blob), .summary = "Fetch a blob", .request = NONE,
+     .params = "X-Oxide-Device Range If-Range If-None-Match",
+     .response = "200 application/octet-stream, 206 application/octet-stream, 304",
+     .errors = EVER " 400 404 416"},
+    {ROUTE("PUT", "/api/v1/blobs/:sha256", upload), .summary = "Upload a blob, or the rest of one",
+     .body = OX_BODY_STREAM, .stream = &ox_stream_upload, .pool = OX_RUN_SLOW,
+     .request = "application/octet-stream", .params = "Content-Range",
+     .response = "201 Blob, 200 Blob, 202 Upload", .errors = EVER " 400 409 411 507"},
+    {ROUTE("GET", "/api/v1/uploads/:sha256", upload_status),
+     .summary = "How much of a blob is here", .request = NONE, .response = "200 Upload",
+     .errors = EVER " 400"},
+
+    {ROUTE("POST", "/api/v1/campaigns", campaign_create), .summary = "Create a campaign",
+     .body = OX_BODY_JSON, .request = "NewCampaign", .response = "201 CampaignCreated",
+     .errors = EVER " 400 404 409 413 415 507"},
+    {ROUTE("GET", "/api/v1/campaigns", campaigns), .summary = "List campaigns", .request = NONE,
+     .response = "200 Campaigns", .errors = EVER},
+    {ROUTE("GET", "/api/v1/campaigns/:id", campaign), .summary = "Show a campaign", .request = NONE,
+     .response = "200 Campaign", .errors = EVER " 400 404"},
+    {ROUTE("POST", "/api/v1/campaigns/:id/pause", campaign_pause), .summary = "Pause a campaign",
+     .request = NONE, .response = "200 CampaignState", .errors = EVER " 400 404 409 507"},
+    {ROUTE("POST", "/api/v1/campaigns/:id/resume", campaign_resume), .summary = "Resume a campaign",
+     .request = NONE, .response = "200 CampaignState", .errors = EVER " 400 404 409 507"},
+    {ROUTE("POST", "/api/v1/campaigns/:id/abort", campaign_abort), .summary = "Abort a campaign",
+     .request = NONE, .response = "200 CampaignState", .errors = EVER " 400 404 409 507"},
 };
 const size_t ox_routes_count = sizeof(ox_routes) / sizeof(ox_routes[0]);

@@ -30,13 +30,26 @@ struct ox_stream {
     void (*drop)(struct ox_request *request, bool disk_full);
 };
 
+/** Where a handler runs. */
+enum ox_route_pool {
+    OX_RUN_QUICK, /* reads a few rows, or commits some */
+    OX_RUN_SLOW,  /* writes, syncs or hashes bodies; walks long lists */
+};
+
+/** What a route says of itself for people and machines: openapi.c makes the document of it. */
 struct ox_route {
+    const char *name; /* its handler's; the document's operationId */
     const char *method;
     const char *pattern; /* parts that begin with ':' are parameters */
     enum ox_body_kind body;
+    enum ox_route_pool pool;
     enum ox_code (*handle)(struct ox_request *request, struct ox_err *err);
     const struct ox_stream *stream; /* NULL unless the body is OX_BODY_STREAM */
     const char *summary;
+    const char *params;   /* names in ox_parameters, blanks between; NULL: only those of the path */
+    const char *request;  /* "none", or "[MEDIA ]SHAPE, ..." (shape.h); MEDIA alone is bytes */
+    const char *response; /* "STATUS [MEDIA ][SHAPE], ..." */
+    const char *errors;   /* statuses, blanks between */
 };
 
 extern const struct ox_route ox_routes[];

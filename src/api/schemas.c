@@ -1,0 +1,145 @@
+#include "schemas.h"
+
+#include <string.h>
+
+/* To add a schema: a row here, in the notation of shape.h; fields in the order of docs/rest.md. An
+ * answer holds the fields of its schema and no others: the e2e test "openapi" holds every answer of
+ * a GET against its schema. What an answer shares with another is a macro. */
+
+#define DEVICE_STATE                                                                               \
+    "'pending' | 'downloading' | 'applying' | 'verifying' | 'complete' | 'failed' | 'skipped'"
+#define CAMPAIGN_STATE "'pending' | 'rolling_out' | 'paused' | 'complete' | 'aborted'"
+#define STRATEGY "'all_at_once' | 'rolling' | 'canary'"
+#define UPLOADED "uploaded_at: time"
+
+const struct ox_schema ox_schemas[] = {
+    {"Error", "Why a request was refused, and what to do", "{error: {code: text, message: text}}"},
+    {"Health", "The control plane is there",
+     "{status: 'healthy', service: text, version: text | null}"},
+    {"Done", "What was done", "{status: text}"},
+
+    /* devices */
+    {"Tags", "Words that people gave", "{*: text}"},
+    {"NewDevice", "A device to register; the name is the id unless given",
+     "{id: id, name?: text(1024), tags?: Tags | null}"},
+    {"Registered", "The device is registered", "{status: 'registered', id: id}"},
+    {"Platform", "What a device is; \"unknown\" or 0 where it did not say",
+     "{arch: text, os: text, cpu_count: int, total_memory_bytes: int}"},
+    {"Metrics", "What a device counts",
+     "{inference_count?: int, avg_latency_us?: number, uptime_secs?: int,"
+     " free_memory_bytes?: int, *: any}"},
+    {"RunningModel", "A model that a device runs", "{id: id, version: id, digest: digest | null}"},
+    {"UpdateResult", "How a device's last update ended", "'success' | {failed: {error: text}}"},
+    {"Device", "A device; what is not known is null",
+     "{id: id, name: text, status: 'online' | 'offline' | 'updating' | 'error' | 'unknown',"
+     " platform: Platform, current_model: id | null, current_model_version: id | null,"
+     " assigned_model: id | null, assigned_model_version: id | null, fleet_id: id | null,"
+     " last_heartbeat: time | null, last_update_result: UpdateResult | null, tags: Tags,"
+     " agent: text | null, metrics: Metrics | null, models: RunningModel[]}"},
+    {"Report", "Progress or the end of one assignment",
+     "{seq: int, campaign_id?: id | null, model_id: id, model_version: id,"
+     " state: 'downloading' | 'applying' | 'verifying' | 'complete' | 'failed' | 'skipped',"
+     " error?: {code?: text | null, message?: text | null} | null,"
+     " strategy?: 'delta' | 'full' | 'none' | null, bytes_received?: int | null,"
+     " bytes_full?: int | null, duration_ms?: int | null}"},
+    {"Heartbeat", "What a device says; absent means unchanged, null means none",
+     "{current_model?: id | null, current_model_version?: id | null, status?: text | null,"
+     " last_update_result?: UpdateResult | null, metrics?: Metrics | null, agent?: text | null,"
+     " protocol?: int | null, reads?: text | null, platform?: Platform | null,"
+     " models?: {id: id, version: id, digest: digest}[] | null, reports?: Report[] | null}"},
+    {"File", "A file of an artifact",
+     "{path: text, size: int, sha256: digest, mode: '0644' | '0755'}"},
+    {"Assignment", "What a device is to run, and how it comes to it",
+     "{campaign_id: id, model_id: id, model_version: id, digest: digest, files: File[],"
+     " base: {model_version: id, digest: digest} | null,"
+     " patch: {sha256: digest, size: int, format: text, strategy: text} | null,"
+     " blob_urls: text[]}"},
+    {"HeartbeatAnswer", "What a device is to run; the last three for agents that send protocol",
+     "{status: 'ok', assigned_model: id | null, assigned_model_version: id | null,"
+     " assignments?: Assignment[], reports_ack?: int, poll_interval_s?: int}"},
+
+    /* fleets */
+    {"NewFleet", "A fleet to create",
+     "{id: id, name?: text(1024), description?: text(1024) | null, default_strategy?: " STRATEGY
+     " | null, tags?: Tags | null}"},
+    {"Created", "It was created", "{status: 'created', id: id}"},
+    {"Fleet", "A group of devices",
+     "{id: id, name: text, description: text | null, devices: id[], default_strategy: " STRATEGY
+     ", tags: Tags}"},
+    {"FleetStatus", "A fleet's devices by status",
+     "{fleet_id: id, fleet_name: text, total_devices: int, online: int, offline: int, error: int,"
+     " unknown: int, updating: int}"},
+    {"Deploy", "A version for a fleet",
+     "{model_id: id, model_version: id, strategy?: " STRATEGY " | null}"},
+    {"Deployed", "The campaign that came of it",
+     "{status: 'deployed', total_devices: int, successful: int, failed: int, campaign_id: id}"},
+
+    /* models */
+    {"Models", "Models by name",
+     "{models: {model_id: id, versions: int, latest: id, size_bytes: int}[]}"},
+    {"Model", "A model's versions, oldest first",
+     "{model_id: id, versions: {version: id, sha256: digest, size_bytes: int, " UPLOADED "}[]}"},
+    {"Version", "An artifact; sha256 is its digest",
+     "{model_id: id, version: id, sha256: digest, size_bytes: int, " UPLOADED
+     ", format: text, files: File[]}"},
+    {"Manifest", "The files of an artifact, all of them blobs that are held",
+     "{files: {path: text, size: int, sha256: digest, mode?: '0644' | '0755' | null}[]}"},
+    {"Published", "The artifact that was published",
+     "{model_id: id, version: id, sha256: digest, size_bytes: int}"},
+
+    /* blobs */
+    {"Blob", "A blob that is held", "{sha256: digest, size_bytes: int}"},
+    {"Upload", "How much of a blob is here", "{sha256: digest, held: bool, received_bytes: int}"},
+
+    /* campaigns */
+    {"NewCampaign", "A version for a fleet, or for devices by name",
+     "{model_id: id, model_version: id, fleet_id?: id | null, device_ids?: id[] | null,"
+     " strategy?: " STRATEGY " | null}"},
+    {"CampaignCreated", "The campaign that was made",
+     "{campaign_id: id, state: " CAMPAIGN_STATE ", total_devices: int}"},
+    {"CampaignRow", "A campaign in short",
+     "{id: id, model_id: id, target_version: id, fleet_id: id | null, state: " CAMPAIGN_STATE
+     ", phase: 'preparing' | 'rolling_out' | 'done', total: int, complete: int, failed: int}"},
+    {"Campaigns", "Campaigns, oldest first", "{campaigns: CampaignRow[]}"},
+    {"CampaignDevice", "A device within a campaign",
+     "{device_id: id, state: " DEVICE_STATE
+     ", error: text | null, strategy: 'delta' | 'full' | 'none' | null, bytes_received: int}"},
+    {"Campaign", "A campaign and how far it is; stage counts from 1",
+     "{id: id, model_id: id, target_version: id, fleet_id: id | null, state: " CAMPAIGN_STATE
+     ", phase: 'preparing' | 'rolling_out' | 'done', strategy: " STRATEGY
+     ", stage: int, reason: text | null, created_at: time,"
+     " summary: {total: int, pending: int, in_progress: int, complete: int, failed: int,"
+     " skipped: int, bytes_served: int, bytes_saved: int}, devices: CampaignDevice[],"
+     " bandwidth: {bytes_served: int, bytes_saved_by_delta: int}}"},
+    {"CampaignState", "Where the campaign stands now", "{state: " CAMPAIGN_STATE "}"},
+};
+const size_t ox_schemas_count = sizeof(ox_schemas) / sizeof(ox_schemas[0]);
+
+/* To add a parameter: a row here. One name means one thing in all routes. */
+const struct ox_parameter ox_parameters[] = {
+    {"id", OX_IN_PATH, "id", "The name of the thing"},
+    {"did", OX_IN_PATH, "id", "The device's id"},
+    {"ver", OX_IN_PATH, "id", "The version"},
+    {"sha256", OX_IN_PATH, "digest", "The blob's SHA-256"},
+
+    {"X-Oxide-Base-Version", OX_IN_HEADER, "id", "The version that the asker holds"},
+    {"X-Oxide-Reads", OX_IN_HEADER, "text", "Patch formats that the asker reads"},
+    {"X-Oxide-Device", OX_IN_HEADER, "id", "The device that asks, for byte counts"},
+    {"Range", OX_IN_HEADER, "text", "One range of bytes; several get the whole"},
+    {"If-Range", OX_IN_HEADER, "text", "Range counts only if this is the ETag"},
+    {"If-None-Match", OX_IN_HEADER, "text", "ETags that the asker holds"},
+    {"Content-Range", OX_IN_HEADER, "text", "bytes FIRST-LAST/TOTAL: go on from FIRST"},
+};
+const size_t ox_parameters_count = sizeof(ox_parameters) / sizeof(ox_parameters[0]);
+
+const struct ox_parameter *ox_parameter_find(enum ox_parameter_place place, const char *name,
+                                             size_t len)
+{
+    for (size_t i = 0; i < ox_parameters_count; i++) {
+        if (ox_parameters[i].place == place && strlen(ox_parameters[i].name) == len &&
+            memcmp(ox_parameters[i].name, name, len) == 0) {
+            return &ox_parameters[i];
+        }
+    }
+    return NULL;
+}
