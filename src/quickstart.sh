@@ -114,7 +114,7 @@ run fleet add factory cam-01
 check="'$bin/make_model' --check \"\$OXIDE_MODEL_PATH\""
 echo "  \$ oxide agent --device-id cam-01 --health-check 'make_model --check \"\$OXIDE_MODEL_PATH\"' &"
 "$bin/oxide" agent --control-plane "$OXIDE_SERVER" --device-id cam-01 --poll-interval 1 \
-    --model-dir "$work/device" --health-check "$check" > "$work/agent.log" 2>&1 &
+    --model-dir "$work/device" --health-check "$check" --log-format text > "$work/agent.log" 2>&1 &
 pids+=($!)
 
 # --- the updates -----------------------------------------------------------------------------------

@@ -1,44 +1,26 @@
 #include "routes.h"
 
+#include "percent.h"
+
 #include <stdio.h>
 #include <string.h>
-
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdefABCDEF";
-    const char *found = c == '\0' ? NULL : strchr(digits, c);
-    int value = found == NULL ? -1 : (int)(found - digits);
-
-    return value > 15 ? value - 6 : value;
-}
 
 /* Decode one part of a path, of len bytes. Names what it is in messages. */
 static enum ox_code decode(const char *name, const char *part, size_t len, char out[OX_ID_MAX + 1],
                            struct ox_err *err)
 {
-    size_t used = 0;
+    char text[3 * OX_ID_MAX + 1];
 
-    for (size_t i = 0; i < len; i++) {
-        char c = part[i];
-
-        if (c == '%') {
-            int high = len - i > 2 ? hex_digit(part[i + 1]) : -1;
-            int low = high < 0 ? -1 : hex_digit(part[i + 2]);
-
-            if (low < 0) {
-                return ox_err_set(err, OX_EINVAL, "the %s in the path is badly percent-encoded",
-                                  name);
-            }
-            c = (char)(high * 16 + low);
-            i += 2;
-        }
-        if (used == OX_ID_MAX || c == '\0') {
-            return ox_err_set(err, OX_EINVAL, "the %s in the path is no identifier", name);
-        }
-        out[used++] = c;
+    if (len >= sizeof(text)) { /* longer than any identifier, encoded or not */
+        return ox_id_check(name, part, err);
     }
-    out[used] = '\0';
-    return ox_id_check(name, out, err);
+    if (!ox_percent_decode(part, len, text)) {
+        return ox_err_set(err, OX_EINVAL, "the %s in the path is badly percent-encoded", name);
+    }
+    if (strlen(text) <= OX_ID_MAX) {
+        memcpy(out, text, strlen(text) + 1);
+    }
+    return ox_id_check(name, text, err);
 }
 
 /* Walk pattern and path part by part. With params NULL only the shapes are compared. */

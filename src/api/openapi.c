@@ -138,7 +138,47 @@ static enum ox_code request_body(const struct ox_route *route, json_t *operation
 
 /* --- answers --- */
 
-static enum ox_code good_answer(json_t *responses, const char *item, struct ox_err *err)
+/* Headers of answers, beside those of HTTP. */
+static const struct {
+    const char *name;
+    const char *shape;
+    const char *what;
+    bool lists; /* of lists alone: routes that take a cursor */
+} headers[] = {
+    {OX_HEADER_REQUEST_ID, "text(64)", "The id of the request, as the log has it", false},
+};
+#define HEADERS (sizeof(headers) / sizeof(headers[0]))
+
+static enum ox_code add_headers(json_t *response, bool is_list, struct ox_err *err)
+{
+    json_t *all = json_object();
+    enum ox_code code = ox_json_set(response, "headers", all, err);
+
+    for (size_t i = 0; code == OX_OK && i < HEADERS; i++) {
+        if (is_list || !headers[i].lists) {
+            code = ox_json_set(all, headers[i].name,
+                               json_pack("{s:o}", "$ref",
+                                         json_sprintf("#/components/headers/%s", headers[i].name)),
+                               err);
+        }
+    }
+    return code;
+}
+
+static bool names(const char *list, const char *word)
+{
+    char item[ITEM_MAX];
+
+    while (list != NULL && next_item(&list, ' ', item)) {
+        if (strcmp(item, word) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum ox_code good_answer(json_t *responses, const char *item, bool is_list,
+                                struct ox_err *err)
 {
     size_t row = find_status(item);
     const char *rest = item + strspn(item, "0123456789 ");
@@ -155,6 +195,7 @@ static enum ox_code good_answer(json_t *responses, const char *item, struct ox_e
     if (response == NULL) {
         response = json_pack("{s:s}", "description", what_of(rest, statuses[row].what));
         code = ox_json_set(responses, status, response, err);
+        code = code == OX_OK ? add_headers(response, is_list, err) : code;
     }
     if (code != OX_OK || *rest == '\0') {
         return code;
@@ -190,7 +231,7 @@ static enum ox_code answers(const struct ox_route *route, json_t *operation, str
     enum ox_code code = OX_OK;
 
     while (code == OX_OK && next_item(&at, ',', item)) {
-        code = good_answer(responses, item, err);
+        code = good_answer(responses, item, names(route->params, "cursor"), err);
     }
     at = route->errors;
     while (code == OX_OK && next_item(&at, ' ', item)) {
@@ -246,6 +287,12 @@ static enum ox_code parameters(const struct ox_route *route, json_t *operation, 
                                  item, err);
         }
     }
+    if (code == OX_OK) {
+        code = add_parameter(
+            list,
+            ox_parameter_find(OX_IN_HEADER, OX_HEADER_REQUEST_ID, strlen(OX_HEADER_REQUEST_ID)),
+            OX_HEADER_REQUEST_ID, err);
+    }
     at = route->params == NULL ? "" : route->params;
     while (code == OX_OK && next_item(&at, ' ', item)) {
         const struct ox_parameter *found = ox_parameter_find(OX_IN_QUERY, item, strlen(item));
@@ -254,11 +301,11 @@ static enum ox_code parameters(const struct ox_route *route, json_t *operation, 
             list, found != NULL ? found : ox_parameter_find(OX_IN_HEADER, item, strlen(item)), item,
             err);
     }
-    if (code == OX_OK && json_array_size(list) > 0) {
-        return ox_json_set(operation, "parameters", list, err);
+    if (code != OX_OK) {
+        json_decref(list);
+        return code;
     }
-    json_decref(list);
-    return code;
+    return ox_json_set(operation, "parameters", list, err);
 }
 
 /* --- operations --- */
@@ -344,20 +391,52 @@ static enum ox_code paths(json_t *document, json_t *tags, struct ox_err *err)
 
 /* --- components --- */
 
+static bool is_answered(unsigned status)
+{
+    char word[8];
+
+    (void)snprintf(word, sizeof(word), "%u", status);
+    for (size_t i = 0; i < ox_routes_count; i++) {
+        if (names(ox_routes[i].errors, word)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum ox_code header_components(json_t *components, struct ox_err *err)
+{
+    json_t *all = json_object();
+    enum ox_code code = ox_json_set(components, "headers", all, err);
+
+    for (size_t i = 0; code == OX_OK && i < HEADERS; i++) {
+        json_t *schema = NULL;
+
+        code = ox_shape_schema(headers[i].shape, &schema, err);
+        if (code == OX_OK) {
+            code = ox_json_set(
+                all, headers[i].name,
+                json_pack("{s:s, s:o}", "description", headers[i].what, "schema", schema), err);
+        }
+    }
+    return code;
+}
+
 static enum ox_code error_components(json_t *components, struct ox_err *err)
 {
     json_t *all = json_object();
     enum ox_code code = ox_json_set(components, "responses", all, err);
 
     for (size_t i = 0; code == OX_OK && i < STATUSES; i++) {
-        json_t *content = json_object();
+        json_t *content;
+        json_t *response;
         char codes[ITEM_MAX] = "";
         size_t used = 0;
 
-        if (statuses[i].name == NULL) {
-            json_decref(content);
+        if (statuses[i].name == NULL || !is_answered(statuses[i].status)) {
             continue;
         }
+        content = json_object();
 #define ADD_WORD(symbol, number, word)                                                             \
     if (ox_api_status(symbol) == statuses[i].status) {                                             \
         used += (size_t)snprintf(codes + used, sizeof(codes) - used, "%s%s",                       \
@@ -370,11 +449,10 @@ static enum ox_code error_components(json_t *components, struct ox_err *err)
             json_decref(content);
             break;
         }
-        code = ox_json_set(all, statuses[i].name,
-                           json_pack("{s:o, s:o}", "description",
-                                     json_sprintf("%s%s", statuses[i].what, codes), "content",
-                                     content),
-                           err);
+        response = json_pack("{s:o, s:o}", "description",
+                             json_sprintf("%s%s", statuses[i].what, codes), "content", content);
+        code = ox_json_set(all, statuses[i].name, response, err);
+        code = code == OX_OK ? add_headers(response, false, err) : code;
     }
     return code;
 }
@@ -429,19 +507,20 @@ enum ox_code ox_openapi_document(const char *version, json_t **out, struct ox_er
     json_t *tags = json_object(); /* as keys, so that each is there once */
     json_t *tag_list = json_array();
     json_t *document = json_pack(
-        "{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s, s:s}]}", "openapi", "3.1.0", "info",
+        "{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s, s:s}], s:[]}", "openapi", "3.1.0", "info",
         "title", "oxide control plane", "version", version == NULL ? "0" : version, "description",
         "Which device runs which model, and campaigns that bring new ones. docs/rest.md tells the "
         "same for people.",
         "license", "name", "MIT", "identifier", "MIT", "servers", "url", "/", "description",
-        "The server that this document came from");
+        "The server that this document came from", "security");
     const char *tag;
     json_t *value;
     enum ox_code code = document == NULL ? ox_err_nomem(err, "a document") : OX_OK;
 
     if (code == OX_OK && (code = paths(document, tags, err)) == OX_OK &&
         (code = schema_components(components, err)) == OX_OK &&
-        (code = parameter_components(components, err)) == OX_OK) {
+        (code = parameter_components(components, err)) == OX_OK &&
+        (code = header_components(components, err)) == OX_OK) {
         code = error_components(components, err);
     }
     json_object_foreach(tags, tag, value)

@@ -13,26 +13,38 @@
 
 void ox_request_set_header(struct ox_request *request, const char *name, const char *fmt, ...)
 {
+    char *value = NULL;
     va_list args;
+    int len;
 
-    if (request->header_count < OX_API_HEADERS_MAX) {
-        request->headers[request->header_count].name = name;
-        va_start(args, fmt);
-        (void)vsnprintf(request->headers[request->header_count].value, OX_API_HEADER_VALUE_MAX, fmt,
-                        args);
-        va_end(args);
-        request->header_count++;
+    va_start(args, fmt);
+    len = vsnprintf(NULL, 0, fmt, args);
+    va_end(args);
+    if (len >= 0 && request->header_count < OX_API_HEADERS_MAX) {
+        value = malloc((size_t)len + 1);
     }
+    if (value == NULL) {
+        request->header_lost = true;
+        return;
+    }
+    va_start(args, fmt);
+    (void)vsnprintf(value, (size_t)len + 1, fmt, args);
+    va_end(args);
+    request->headers[request->header_count].name = name;
+    request->headers[request->header_count++].value = value;
 }
 
-/* The answer is `response`, which is taken; NULL means that there was no memory for it. */
-static enum ox_code reply(struct ox_request *request, unsigned status, const char *type,
-                          struct MHD_Response *response, struct ox_err *err)
+enum ox_code ox_reply_response(struct ox_request *request, unsigned status, const char *type,
+                               struct MHD_Response *take_response, struct ox_err *err)
 {
-    bool ok = response != NULL;
+    struct MHD_Response *response = take_response;
+    bool ok = response != NULL && !request->header_lost;
 
     if (ok && type != NULL) {
         ok = MHD_add_response_header(response, "Content-Type", type) == MHD_YES;
+    }
+    if (ok) {
+        ok = MHD_add_response_header(response, OX_HEADER_REQUEST_ID, request->id) == MHD_YES;
     }
     for (size_t i = 0; ok && i < request->header_count; i++) {
         ok = MHD_add_response_header(response, request->headers[i].name,
@@ -49,16 +61,23 @@ static enum ox_code reply(struct ox_request *request, unsigned status, const cha
     return OX_OK;
 }
 
+enum ox_code ox_reply_bytes(struct ox_request *request, unsigned status, const char *type,
+                            char *take_bytes, size_t len_bytes, struct ox_err *err)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(len_bytes, take_bytes, MHD_RESPMEM_MUST_FREE);
+
+    if (response == NULL) {
+        free(take_bytes);
+    }
+    request->answer_bytes = len_bytes;
+    return ox_reply_response(request, status, type, response, err);
+}
+
 enum ox_code ox_reply_text(struct ox_request *request, unsigned status, char *take_text,
                            struct ox_err *err)
 {
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(strlen(take_text), take_text, MHD_RESPMEM_MUST_FREE);
-
-    if (response == NULL) {
-        free(take_text);
-    }
-    return reply(request, status, OX_MEDIA_JSON, response, err);
+    return ox_reply_bytes(request, status, OX_MEDIA_JSON, take_text, strlen(take_text), err);
 }
 
 enum ox_code ox_reply_json(struct ox_request *request, unsigned status, json_t *take_json,
@@ -77,16 +96,21 @@ void ox_reply_error(struct ox_request *request, const struct ox_err *problem)
     static char last_resort[] =
         "{\"error\":{\"code\":\"out_of_memory\",\"message\":\"try again later\"}}";
     unsigned status = ox_api_status(problem->code);
-    json_t *json = json_pack("{s:{s:s, s:s}}", "error", "code", ox_code_word(problem->code),
-                             "message", ox_api_public_message(problem));
+    json_t *json = json_pack("{s:{s:s, s:s, s:s}}", "error", "code", ox_code_word(problem->code),
+                             "message", ox_api_public_message(problem), "request_id", request->id);
 
     if (json == NULL) { /* a message that quotes what is not UTF-8 */
-        json = json_pack("{s:{s:s, s:s}}", "error", "code", ox_code_word(problem->code), "message",
-                         "the request is not valid");
+        json = json_pack("{s:{s:s, s:s, s:s}}", "error", "code", ox_code_word(problem->code),
+                         "message", "the request is not valid", "request_id", request->id);
     }
-    if (status >= 500) {
-        ox_log(request->api->log, OX_LOG_ERROR, "%s %s: %u: %s", request->method,
-               request->route == NULL ? "?" : request->route->pattern, status, problem->msg);
+    if (status >= 400) {
+        ox_log_fields(request->api->log, status >= 500 ? OX_LOG_ERROR : OX_LOG_WARN,
+                      (const struct ox_log_field[]){{"method", request->method, 0},
+                                                    {"path", request->path, 0},
+                                                    {"status", NULL, status},
+                                                    {"code", ox_code_word(problem->code), 0},
+                                                    {0}},
+                      "%s", problem->msg);
     }
     if (ox_reply_json(request, status, json, NULL) != OX_OK) {
         request->status = 500;
@@ -149,7 +173,7 @@ enum ox_code ox_reply_download(struct ox_request *request, const struct ox_downl
     ox_request_set_header(request, "Accept-Ranges", "bytes");
     if (known != NULL && ox_etag_listed(known, etag)) {
         (void)close(download->fd);
-        return reply(request, 304, NULL, empty(), err);
+        return ox_reply_response(request, 304, NULL, empty(), err);
     }
     kind = range_of(request, etag, download->size_bytes, &range);
     if (kind == OX_RANGE_OUTSIDE) {
@@ -173,6 +197,6 @@ enum ox_code ox_reply_download(struct ox_request *request, const struct ox_downl
         }
     }
     count_for(request, download, range.len_bytes);
-    return reply(request, kind == OX_RANGE_PART ? 206 : 200,
-                 download->is_patch ? OX_MEDIA_DELTA : OX_MEDIA_BYTES, response, err);
+    return ox_reply_response(request, kind == OX_RANGE_PART ? 206 : 200,
+                             download->is_patch ? OX_MEDIA_DELTA : OX_MEDIA_BYTES, response, err);
 }

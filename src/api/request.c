@@ -1,5 +1,6 @@
 #include "request.h"
 
+#include "oxide/base/clock.h"
 #include "oxide/wire/header.h"
 
 #include <stdlib.h>
@@ -26,6 +27,26 @@ uint64_t ox_request_length(const struct ox_request *request)
     return *end == '\0' ? value : OX_SIZE_UNKNOWN;
 }
 
+const char *ox_request_query(const struct ox_request *request, const char *name)
+{
+    return ox_query_text(&request->query, name);
+}
+
+uint64_t ox_request_query_u64(const struct ox_request *request, const char *name,
+                              uint64_t otherwise)
+{
+    const char *text = ox_request_query(request, name);
+
+    return text == NULL ? otherwise : strtoull(text, NULL, 10);
+}
+
+bool ox_request_query_flag(const struct ox_request *request, const char *name, bool otherwise)
+{
+    const char *text = ox_request_query(request, name);
+
+    return text == NULL ? otherwise : strcmp(text, "true") == 0 || strcmp(text, "1") == 0;
+}
+
 bool ox_request_is_type(const struct ox_request *request, const char *type)
 {
     const char *declared = ox_request_header(request, "Content-Type");
@@ -42,6 +63,30 @@ static bool has_body(const struct ox_request *request)
 }
 
 /* --- checks before the body --- */
+
+struct take_query {
+    struct ox_request *request;
+    struct ox_err *err;
+    enum ox_code code;
+};
+
+static enum MHD_Result take_query(void *arg, enum MHD_ValueKind kind, const char *key,
+                                  const char *value)
+{
+    struct take_query *take = arg;
+
+    (void)kind;
+    take->code = ox_query_take(&take->request->query, take->request->route, key, value, take->err);
+    return take->code == OX_OK ? MHD_YES : MHD_NO;
+}
+
+static enum ox_code check_query(struct ox_request *request, struct ox_err *err)
+{
+    struct take_query take = {request, err, OX_OK};
+
+    (void)MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, take_query, &take);
+    return take.code;
+}
 
 static enum ox_code check_headers(const struct ox_request *request, struct ox_err *err)
 {
@@ -84,6 +129,7 @@ static void hand_back(struct ox_request *request, enum ox_phase phase)
     struct MHD_Connection *connection = request->connection;
     struct ox_api *api = request->api;
 
+    ox_log_bind(NULL);
     request->phase = phase;
     MHD_resume_connection(connection); /* from here on the request is the connection's */
     atomic_fetch_sub(&api->suspended, 1);
@@ -94,6 +140,7 @@ static void run_begin(void *arg)
     struct ox_request *request = arg;
     struct ox_err err = OX_ERR_INIT;
 
+    ox_log_bind(request->id);
     if (request->route->stream->begin(request, &err) != OX_OK) {
         fail(request, &err);
     }
@@ -114,6 +161,7 @@ static void run_write(void *arg)
     struct ox_request *request = arg;
     struct ox_err err = OX_ERR_INIT;
 
+    ox_log_bind(request->id);
     if (write_piece(request, &err) != OX_OK) {
         fail(request, &err);
     }
@@ -139,6 +187,7 @@ static void run_handle(void *arg)
     struct ox_request *request = arg;
     struct ox_err err = OX_ERR_INIT;
 
+    ox_log_bind(request->id);
     if (handle(request, &err) != OX_OK) {
         fail(request, &err);
     }
@@ -206,7 +255,7 @@ static enum MHD_Result before_body(struct ox_request *request)
 }
 
 static struct ox_request *new_request(struct ox_api *api, struct MHD_Connection *connection,
-                                      const char *method)
+                                      const char *method, const char *url)
 {
     struct ox_request *request = calloc(1, sizeof(*request));
 
@@ -214,22 +263,25 @@ static struct ox_request *new_request(struct ox_api *api, struct MHD_Connection 
         request->api = api;
         request->connection = connection;
         request->method = method;
+        request->path = url;
+        request->begun_mono_ms = ox_clock_system()->mono_ms(NULL);
+        ox_request_identify(request);
         atomic_fetch_add(&api->active, 1);
     }
     return request;
 }
 
-static enum MHD_Result start(struct ox_request *request, const char *url)
+static enum MHD_Result start(struct ox_request *request)
 {
     struct ox_err err = OX_ERR_INIT;
     char allow[OX_ALLOW_MAX];
-    enum ox_code code =
-        ox_route_find(request->method, url, &request->route, &request->params, allow, &err);
+    enum ox_code code = ox_route_find(request->method, request->path, &request->route,
+                                      &request->params, allow, &err);
 
     if (code == OX_EMETHOD) {
         ox_request_set_header(request, "Allow", "%s", allow);
     }
-    if (code == OX_OK) {
+    if (code == OX_OK && (code = check_query(request, &err)) == OX_OK) {
         code = check_headers(request, &err);
     }
     if (code != OX_OK) {
@@ -279,18 +331,8 @@ static enum MHD_Result take(struct ox_request *request, const char *upload, size
                : MHD_YES;
 }
 
-enum MHD_Result ox_request_step(void *api, struct MHD_Connection *connection, const char *url,
-                                const char *method, const char *version, const char *upload,
-                                size_t *upload_bytes, void **state)
+static enum MHD_Result go_on(struct ox_request *request, const char *upload, size_t *upload_bytes)
 {
-    struct ox_request *request = *state;
-
-    (void)version;
-    if (request == NULL) {
-        request = new_request(api, connection, method);
-        *state = request;
-        return request == NULL ? MHD_NO : start(request, url);
-    }
     switch (request->phase) {
     case OX_PHASE_BEGUN:
         return before_body(request);
@@ -310,6 +352,28 @@ enum MHD_Result ox_request_step(void *api, struct MHD_Connection *connection, co
         break;
     }
     return MHD_NO; /* not reached: a worker has the request, and the connection is suspended */
+}
+
+enum MHD_Result ox_request_step(void *api, struct MHD_Connection *connection, const char *url,
+                                const char *method, const char *version, const char *upload,
+                                size_t *upload_bytes, void **state)
+{
+    struct ox_request *request = *state;
+    bool is_new = request == NULL;
+    enum MHD_Result result;
+
+    (void)version;
+    if (is_new) {
+        request = new_request(api, connection, method, url);
+        *state = request;
+        if (request == NULL) {
+            return MHD_NO;
+        }
+    }
+    ox_log_bind(request->id);
+    result = is_new ? start(request) : go_on(request, upload, upload_bytes);
+    ox_log_bind(NULL); /* a worker may have the request now */
+    return result;
 }
 
 /* --- the end --- */
@@ -377,6 +441,11 @@ void ox_request_end(void *api, struct MHD_Connection *connection, void **state,
     if (request->response != NULL) {
         MHD_destroy_response(request->response);
     }
+    ox_request_log(request, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    while (request->header_count > 0) {
+        free(request->headers[--request->header_count].value);
+    }
+    ox_query_clear(&request->query);
     json_decref(request->json);
     ox_buf_clear(&request->body);
     free(request);

@@ -6,6 +6,7 @@
 #include "oxide/base/pool.h"
 #include "oxide/control/blob.h"
 
+#include "query.h"
 #include "routes.h"
 
 #include <microhttpd.h>
@@ -15,8 +16,10 @@
  *  show, small enough that a thousand uploads fit in memory. */
 #define OX_API_PIECE_BYTES ((size_t)256 * 1024)
 
-#define OX_API_HEADERS_MAX 8
-#define OX_API_HEADER_VALUE_MAX 128
+#define OX_API_HEADERS_MAX 12
+
+/** Bytes of a request's id, [A-Za-z0-9._:+/=-]. */
+#define OX_REQUEST_ID_MAX 64
 
 struct ox_api {
     struct MHD_Daemon *daemon;
@@ -47,9 +50,13 @@ enum ox_phase {
 struct ox_request {
     struct ox_api *api;
     struct MHD_Connection *connection;
-    const char *method; /* lent by the connection */
+    const char *method; /* lent by the connection, as is the path, still encoded */
+    const char *path;
     const struct ox_route *route;
     struct ox_params params;
+    struct ox_query query;
+    char id[OX_REQUEST_ID_MAX + 1]; /* the client's, or made here */
+    int64_t begun_mono_ms;
     enum ox_phase phase;
     bool discard; /* the answer is known: the rest of the body is read and dropped */
 
@@ -62,9 +69,10 @@ struct ox_request {
     struct MHD_Response *response;
     struct {
         const char *name;
-        char value[OX_API_HEADER_VALUE_MAX];
+        char *value; /* owned */
     } headers[OX_API_HEADERS_MAX];
     size_t header_count;
+    bool header_lost; /* there was no memory, or no room, for one */
 
     bool counts; /* body bytes that are sent are counted for */
     char device_id[OX_ID_MAX + 1];
@@ -80,6 +88,13 @@ struct ox_request {
 const char *ox_request_header(const struct ox_request *request, const char *name);
 /** Content-Length, or OX_SIZE_UNKNOWN. */
 uint64_t ox_request_length(const struct ox_request *request);
+/** A parameter of the query that the route names, decoded and checked against its shape; NULL if it
+ *  was not given. Lent. */
+const char *ox_request_query(const struct ox_request *request, const char *name);
+/** The same, of the shapes int and bool. */
+uint64_t ox_request_query_u64(const struct ox_request *request, const char *name,
+                              uint64_t otherwise);
+bool ox_request_query_flag(const struct ox_request *request, const char *name, bool otherwise);
 /** A header of the answer, also of an error. */
 void ox_request_set_header(struct ox_request *request, const char *name, const char *fmt, ...)
     OX_PRINTF(3, 4);
@@ -92,6 +107,26 @@ OX_MUST_USE enum ox_code ox_reply_json(struct ox_request *request, unsigned stat
 /** Answer with JSON text, which is taken. */
 OX_MUST_USE enum ox_code ox_reply_text(struct ox_request *request, unsigned status, char *take_text,
                                        struct ox_err *err);
+/** Answer with bytes from malloc, which are taken. */
+OX_MUST_USE enum ox_code ox_reply_bytes(struct ox_request *request, unsigned status,
+                                        const char *type, char *take_bytes, size_t len_bytes,
+                                        struct ox_err *err);
+/** Answer with what libmicrohttpd made; NULL: it had no memory for it. type NULL: none. */
+OX_MUST_USE enum ox_code ox_reply_response(struct ox_request *request, unsigned status,
+                                           const char *type, struct MHD_Response *take_response,
+                                           struct ox_err *err);
+
+/** An answer that is made piece by piece, in as much memory as one piece takes. */
+struct ox_pieces {
+    /** Append the next piece to `out`; *end says that it is the last one. Runs on a worker, not
+     *  while the last piece is still being sent. An error breaks the answer off. */
+    enum ox_code (*make)(void *ctx, struct ox_buf *out, bool *end, struct ox_err *err);
+    void (*clear)(void *ctx); /* also after errors */
+};
+/** The first piece is made at once: its error is still one with a status. take_ctx is taken. */
+OX_MUST_USE enum ox_code ox_reply_pieces(struct ox_request *request, unsigned status,
+                                         const char *type, const struct ox_pieces *pieces,
+                                         void *take_ctx, struct ox_err *err);
 /** Answer with bytes, by the rules of Range, If-Range and If-None-Match. The descriptor is taken.
  */
 OX_MUST_USE enum ox_code ox_reply_download(struct ox_request *request,
@@ -108,6 +143,11 @@ enum MHD_Result ox_request_step(void *api, struct MHD_Connection *connection, co
                                 size_t *upload_bytes, void **request);
 void ox_request_end(void *api, struct MHD_Connection *connection, void **request,
                     enum MHD_RequestTerminationCode how);
+
+/** Take X-Request-Id, or make an id where it is none. */
+void ox_request_identify(struct ox_request *request);
+/** The line of the access log. */
+void ox_request_log(const struct ox_request *request, bool whole);
 
 /** Bytes that the peer of a TCP socket has acknowledged so far; 0 where the system does not say. */
 uint64_t ox_wire_acked(int fd);

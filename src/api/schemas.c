@@ -13,7 +13,8 @@
 #define UPLOADED "uploaded_at: time"
 
 const struct ox_schema ox_schemas[] = {
-    {"Error", "Why a request was refused, and what to do", "{error: {code: text, message: text}}"},
+    {"Error", "Why a request was refused, and what to do",
+     "{error: {code: text, message: text, request_id: text(64)}}"},
     {"Health", "The control plane is there",
      "{status: 'healthy', service: text, version: text | null}"},
     {"Done", "What was done", "{status: text}"},
@@ -122,6 +123,9 @@ const struct ox_parameter ox_parameters[] = {
     {"ver", OX_IN_PATH, "id", "The version"},
     {"sha256", OX_IN_PATH, "digest", "The blob's SHA-256"},
 
+    {"X-Request-Id", OX_IN_HEADER, "text(64)",
+     "An id for the request: letters, digits and . _ : + / = -; others are replaced by a fresh "
+     "one"},
     {"X-Oxide-Base-Version", OX_IN_HEADER, "id", "The version that the asker holds"},
     {"X-Oxide-Reads", OX_IN_HEADER, "text", "Patch formats that the asker reads"},
     {"X-Oxide-Device", OX_IN_HEADER, "id", "The device that asks, for byte counts"},

@@ -1,5 +1,10 @@
 #include "shape.h"
 
+#include "oxide/base/digest.h"
+#include "oxide/wire/id.h"
+
+#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -281,4 +286,109 @@ enum ox_code ox_shape_schema(const char *shape, json_t **out, struct ox_err *err
     }
     *out = schema;
     return OX_OK;
+}
+
+/* --- one value against its shape --- */
+
+static enum ox_code check_integer(const json_t *schema, const char *text, struct ox_err *err)
+{
+    const json_t *max = json_object_get(schema, "maximum");
+    int64_t least = json_integer_value(json_object_get(schema, "minimum"));
+    int64_t most = max == NULL ? INT64_MAX : json_integer_value(max);
+    char *end = NULL;
+    long long value;
+
+    errno = 0;
+    value = strtoll(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < least ||
+        value > most) {
+        return max == NULL
+                   ? ox_err_set(err, OX_EINVAL, "must be a whole number, %" PRId64 " or more",
+                                least)
+                   : ox_err_set(err, OX_EINVAL, "must be a whole number, %" PRId64 " to %" PRId64,
+                                least, most);
+    }
+    return OX_OK;
+}
+
+static enum ox_code check_word(const json_t *literals, const char *text, struct ox_err *err)
+{
+    struct ox_buf known = OX_BUF_INIT;
+    json_t *literal;
+    size_t i;
+    enum ox_code code = OX_OK;
+
+    json_array_foreach(literals, i, literal)
+    {
+        const char *word = json_string_value(literal);
+
+        if (word != NULL && strcmp(word, text) == 0) {
+            ox_buf_clear(&known);
+            return OX_OK;
+        }
+        code = code == OX_OK && word != NULL
+                   ? ox_buf_printf(&known, err, "%s%s", i == 0 ? "" : ", ", word)
+                   : code;
+    }
+    if (code == OX_OK) {
+        code = ox_err_set(err, OX_EINVAL, "must be one of %s", (const char *)known.data);
+    }
+    ox_buf_clear(&known);
+    return code;
+}
+
+static enum ox_code check_against(const json_t *schema, const char *shape, const char *text,
+                                  struct ox_err *err)
+{
+    const char *type = json_string_value(json_object_get(schema, "type"));
+    const json_t *max = json_object_get(schema, "maxLength");
+    const json_t *literals = json_object_get(schema, "enum");
+    char *end = NULL;
+
+    if (type == NULL) {
+        return ox_err_set(err, OX_EINTERNAL, "the shape \"%.200s\" is not of one value", shape);
+    }
+    if (strcmp(type, "integer") == 0) {
+        return check_integer(schema, text, err);
+    }
+    if (strcmp(type, "boolean") == 0) {
+        return strcmp(text, "true") == 0 || strcmp(text, "false") == 0 || strcmp(text, "1") == 0 ||
+                       strcmp(text, "0") == 0
+                   ? OX_OK
+                   : ox_err_set(err, OX_EINVAL, "must be true or false");
+    }
+    if (strcmp(type, "number") == 0) {
+        (void)strtod(text, &end);
+        return text[strspn(text, "0123456789.eE+-")] == '\0' && *end == '\0' && end != text
+                   ? OX_OK
+                   : ox_err_set(err, OX_EINVAL, "must be a number");
+    }
+    if (literals != NULL) {
+        return check_word(literals, text, err);
+    }
+    if (strcmp(shape, "id") == 0) {
+        return ox_id_check("value", text, err);
+    }
+    if (strcmp(shape, "digest") == 0) {
+        struct ox_digest digest;
+
+        return ox_digest_parse(text, &digest, err);
+    }
+    if (max != NULL && strlen(text) > (size_t)json_integer_value(max)) {
+        return ox_err_set(err, OX_EINVAL, "must have at most %" PRId64 " bytes",
+                          (int64_t)json_integer_value(max));
+    }
+    return OX_OK;
+}
+
+enum ox_code ox_shape_check(const char *shape, const char *text, struct ox_err *err)
+{
+    json_t *schema = NULL;
+    enum ox_code code = ox_shape_schema(shape, &schema, err);
+
+    if (code == OX_OK) {
+        code = check_against(schema, shape, text, err);
+    }
+    json_decref(schema);
+    return code;
 }

@@ -20,4 +20,8 @@
  *  Errors: OX_EINTERNAL with the place for a shape that does not parse. */
 OX_MUST_USE enum ox_code ox_shape_schema(const char *shape, json_t **out, struct ox_err *err);
 
+/** Is a text, as it stands in a query, such a value? For shapes of one value: text, id, digest,
+ * time, int, number, bool, and words. Errors: OX_EINVAL, "must be ...". */
+OX_MUST_USE enum ox_code ox_shape_check(const char *shape, const char *text, struct ox_err *err);
+
 #endif

@@ -47,6 +47,20 @@ void ox_text_clean(char *text)
     }
 }
 
+bool ox_text_is_utf8(const char *text)
+{
+    uint32_t point = 0;
+    size_t len;
+
+    for (; *text != '\0'; text += len) {
+        len = sequence((const unsigned char *)text, &point);
+        if (len == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 const char *ox_text_escape(const char *text, char *out, size_t out_bytes)
 {
     size_t at = 0;

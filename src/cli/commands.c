@@ -57,7 +57,9 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
 #define DEVICES {"device", 0, "ID", NULL, "A device that gets it; may be repeated"}
 #define WAIT {"wait", 0, NULL, NULL, "Stay until the campaign ends; status 1 if a device failed"}
 #define WAIT_TIMEOUT {"timeout", 0, "TIME", "no limit", "With --wait: give up after this long"}
-#define LOG_FORMAT {"log-format", 0, "text|json", "text", "Log lines for people or for machines"}
+#define LOG_FORMAT                                                                                 \
+    {"log-format", 0, "auto|text|json", "auto",                                                    \
+     "Log lines for people or for machines; auto: text on a terminal, JSON otherwise"}
 #define FORCE {"force", 'f', NULL, NULL, "Replace what stands there"}
 /* clang-format on */
 

@@ -2,6 +2,7 @@
 #ifndef OXIDE_BASE_TEXT_H
 #define OXIDE_BASE_TEXT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /**
@@ -10,6 +11,9 @@
  * JSON can hold it. The string never grows. Source: RFC 3629, section 4.
  */
 void ox_text_clean(char *text);
+
+/** Is the string valid UTF-8? Source: RFC 3629, section 4. */
+bool ox_text_is_utf8(const char *text);
 
 /**
  * Write `text` into out[0, out_bytes) so that each byte can be told: printable ASCII as it is but

@@ -7,6 +7,8 @@
 #define OX_HEADER_READS "X-Oxide-Reads"               /* patch formats; see wire/reads.h */
 #define OX_HEADER_DEVICE "X-Oxide-Device"             /* who asks: for byte counts */
 
+#define OX_HEADER_REQUEST_ID "X-Request-Id" /* of the asker, or made; in the answer too */
+
 /* answers */
 #define OX_HEADER_SHA256 "x-oxide-sha256"               /* of a whole file */
 #define OX_HEADER_STRATEGY "x-oxide-delta-strategy"     /* tensor or binary */
@@ -15,6 +17,7 @@
 #define OX_HEADER_TARGET_SIZE "x-oxide-target-size"     /* bytes of what the patch rebuilds */
 #define OX_HEADER_DELTA_STATUS "x-oxide-delta-status"   /* pending: ask again for a patch */
 #define OX_HEADER_UPLOAD_OFFSET "x-oxide-upload-offset" /* bytes of an upload held so far */
+#define OX_HEADER_NEXT_CURSOR "X-Oxide-Next-Cursor"     /* of a list: where its next page begins */
 
 #define OX_MEDIA_JSON "application/json"
 #define OX_MEDIA_BYTES "application/octet-stream"

@@ -185,6 +185,31 @@ static void health__answers(void **state)
                               "\"version\":\"1.2.3\"}"));
 }
 
+static void request_id__is_the_clients_or_made(void **state)
+{
+    static const char *const strange[] = {
+        "", "a b", "a\"b", "\xc3\xa9",
+        "0123456789012345678901234567890123456789012345678901234567890123x"};
+    struct fixture *fixture = *state;
+    char header[128];
+    char first[32];
+
+    assert_int_equal(request(fixture, "GET /nope", "X-Request-Id: abc-1.2_3:4+5/6=7\r\n", ""), 404);
+    assert_true(says(fixture, "X-Request-Id: abc-1.2_3:4+5/6=7\r\n"));
+    assert_true(says(fixture, "\"request_id\":\"abc-1.2_3:4+5/6=7\""));
+    assert_int_equal(request(fixture, "GET /health", "X-Request-Id: abc\r\n", ""), 200);
+    assert_true(says(fixture, "X-Request-Id: abc\r\n"));
+    for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++) {
+        (void)snprintf(header, sizeof(header), "X-Request-Id: %s\r\n", strange[i]);
+        assert_int_equal(request(fixture, "GET /health", header, ""), 200);
+        assert_int_equal(strspn(strstr(fixture->answer, "X-Request-Id: ") + 14, "0123456789abcdef"),
+                         16);
+    }
+    (void)snprintf(first, sizeof(first), "%.16s", strstr(fixture->answer, "X-Request-Id: ") + 14);
+    assert_int_equal(request(fixture, "GET /health", "", ""), 200);
+    assert_false(says(fixture, first));
+}
+
 static void json__every_wrong_body_has_its_status(void **state)
 {
     struct fixture *fixture = *state;
@@ -292,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(health__answers),
+        TEST(request_id__is_the_clients_or_made),
         TEST(json__every_wrong_body_has_its_status),
         TEST(json__is_taken_without_a_type_and_as_curl_sends_it),
         TEST(upload__in_chunks_of_any_size_arrives_whole),

@@ -105,6 +105,72 @@ static void json__is_one_object_per_line(void **state)
     (void)close(log.fd);
 }
 
+static void fields__stand_behind_the_message(void **state)
+{
+    struct ox_log log = open_log(state, OX_LOG_TEXT);
+    const struct ox_log_field fields[] = {{"path", "/a b", 0},    {"status", NULL, 404},
+                                          {"empty", "", 0},       {"trick", "x\" y=\"1\n", 0},
+                                          {"bad", "\xff", 0},     {"plain", "GET", 0},
+                                          {"negative", NULL, -1}, {0}};
+
+    ox_log_fields(&log, OX_LOG_WARN, fields, "refused %d", 1);
+    assert_string_equal(read_file(in_folder(state, "log")) + 24,
+                        " warn  refused 1 path=\"/a b\" status=404 empty=\"\""
+                        " trick=\"x' y='1 \" bad=? plain=GET negative=-1\n");
+    (void)close(log.fd);
+}
+
+static void fields__are_members_in_json(void **state)
+{
+    struct ox_log log = open_log(state, OX_LOG_JSON);
+    const struct ox_log_field fields[] = {
+        {"path", "/\xff", 0}, {"status", NULL, 404}, {"trick", "\",\"level\":\"info", 0}, {0}};
+    json_t *json = NULL;
+
+    ox_log_fields(&log, OX_LOG_WARN, fields, "refused");
+    json = json_loads(read_file(in_folder(state, "log")), 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(json, "path")), "/?");
+    assert_int_equal(json_integer_value(json_object_get(json, "status")), 404);
+    assert_string_equal(json_string_value(json_object_get(json, "level")), "warn");
+    json_decref(json);
+    (void)close(log.fd);
+}
+
+/* However long the values are, a line stays one line that ends. */
+static void fields__that_are_too_long_are_left_out(void **state)
+{
+    struct ox_log log = open_log(state, OX_LOG_TEXT);
+    char text[2000];
+    struct ox_log_field fields[OX_LOG_FIELDS_MAX + 1] = {{0}};
+    const char *line;
+
+    memset(text, 'a', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    for (size_t i = 0; i < OX_LOG_FIELDS_MAX; i++) {
+        fields[i] = (struct ox_log_field){"key", text, 0};
+    }
+    ox_log_fields(&log, OX_LOG_WARN, fields, "%s", "message");
+    ox_log_fields(&log, OX_LOG_WARN, fields, "%s", text);
+    line = read_file(in_folder(state, "log"));
+    assert_int_equal(count_lines(line), 2);
+    assert_int_equal(line[strlen(line) - 1], '\n');
+    (void)close(log.fd);
+}
+
+static void bound__id_is_in_each_line_of_its_thread(void **state)
+{
+    struct ox_log log = open_log(state, OX_LOG_TEXT);
+
+    ox_log_bind("r-1");
+    assert_string_equal(ox_log_bound(), "r-1");
+    ox_log(&log, OX_LOG_INFO, "one");
+    ox_log_bind(NULL);
+    ox_log(&log, OX_LOG_INFO, "two");
+    assert_non_null(strstr(read_file(in_folder(state, "log")), "one request_id=r-1\n"));
+    assert_non_null(strstr(read_file(in_folder(state, "log")), "two\n"));
+    (void)close(log.fd);
+}
+
 /* A name from outside must not make an event vanish from the log. */
 static void json__loses_no_line_to_bad_utf8(void **state)
 {
@@ -188,6 +254,10 @@ int main(void)
         FOLDER_TEST(line__holds_no_control_in_two_bytes),
         FOLDER_TEST(json__is_one_object_per_line),
         FOLDER_TEST(json__loses_no_line_to_bad_utf8),
+        FOLDER_TEST(fields__stand_behind_the_message),
+        FOLDER_TEST(fields__are_members_in_json),
+        FOLDER_TEST(fields__that_are_too_long_are_left_out),
+        FOLDER_TEST(bound__id_is_in_each_line_of_its_thread),
         FOLDER_TEST(json__loses_no_line_to_its_length),
         FOLDER_TEST(lines__of_threads_do_not_mix),
     };

@@ -1,0 +1,38 @@
+/** Query parameters: decoded, and checked against the rows of ox_parameters that a route names. */
+#ifndef OX_API_QUERY_H
+#define OX_API_QUERY_H
+
+#include "routes.h"
+#include "schemas.h"
+
+#include "oxide/base/buf.h"
+
+#define OX_QUERY_MAX 12 /* parameters that one route reads */
+
+/** Bytes of a value, decoded, where its shape does not say less. */
+#define OX_QUERY_VALUE_MAX 4096
+
+struct ox_query {
+    struct {
+        const struct ox_parameter *parameter;
+        char *value; /* UTF-8; owned */
+    } given[OX_QUERY_MAX];
+    size_t count;
+};
+
+/**
+ * Take one "key=value" as it was sent, still percent-encoded (value NULL: a key alone). What the
+ * route does not read is ignored. Errors: OX_EINVAL naming the parameter, where it is badly
+ * encoded, no UTF-8, given twice, or not of its shape.
+ */
+OX_MUST_USE enum ox_code ox_query_take(struct ox_query *query, const struct ox_route *route,
+                                       const char *key, const char *value, struct ox_err *err);
+void ox_query_clear(struct ox_query *query);
+
+/** A value; NULL if it was not given. Lent. */
+const char *ox_query_text(const struct ox_query *query, const char *name);
+
+/** Append `text`, percent-encoded for a query. */
+OX_MUST_USE enum ox_code ox_query_encode(struct ox_buf *out, const char *text, struct ox_err *err);
+
+#endif

@@ -1,0 +1,98 @@
+#!/usr/bin/env bash
+# Answers are what the OpenAPI document says they are: every GET of a server with something in it.
+. "$(dirname "$0")/lib.sh"
+serve
+get /api/v1/openapi.json > doc.json
+same "the document" "3.1.0" "$(field .openapi < doc.json)"
+
+# fits OPERATION METHOD STATUS FILE: does the JSON in FILE fit the schema of the answer?
+fits() {
+    local schema wrong
+    schema=$(jq -c --arg op "$1" --arg status "$3" '
+        [.paths[][] | select(.operationId == $op)][0].responses[$status] as $r
+        | (if $r."$ref" then .components.responses[$r."$ref" | ltrimstr("#/components/responses/")] else $r end)
+        | .content["application/json"].schema' doc.json)
+    [ "$schema" != null ] || { fail "$1: no schema for status $3"; return; }
+    wrong=$(jq -r --slurpfile docs doc.json --argjson schema "$schema" \
+        '$docs[0] as $doc | '"$(cat "$root/tests/e2e/schema.jq")" "$4") || fail "$1: no JSON"
+    [ -z "$wrong" ] || fail "$1 ($2, $3): $wrong"
+}
+# call OPERATION METHOD STATUS PATH [CURL OPTIONS]
+called=''
+call() {
+    local operation=$1 method=$2 status=$3 path=$4
+    shift 4
+    same "status of $method $path" "$status" "$(http_status "$path" -X "$method" "$@")"
+    fits "$operation" "$method" "$status" last.body
+    called+=" $operation "
+}
+
+step "the schema checker finds what is wrong"
+echo '{"status": "healthy", "service": 5, "version": null, "more": 1}' > bad.json
+wrong=$(jq -r --slurpfile docs doc.json '$docs[0] as $doc | {"$ref": "#/components/schemas/Health"} as $schema | '"$(cat "$root/tests/e2e/schema.jq")" bad.json)
+same "found" 'answer.service: is integer, not "string"
+answer: more stands in no schema' "$wrong"
+
+step "every change, and what it answers"
+make_model onnx v1 one --width 64 > /dev/null
+make_model onnx v2-head two --width 64 > /dev/null
+call device_register POST 201 /api/v1/devices -d '{"id": "cam-01", "name": "Cam", "tags": {"site": "graz"}}'
+call device_register POST 200 /api/v1/devices -d '{"id": "cam-01"}'
+call device_register POST 201 /api/v1/devices -d '{"id": "cam-02"}'
+call fleet_create POST 201 /api/v1/fleets -d '{"id": "f", "tags": {"a": "b"}}'
+call fleet_add POST 200 /api/v1/fleets/f/devices/cam-01
+call publish POST 201 /api/v1/models/m/versions/v1 --data-binary @one
+call publish POST 201 /api/v1/models/m/versions/v2 --data-binary @two
+call upload PUT 200 "/api/v1/blobs/$(digest one)" --data-binary @one
+call heartbeat POST 200 /api/v1/devices/cam-01/heartbeat -d "{\"agent\": \"oxide/0.1.0\", \"protocol\": 1,
+    \"reads\": \"oxdl/2; ops=ff\", \"platform\": {\"arch\": \"x86_64\", \"os\": \"linux\", \"cpu_count\": 4, \"total_memory_bytes\": 1000},
+    \"models\": [{\"id\": \"m\", \"version\": \"v1\", \"digest\": \"$(digest one)\"}],
+    \"metrics\": {\"inference_count\": 5, \"avg_latency_us\": 1.5, \"uptime_secs\": 6, \"free_memory_bytes\": 7}}"
+call fleet_deploy POST 200 /api/v1/fleets/f/deploy -d '{"model_id": "m", "model_version": "v2"}'
+campaign=$(field .campaign_id < last.body)
+call campaign_create POST 201 /api/v1/campaigns -d '{"model_id": "m", "model_version": "v2", "device_ids": ["cam-02"]}'
+call campaign_pause POST 200 "/api/v1/campaigns/$campaign/pause"
+call campaign_resume POST 200 "/api/v1/campaigns/$campaign/resume"
+assigned() {
+    get /api/v1/devices/cam-01/heartbeat -X POST -d '{"protocol": 1}' | jq -e '.assignments | length > 0'
+}
+within 30 "an assignment with a patch" assigned
+call heartbeat POST 200 /api/v1/devices/cam-01/heartbeat -d '{"protocol": 1}'
+holds "it is whole" "$(cat last.body)" '"patch"'
+call heartbeat POST 200 /api/v1/devices/cam-01/heartbeat -d "{\"protocol\": 1, \"last_update_result\": {\"failed\": {\"error\": \"x\"}},
+    \"reports\": [{\"seq\": 1, \"campaign_id\": \"$campaign\", \"model_id\": \"m\", \"model_version\": \"v2\", \"state\": \"failed\",
+    \"error\": {\"code\": \"no_space\", \"message\": \"full\"}, \"strategy\": \"delta\", \"bytes_received\": 5}]}"
+
+call campaign_create POST 201 /api/v1/campaigns -d '{"model_id": "m", "model_version": "v1", "device_ids": ["cam-02"]}'
+call campaign_abort POST 200 "/api/v1/campaigns/$(field .campaign_id < last.body)/abort"
+
+step "errors have the shape that is told"
+call device GET 404 /api/v1/devices/nobody
+call device_register POST 400 /api/v1/devices -d '{'
+call device_register POST 415 /api/v1/devices -d '{}' -H 'Content-Type: text/xml'
+call fleet_create POST 409 /api/v1/fleets -d '{"id": "f"}'
+
+step "every GET"
+call health GET 200 /health
+call openapi GET 200 /api/v1/openapi.json
+call devices GET 200 /api/v1/devices
+call device GET 200 /api/v1/devices/cam-01
+call device GET 200 /api/v1/devices/cam-02
+call fleets GET 200 /api/v1/fleets
+call fleet GET 200 /api/v1/fleets/f
+call fleet_status GET 200 /api/v1/fleets/f/status
+call models GET 200 /api/v1/models
+call model GET 200 /api/v1/models/m
+call version GET 200 /api/v1/models/m/versions/v1/meta
+call upload_status GET 200 "/api/v1/uploads/$(digest one)"
+call campaigns GET 200 /api/v1/campaigns
+call campaign GET 200 "/api/v1/campaigns/$campaign"
+call fleet_remove DELETE 200 /api/v1/fleets/f/devices/cam-01
+call device_remove DELETE 200 /api/v1/devices/cam-02
+
+# Bytes, not JSON: download and blob have tests of their own.
+for operation in $(jq -r '.paths[] | .get // empty
+    | select([.responses[] | .content? // {} | keys[]] | index("application/json")) | .operationId' doc.json); do
+    [[ $called == *" $operation "* ]] || fail "GET $operation is not called here: add a line"
+done
+stop "$server_pid"
