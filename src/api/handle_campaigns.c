@@ -1,5 +1,7 @@
 #include "handlers.h"
 
+#include "lists.h"
+
 OX_HANDLER(campaign_create)
 {
     json_t *out = NULL;
@@ -10,10 +12,20 @@ OX_HANDLER(campaign_create)
 
 OX_HANDLER(campaigns)
 {
-    json_t *out = NULL;
-    enum ox_code code = ox_control_campaigns(request->api->control, &out, err);
+    static const struct ox_list_answer list = {
+        .page = ox_control_campaigns, .before = "{\"campaigns\":[", .after = "]}"};
 
-    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+    return ox_reply_list(request, &list, err);
+}
+
+OX_HANDLER(campaign_devices)
+{
+    static const struct ox_list_answer list = {.page = ox_control_campaign_devices,
+                                               .before = "{\"devices\":[",
+                                               .after = "]}",
+                                               .parent = "campaign"};
+
+    return ox_reply_list(request, &list, err);
 }
 
 OX_HANDLER(campaign)

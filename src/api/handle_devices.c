@@ -1,5 +1,7 @@
 #include "handlers.h"
 
+#include "lists.h"
+
 OX_HANDLER(device_register)
 {
     json_t *out = NULL;
@@ -12,10 +14,10 @@ OX_HANDLER(device_register)
 
 OX_HANDLER(devices)
 {
-    json_t *out = NULL;
-    enum ox_code code = ox_control_devices(request->api->control, &out, err);
+    static const struct ox_list_answer list = {
+        .page = ox_control_devices, .before = "[", .after = "]"};
 
-    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+    return ox_reply_list(request, &list, err);
 }
 
 OX_HANDLER(device)

@@ -1,5 +1,7 @@
 #include "handlers.h"
 
+#include "lists.h"
+
 OX_HANDLER(fleet_create)
 {
     json_t *out = NULL;
@@ -10,17 +12,19 @@ OX_HANDLER(fleet_create)
 
 OX_HANDLER(fleets)
 {
-    json_t *out = NULL;
-    enum ox_code code = ox_control_fleets(request->api->control, &out, err);
+    /* one at a time: each may hold the ids of every device */
+    static const struct ox_list_answer list = {
+        .page = ox_control_fleets, .before = "[", .after = "]", .piece_rows = 1};
 
-    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+    return ox_reply_list(request, &list, err);
 }
 
 OX_HANDLER(fleet)
 {
     json_t *out = NULL;
     enum ox_code code =
-        ox_control_fleet(request->api->control, request->params.value[0], &out, err);
+        ox_control_fleet(request->api->control, request->params.value[0],
+                         !ox_request_query_flag(request, "devices", true), &out, err);
 
     return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
 }

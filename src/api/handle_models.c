@@ -1,22 +1,29 @@
 #include "handlers.h"
 
+#include "lists.h"
+
 #include "oxide/wire/header.h"
 
 OX_HANDLER(models)
 {
-    json_t *out = NULL;
-    enum ox_code code = ox_control_models(request->api->control, &out, err);
+    static const struct ox_list_answer list = {
+        .page = ox_control_models, .before = "{\"models\":[", .after = "]}"};
 
-    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+    return ox_reply_list(request, &list, err);
+}
+
+static enum ox_code model_head(struct ox_request *request, struct ox_buf *out, struct ox_err *err)
+{
+    /* an identifier needs no escapes */
+    return ox_buf_printf(out, err, "{\"model_id\":\"%s\",\"versions\":[", request->params.value[0]);
 }
 
 OX_HANDLER(model)
 {
-    json_t *out = NULL;
-    enum ox_code code =
-        ox_control_model(request->api->control, request->params.value[0], &out, err);
+    static const struct ox_list_answer list = {
+        .page = ox_control_versions, .head = model_head, .after = "]}", .parent = "model"};
 
-    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+    return ox_reply_list(request, &list, err);
 }
 
 OX_HANDLER(version)

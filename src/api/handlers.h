@@ -45,8 +45,11 @@ extern const struct ox_stream ox_stream_upload;
 OX_HANDLER(campaign_create);
 OX_HANDLER(campaigns);
 OX_HANDLER(campaign);
+OX_HANDLER(campaign_devices);
 OX_HANDLER(campaign_pause);
 OX_HANDLER(campaign_resume);
 OX_HANDLER(campaign_abort);
+
+OX_HANDLER(jobs);
 
 #endif

@@ -146,6 +146,8 @@ static const struct {
     bool lists; /* of lists alone: routes that take a cursor */
 } headers[] = {
     {OX_HEADER_REQUEST_ID, "text(64)", "The id of the request, as the log has it", false},
+    {OX_HEADER_NEXT_CURSOR, "text", "Where the next page begins; absent after the last", true},
+    {"Link", "text", "The next page: <...>; rel=\"next\"; absent after the last", true},
 };
 #define HEADERS (sizeof(headers) / sizeof(headers[0]))
 
@@ -491,8 +493,9 @@ static enum ox_code parameter_components(json_t *components, struct ox_err *err)
         code = ox_shape_schema(row->shape, &schema, err);
         if (code == OX_OK) {
             code = ox_json_set(all, json_string_value(name),
-                               json_pack("{s:s, s:s, s:s, s:b, s:o}", "name", row->name, "in",
-                                         places[row->place], "description", row->what, "required",
+                               json_pack("{s:s, s:s, s:s, s:b, s:o}", "name",
+                                         ox_parameter_name(row), "in", places[row->place],
+                                         "description", row->what, "required",
                                          (int)(row->place == OX_IN_PATH), "schema", schema),
                                err);
         }

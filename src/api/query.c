@@ -11,14 +11,14 @@
 /* The parameter of the query that a route reads under this name, or NULL. */
 static const struct ox_parameter *read_by(const struct ox_route *route, const char *name)
 {
-    size_t len = strlen(name);
     const char *at = route->params == NULL ? "" : route->params;
 
     while (*at != '\0') {
         size_t word = strcspn(at, " ");
+        const struct ox_parameter *found = ox_parameter_find(OX_IN_QUERY, at, word);
 
-        if (word == len && strncmp(at, name, len) == 0) {
-            return ox_parameter_find(OX_IN_QUERY, name, len);
+        if (found != NULL && strcmp(ox_parameter_name(found), name) == 0) {
+            return found;
         }
         at += word;
         at += strspn(at, " ");
@@ -96,7 +96,7 @@ void ox_query_clear(struct ox_query *query)
 const char *ox_query_text(const struct ox_query *query, const char *name)
 {
     for (size_t i = 0; i < query->count; i++) {
-        if (strcmp(query->given[i].parameter->name, name) == 0) {
+        if (strcmp(ox_parameter_name(query->given[i].parameter), name) == 0) {
             return query->given[i].value;
         }
     }

@@ -1,6 +1,7 @@
 #include "routes.h"
 
 #include "handlers.h"
+#include "lists.h"
 
 /* To add a route: a row here, its handler in the file of its resource (declared in handlers.h), the
  * schemas that it names in schemas.c, and a row in docs/rest.md. Literal parts of a path win over
@@ -16,6 +17,7 @@
  *              media type: "200 text/event-stream"
  *   .errors    every bad one: EVER, then the statuses of status.c: EVER " 400 404". What takes a
  *              parameter may answer 400, what takes a body 400, what takes JSON 413 and 415
+ *   A list takes .params = OX_LIST_PARAMS " filter ..." and answers by ox_reply_list.
  *   .pool      OX_RUN_SLOW if it takes longer than some milliseconds
  * The document at /api/v1/openapi.json is made of it; the test "api/openapi" fails for a row that
  * leaves one out or names what is not there. */
@@ -35,7 +37,8 @@ const struct ox_route ox_routes[] = {
      .body = OX_BODY_JSON, .request = "NewDevice", .response = "201 Registered, 200 Registered",
      .errors = EVER " 400 413 415 507"},
     {ROUTE("GET", "/api/v1/devices", devices), .summary = "List devices", .request = NONE,
-     .response = "200 Device[]", .errors = EVER},
+     .params = OX_LIST_PARAMS " fleet runs status", .pool = OX_RUN_SLOW, .response = "200 Device[]",
+     .errors = EVER " 400"},
     {ROUTE("GET", "/api/v1/devices/:id", device), .summary = "Show a device", .request = NONE,
      .response = "200 Device", .errors = EVER " 400 404"},
     {ROUTE("DELETE", "/api/v1/devices/:id", device_remove), .summary = "Unregister a device",
@@ -49,9 +52,10 @@ const struct ox_route ox_routes[] = {
      .body = OX_BODY_JSON, .request = "NewFleet", .response = "201 Created",
      .errors = EVER " 400 409 413 415 507"},
     {ROUTE("GET", "/api/v1/fleets", fleets), .summary = "List fleets", .request = NONE,
-     .response = "200 Fleet[]", .errors = EVER},
+     .params = OX_LIST_PARAMS " device devices", .pool = OX_RUN_SLOW, .response = "200 Fleet[]",
+     .errors = EVER " 400"},
     {ROUTE("GET", "/api/v1/fleets/:id", fleet), .summary = "Show a fleet", .request = NONE,
-     .response = "200 Fleet", .errors = EVER " 400 404"},
+     .params = "devices", .response = "200 Fleet", .errors = EVER " 400 404"},
     {ROUTE("POST", "/api/v1/fleets/:id/devices/:did", fleet_add),
      .summary = "Add a device to a fleet", .request = NONE, .response = "200 Done",
      .errors = EVER " 400 404 507"},
@@ -66,9 +70,11 @@ const struct ox_route ox_routes[] = {
      .errors = EVER " 400 404"},
 
     {ROUTE("GET", "/api/v1/models", models), .summary = "List models", .request = NONE,
-     .response = "200 Models", .errors = EVER},
+     .params = OX_LIST_PARAMS, .pool = OX_RUN_SLOW, .response = "200 Models",
+     .errors = EVER " 400"},
     {ROUTE("GET", "/api/v1/models/:id", model), .summary = "List a model's versions",
-     .request = NONE, .response = "200 Model", .errors = EVER " 400 404"},
+     .request = NONE, .params = OX_LIST_PARAMS, .pool = OX_RUN_SLOW, .response = "200 Model",
+     .errors = EVER " 400 404"},
     {ROUTE("POST", "/api/v1/models/:id/versions/:ver", publish), .summary = "Publish a version",
      .body = OX_BODY_STREAM, .stream = &ox_stream_publish, .pool = OX_RUN_SLOW,
      .request = "application/octet-stream, application/vnd.oxide.manifest+json Manifest",
@@ -98,14 +104,23 @@ const struct ox_route ox_routes[] = {
      .body = OX_BODY_JSON, .request = "NewCampaign", .response = "201 CampaignCreated",
      .errors = EVER " 400 404 409 413 415 507"},
     {ROUTE("GET", "/api/v1/campaigns", campaigns), .summary = "List campaigns", .request = NONE,
-     .response = "200 Campaigns", .errors = EVER},
+     .params = OX_LIST_PARAMS " campaign.state model fleet device", .pool = OX_RUN_SLOW,
+     .response = "200 Campaigns", .errors = EVER " 400"},
     {ROUTE("GET", "/api/v1/campaigns/:id", campaign), .summary = "Show a campaign", .request = NONE,
      .response = "200 Campaign", .errors = EVER " 400 404"},
+    {ROUTE("GET", "/api/v1/campaigns/:id/devices", campaign_devices),
+     .summary = "List the devices in a campaign", .request = NONE,
+     .params = OX_LIST_PARAMS " place.state class", .pool = OX_RUN_SLOW,
+     .response = "200 {devices: CampaignDevice[]}", .errors = EVER " 400 404"},
     {ROUTE("POST", "/api/v1/campaigns/:id/pause", campaign_pause), .summary = "Pause a campaign",
      .request = NONE, .response = "200 CampaignState", .errors = EVER " 400 404 409 507"},
     {ROUTE("POST", "/api/v1/campaigns/:id/resume", campaign_resume), .summary = "Resume a campaign",
      .request = NONE, .response = "200 CampaignState", .errors = EVER " 400 404 409 507"},
     {ROUTE("POST", "/api/v1/campaigns/:id/abort", campaign_abort), .summary = "Abort a campaign",
      .request = NONE, .response = "200 CampaignState", .errors = EVER " 400 404 409 507"},
+
+    {ROUTE("GET", "/api/v1/jobs", jobs), .summary = "List delta jobs", .request = NONE,
+     .params = OX_LIST_PARAMS " job.state base target", .pool = OX_RUN_SLOW, .response = "200 Jobs",
+     .errors = EVER " 400"},
 };
 const size_t ox_routes_count = sizeof(ox_routes) / sizeof(ox_routes[0]);

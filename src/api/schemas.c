@@ -6,10 +6,34 @@
  * answer holds the fields of its schema and no others: the e2e test "openapi" holds every answer of
  * a GET against its schema. What an answer shares with another is a macro. */
 
+#define CAMPAIGN_KIND "'rollout' | 'revert'"
 #define DEVICE_STATE                                                                               \
     "'pending' | 'downloading' | 'applying' | 'verifying' | 'complete' | 'failed' | 'skipped'"
 #define CAMPAIGN_STATE "'pending' | 'rolling_out' | 'paused' | 'complete' | 'aborted'"
-#define STRATEGY "'all_at_once' | 'rolling' | 'canary'"
+#define STRATEGY "'all_at_once' | 'rolling' | 'canary' | 'exponential'"
+#define FAILURE                                                                                    \
+    "'download' | 'verify' | 'apply' | 'health' | 'silent' | 'rollback' | 'fallback' | 'disk' |"   \
+    " 'other'"
+/* How a campaign goes; what is absent is as the strategy has it: src/rollout/policy.c */
+#define POLICY                                                                                     \
+    "strategy?: " STRATEGY " | {type?: " STRATEGY " | null, stages?: number[] | null,"             \
+    " batch?: int | null, start?: int | null, factor?: number | null, wait_s?: int | null} | "     \
+    "null,"                                                                                        \
+    " gates?: bool | {success_percent?: number | null, failed_percent?: number | null,"            \
+    " failed_count?: int | null, min_sample?: int | null, soak_s?: int | null,"                    \
+    " approval?: bool | null} | null,"                                                             \
+    " halt?: {action?: 'pause' | 'abort' | 'revert' | null, rules?: {class?: 'any' | " FAILURE     \
+    " | null, count?: int | null, percent?: number | null, min_sample?: int | null}[] | null}"     \
+    " | null,"                                                                                     \
+    " timeouts?: {downloading_s?: int | null, applying_s?: int | null, verifying_s?: int | null}"  \
+    " | null,"                                                                                     \
+    " limits?: {in_flight?: int | null, starts_per_minute?: int | null, rate_bps?: int | null,"    \
+    " deadline_s?: int | null, windows?: text[] | null} | null,"                                   \
+    " bytes?: {fallback_full?: 'never' | 'limited' | 'always' | null,"                             \
+    " fallback_percent?: number | null, per_device?: int | null, total?: int | null} | null,"      \
+    " on_conflict?: 'supersede' | 'refuse' | null, late_delta?: 'wait' | 'full' | null,"           \
+    " follow?: bool | null"
+#define JOB_STATE "'queued' | 'running' | 'ready' | 'useless' | 'failed'"
 #define UPLOADED "uploaded_at: time"
 
 const struct ox_schema ox_schemas[] = {
@@ -54,7 +78,7 @@ const struct ox_schema ox_schemas[] = {
      "{campaign_id: id, model_id: id, model_version: id, digest: digest, files: File[],"
      " base: {model_version: id, digest: digest} | null,"
      " patch: {sha256: digest, size: int, format: text, strategy: text} | null,"
-     " blob_urls: text[]}"},
+     " blob_urls: text[], urgent?: bool, patch_only?: bool, rate_bps?: int, windows?: text[]}"},
     {"HeartbeatAnswer", "What a device is to run; the last three for agents that send protocol",
      "{status: 'ok', assigned_model: id | null, assigned_model_version: id | null,"
      " assignments?: Assignment[], reports_ack?: int, poll_interval_s?: int}"},
@@ -65,13 +89,12 @@ const struct ox_schema ox_schemas[] = {
      " | null, tags?: Tags | null}"},
     {"Created", "It was created", "{status: 'created', id: id}"},
     {"Fleet", "A group of devices",
-     "{id: id, name: text, description: text | null, devices: id[], default_strategy: " STRATEGY
-     ", tags: Tags}"},
+     "{id: id, name: text, description: text | null, devices?: id[], device_count: int, "
+     "default_strategy: " STRATEGY ", tags: Tags}"},
     {"FleetStatus", "A fleet's devices by status",
      "{fleet_id: id, fleet_name: text, total_devices: int, online: int, offline: int, error: int,"
      " unknown: int, updating: int}"},
-    {"Deploy", "A version for a fleet",
-     "{model_id: id, model_version: id, strategy?: " STRATEGY " | null}"},
+    {"Deploy", "A version for a fleet", "{model_id: id, model_version: id, " POLICY "}"},
     {"Deployed", "The campaign that came of it",
      "{status: 'deployed', total_devices: int, successful: int, failed: int, campaign_id: id}"},
 
@@ -94,34 +117,68 @@ const struct ox_schema ox_schemas[] = {
 
     /* campaigns */
     {"NewCampaign", "A version for a fleet, or for devices by name",
-     "{model_id: id, model_version: id, fleet_id?: id | null, device_ids?: id[] | null,"
-     " strategy?: " STRATEGY " | null}"},
+     "{model_id: id, model_version: id, fleet_id?: id | null, device_ids?: id[] | null, " POLICY
+     "}"},
+    {"Policy", "How a campaign goes", "{" POLICY "}"},
     {"CampaignCreated", "The campaign that was made",
-     "{campaign_id: id, state: " CAMPAIGN_STATE ", total_devices: int}"},
+     "{campaign_id: id, state: " CAMPAIGN_STATE ", total_devices: int,"
+     " superseded: {campaign_id: id, devices: int}[]}"},
     {"CampaignRow", "A campaign in short",
-     "{id: id, model_id: id, target_version: id, fleet_id: id | null, state: " CAMPAIGN_STATE
-     ", phase: 'preparing' | 'rolling_out' | 'done', total: int, complete: int, failed: int}"},
+     "{id: id, kind: " CAMPAIGN_KIND ", model_id: id, target_version: id, fleet_id: id | null,"
+     " state: " CAMPAIGN_STATE ", phase: 'preparing' | 'rolling_out' | 'done',"
+     " reason: text | null, created_at: time, total: int, complete: int, failed: int}"},
     {"Campaigns", "Campaigns, oldest first", "{campaigns: CampaignRow[]}"},
     {"CampaignDevice", "A device within a campaign",
-     "{device_id: id, state: " DEVICE_STATE
-     ", error: text | null, strategy: 'delta' | 'full' | 'none' | null, bytes_received: int}"},
+     "{device_id: id, state: " DEVICE_STATE ", class: " FAILURE " | null, error: text | null,"
+     " strategy: 'delta' | 'full' | 'none' | null, bytes_received: int,"
+     " from_version: id | null, deferred: bool, late: bool, offered_at: time | null,"
+     " updated_at: time}"},
     {"Campaign", "A campaign and how far it is; stage counts from 1",
-     "{id: id, model_id: id, target_version: id, fleet_id: id | null, state: " CAMPAIGN_STATE
+     "{id: id, kind: " CAMPAIGN_KIND ", of_campaign: id | null, model_id: id,"
+     " target_version: id, fleet_id: id | null, state: " CAMPAIGN_STATE
      ", phase: 'preparing' | 'rolling_out' | 'done', strategy: " STRATEGY
-     ", stage: int, reason: text | null, created_at: time,"
+     ", policy: Policy, stage: int, stages: int, reason: text | null, waiting_for: text | null,"
+     " created_at: time, ended_at: time | null,"
      " summary: {total: int, pending: int, in_progress: int, complete: int, failed: int,"
-     " skipped: int, bytes_served: int, bytes_saved: int}, devices: CampaignDevice[],"
+     " skipped: int, deferred: int, released: int, bytes_served: int, bytes_saved: int,"
+     " failures: {*: int}}, devices: CampaignDevice[],"
      " bandwidth: {bytes_served: int, bytes_saved_by_delta: int}}"},
+    {"Jobs", "Delta jobs; what is not known yet is null",
+     "{jobs: {id: int, base: digest, target: digest, format: text, state: " JOB_STATE
+     ", waiting: int, reason: text | null, patch: digest | null, patch_bytes: int | null,"
+     " strategy: text | null, queued_at: time}[]}"},
     {"CampaignState", "Where the campaign stands now", "{state: " CAMPAIGN_STATE "}"},
 };
 const size_t ox_schemas_count = sizeof(ox_schemas) / sizeof(ox_schemas[0]);
 
-/* To add a parameter: a row here. One name means one thing in all routes. */
+/* To add a parameter: a row here. One name means one thing in all routes; where it takes other
+ * values in some, a row for them is called after what it is of: "job.state" is "state" in their
+ * requests. */
 const struct ox_parameter ox_parameters[] = {
     {"id", OX_IN_PATH, "id", "The name of the thing"},
     {"did", OX_IN_PATH, "id", "The device's id"},
     {"ver", OX_IN_PATH, "id", "The version"},
     {"sha256", OX_IN_PATH, "digest", "The blob's SHA-256"},
+
+    {"limit", OX_IN_QUERY, "int(1..1000)",
+     "Rows of a page, at most; without it and cursor: all rows"},
+    {"cursor", OX_IN_QUERY, "text(4096)",
+     "Where the page begins: as X-Oxide-Next-Cursor of the page before"},
+    {"sort", OX_IN_QUERY, "text(64)",
+     "A field, with - in front for falling; docs/rest.md lists them"},
+    {"devices", OX_IN_QUERY, "bool", "With the devices (true, unless given) or without"},
+    {"fleet", OX_IN_QUERY, "id", "Of this fleet alone"},
+    {"device", OX_IN_QUERY, "id", "With this device alone"},
+    {"model", OX_IN_QUERY, "id", "Of this model alone"},
+    {"runs", OX_IN_QUERY, "text(600)", "That run MODEL, or MODEL@VERSION, alone"},
+    {"status", OX_IN_QUERY, "'online' | 'offline' | 'updating' | 'error' | 'unknown'",
+     "With this status alone"},
+    {"campaign.state", OX_IN_QUERY, CAMPAIGN_STATE, "In this state alone"},
+    {"place.state", OX_IN_QUERY, DEVICE_STATE, "In this state alone"},
+    {"class", OX_IN_QUERY, FAILURE, "That failed in this way alone"},
+    {"job.state", OX_IN_QUERY, JOB_STATE, "In this state alone"},
+    {"base", OX_IN_QUERY, "digest", "From this artifact alone"},
+    {"target", OX_IN_QUERY, "digest", "To this artifact alone"},
 
     {"X-Request-Id", OX_IN_HEADER, "text(64)",
      "An id for the request: letters, digits and . _ : + / = -; others are replaced by a fresh "
@@ -135,6 +192,13 @@ const struct ox_parameter ox_parameters[] = {
     {"Content-Range", OX_IN_HEADER, "text", "bytes FIRST-LAST/TOTAL: go on from FIRST"},
 };
 const size_t ox_parameters_count = sizeof(ox_parameters) / sizeof(ox_parameters[0]);
+
+const char *ox_parameter_name(const struct ox_parameter *parameter)
+{
+    const char *dot = strchr(parameter->name, '.');
+
+    return dot == NULL ? parameter->name : dot + 1;
+}
 
 const struct ox_parameter *ox_parameter_find(enum ox_parameter_place place, const char *name,
                                              size_t len)

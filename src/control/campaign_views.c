@@ -10,8 +10,8 @@ static const char *phase_of(const struct ox_campaign_row *campaign)
     return campaign->prepared_ms == 0 ? "preparing" : "rolling_out";
 }
 
-static enum ox_code list_one(struct ox_tx *tx, const struct ox_campaign_row *campaign, json_t *list,
-                             struct ox_err *err)
+enum ox_code ox_campaign_row_json(struct ox_tx *tx, const struct ox_campaign_row *campaign,
+                                  json_t **out, struct ox_err *err)
 {
     struct ox_campaign_counts counts;
     enum ox_code code = ox_campaign_count(tx, campaign->id, &counts, err);
@@ -19,38 +19,13 @@ static enum ox_code list_one(struct ox_tx *tx, const struct ox_campaign_row *cam
     if (code != OX_OK) {
         return code;
     }
-    return ox_json_append(
-        list,
-        json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:I, s:I, s:I}", "id",
-                  campaign->id, "kind", campaign->kind, "model_id", campaign->model_id,
-                  "target_version", campaign->version, "fleet_id",
-                  ox_json_of_str(campaign->fleet_id), "state", campaign->state, "phase",
-                  phase_of(campaign), "reason", ox_json_of_str(campaign->reason), "created_at",
-                  ox_json_of_time(campaign->created_ms), "total", (json_int_t)counts.total,
-                  "complete", (json_int_t)counts.complete, "failed", (json_int_t)counts.failed),
-        err);
-}
-
-enum ox_code ox_control_campaigns(struct ox_control *control, json_t **out, struct ox_err *err)
-{
-    struct ox_campaign_row *rows = NULL;
-    struct ox_tx tx = OX_TX_INIT;
-    json_t *list = json_array();
-    size_t count = 0;
-    enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
-
-    if (code == OX_OK) {
-        code = ox_registry_campaigns(&tx, false, &rows, &count, err);
-    }
-    for (size_t i = 0; code == OX_OK && i < count; i++) {
-        code = list_one(&tx, &rows[i], list, err);
-    }
-    ox_registry_end(&tx);
-    if (code != OX_OK) {
-        json_decref(list);
-        return code;
-    }
-    *out = json_pack("{s:o}", "campaigns", list);
+    *out = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:I, s:I, s:I}", "id",
+                     campaign->id, "kind", campaign->kind, "model_id", campaign->model_id,
+                     "target_version", campaign->version, "fleet_id",
+                     ox_json_of_str(campaign->fleet_id), "state", campaign->state, "phase",
+                     phase_of(campaign), "reason", ox_json_of_str(campaign->reason), "created_at",
+                     ox_json_of_time(campaign->created_ms), "total", (json_int_t)counts.total,
+                     "complete", (json_int_t)counts.complete, "failed", (json_int_t)counts.failed);
     return *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
 }
 
@@ -60,29 +35,40 @@ struct bytes {
 };
 
 /* One truth per device: what we served it or, where others did, what it says it received. */
+static uint64_t cost_of(struct ox_control *control, const struct ox_campaign_device_row *row)
+{
+    uint64_t served = row->bytes_served + ox_live_served(control, row->campaign_id, row->device_id);
+
+    return served != 0 ? served : row->bytes_received;
+}
+
+enum ox_code ox_campaign_device_json(struct ox_control *control,
+                                     const struct ox_campaign_device_row *row, json_t **out,
+                                     struct ox_err *err)
+{
+    *out = json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:o, s:b, s:b, s:o, s:o}", "device_id",
+                     row->device_id, "state", row->state, "class",
+                     row->class[0] == '\0' ? json_null() : json_string(row->class), "error",
+                     ox_json_of_str(row->error), "strategy", ox_json_of_str(row->strategy),
+                     "bytes_received", (json_int_t)cost_of(control, row), "from_version",
+                     ox_json_of_str(row->from_version), "deferred", (int)row->deferred, "late",
+                     (int)row->late, "offered_at", ox_json_of_time(row->offered_ms), "updated_at",
+                     ox_json_of_time(row->updated_ms));
+    return *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+}
+
 static enum ox_code add_device(struct ox_control *control, const struct ox_campaign_device_row *row,
                                json_t *devices, struct bytes *bytes, struct ox_err *err)
 {
-    uint64_t cost = row->bytes_served + ox_live_served(control, row->campaign_id, row->device_id);
+    uint64_t cost = cost_of(control, row);
+    json_t *json = NULL;
+    enum ox_code code = ox_campaign_device_json(control, row, &json, err);
 
-    if (cost == 0) {
-        cost = row->bytes_received;
-    }
     bytes->served += cost;
     if (strcmp(row->state, "complete") == 0 && row->bytes_full > cost) {
         bytes->saved += row->bytes_full - cost;
     }
-    return ox_json_append(
-        devices,
-        json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:o, s:b, s:b, s:o, s:o}", "device_id",
-                  row->device_id, "state", row->state, "class",
-                  row->class[0] == '\0' ? json_null() : json_string(row->class), "error",
-                  ox_json_of_str(row->error), "strategy", ox_json_of_str(row->strategy),
-                  "bytes_received", (json_int_t)cost, "from_version",
-                  ox_json_of_str(row->from_version), "deferred", (int)row->deferred, "late",
-                  (int)row->late, "offered_at", ox_json_of_time(row->offered_ms), "updated_at",
-                  ox_json_of_time(row->updated_ms)),
-        err);
+    return code == OX_OK ? ox_json_append(devices, json, err) : code;
 }
 
 /* Failures by class, as the rules count them: those that an operator accepted are not in it. */

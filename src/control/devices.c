@@ -7,15 +7,18 @@
 static const char platform_unknown[] =
     "{\"arch\":\"unknown\",\"os\":\"unknown\",\"cpu_count\":0,\"total_memory_bytes\":0}";
 
+int64_t ox_device_patience_ms(const struct ox_control *control)
+{
+    return 3 * 1000 * (int64_t)control->poll_interval_s;
+}
+
 static const char *status_of(const struct ox_control *control, const struct ox_device_row *device,
                              int64_t seen_ms)
 {
-    int64_t patience_ms = 3 * 1000 * (int64_t)control->poll_interval_s;
-
     if (seen_ms == 0) {
         return ox_device_status_word(OX_DEVICE_UNKNOWN);
     }
-    return ox_control_now(control) - seen_ms > patience_ms
+    return ox_control_now(control) - seen_ms > ox_device_patience_ms(control)
                ? ox_device_status_word(OX_DEVICE_OFFLINE)
                : device->status;
 }
@@ -27,6 +30,11 @@ static int64_t seen_of(struct ox_control *control, const struct ox_device_row *d
     int64_t live_ms = ox_live_seen(control, device->id, metrics);
 
     return live_ms > device->last_heartbeat_ms ? live_ms : device->last_heartbeat_ms;
+}
+
+const char *ox_device_status(struct ox_control *control, const struct ox_device_row *device)
+{
+    return status_of(control, device, seen_of(control, device, NULL));
 }
 
 static enum ox_code models_json(struct ox_tx *tx, const char *device_id, json_t **out,
@@ -53,9 +61,8 @@ static enum ox_code models_json(struct ox_tx *tx, const char *device_id, json_t 
     return OX_OK;
 }
 
-static enum ox_code device_json(struct ox_control *control, struct ox_tx *tx,
-                                const struct ox_device_row *device, json_t **out,
-                                struct ox_err *err)
+enum ox_code ox_device_json(struct ox_control *control, struct ox_tx *tx,
+                            const struct ox_device_row *device, json_t **out, struct ox_err *err)
 {
     struct ox_wanted wanted[OX_HEARTBEAT_MODELS_MAX];
     struct ox_heartbeat_answer answer = {0};
@@ -147,38 +154,10 @@ enum ox_code ox_control_device(struct ox_control *control, const char *id, json_
     enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
 
     if (code == OX_OK && (code = ox_registry_device_get(&tx, id, &device, err)) == OX_OK) {
-        code = device_json(control, &tx, &device, out, err);
+        code = ox_device_json(control, &tx, &device, out, err);
     }
     ox_registry_end(&tx);
     return code;
-}
-
-enum ox_code ox_control_devices(struct ox_control *control, json_t **out, struct ox_err *err)
-{
-    struct ox_device_row *rows = NULL;
-    struct ox_tx tx = OX_TX_INIT;
-    size_t count = 0;
-    json_t *list = json_array();
-    enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
-
-    if (code == OX_OK) {
-        code = ox_registry_devices(&tx, NULL, &rows, &count, err);
-    }
-    for (size_t i = 0; code == OX_OK && i < count; i++) {
-        json_t *device = NULL;
-
-        code = device_json(control, &tx, &rows[i], &device, err);
-        if (code == OX_OK) {
-            code = ox_json_append(list, device, err);
-        }
-    }
-    ox_registry_end(&tx);
-    if (code != OX_OK) {
-        json_decref(list);
-        return code;
-    }
-    *out = list;
-    return OX_OK;
 }
 
 /* --- fleets' status, which is that of their devices --- */

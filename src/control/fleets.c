@@ -2,26 +2,43 @@
 
 #include <stdlib.h>
 
-static enum ox_code fleet_json(struct ox_tx *tx, const struct ox_fleet_row *fleet, json_t **out,
+static enum ox_code device_ids(struct ox_tx *tx, const char *fleet_id, json_t **out,
                                struct ox_err *err)
 {
-    struct ox_device_row *rows = NULL;
+    const char **ids = NULL;
     size_t count = 0;
-    json_t *devices = json_array();
-    enum ox_code code = ox_registry_devices(tx, fleet->id, &rows, &count, err);
+    json_t *list = json_array();
+    enum ox_code code = ox_registry_fleet_device_ids(tx, fleet_id, &ids, &count, err);
 
     for (size_t i = 0; code == OX_OK && i < count; i++) {
-        code = ox_json_append(devices, json_string(rows[i].id), err);
+        code = ox_json_append(list, json_string(ids[i]), err);
     }
     if (code != OX_OK) {
-        json_decref(devices);
+        json_decref(list);
         return code;
     }
-    *out = json_pack("{s:s, s:s, s:o, s:o, s:s, s:o}", "id", fleet->id, "name", fleet->name,
-                     "description", ox_json_of_str(fleet->description), "devices", devices,
-                     "default_strategy", fleet->default_strategy, "tags",
-                     ox_json_of_text(fleet->tags));
-    return *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+    *out = list;
+    return OX_OK;
+}
+
+enum ox_code ox_fleet_json(struct ox_tx *tx, const struct ox_fleet_row *fleet, bool brief,
+                           json_t **out, struct ox_err *err)
+{
+    json_t *devices = NULL;
+    json_t *json = NULL;
+    enum ox_code code = brief ? OX_OK : device_ids(tx, fleet->id, &devices, err);
+
+    if (code == OX_OK) {
+        json = json_pack("{s:s, s:s, s:o, s:o*, s:I, s:s, s:o}", "id", fleet->id, "name",
+                         fleet->name, "description", ox_json_of_str(fleet->description), "devices",
+                         devices, "device_count", (json_int_t)fleet->devices, "default_strategy",
+                         fleet->default_strategy, "tags", ox_json_of_text(fleet->tags));
+        code = json == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+    }
+    if (code == OX_OK) {
+        *out = json;
+    }
+    return code;
 }
 
 enum ox_code ox_control_fleet_create(struct ox_control *control, const json_t *body, json_t **out,
@@ -57,35 +74,7 @@ out:
     return code;
 }
 
-enum ox_code ox_control_fleets(struct ox_control *control, json_t **out, struct ox_err *err)
-{
-    struct ox_fleet_row *rows = NULL;
-    struct ox_tx tx = OX_TX_INIT;
-    size_t count = 0;
-    json_t *list = json_array();
-    enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
-
-    if (code == OX_OK) {
-        code = ox_registry_fleets(&tx, &rows, &count, err);
-    }
-    for (size_t i = 0; code == OX_OK && i < count; i++) {
-        json_t *fleet = NULL;
-
-        code = fleet_json(&tx, &rows[i], &fleet, err);
-        if (code == OX_OK) {
-            code = ox_json_append(list, fleet, err);
-        }
-    }
-    ox_registry_end(&tx);
-    if (code != OX_OK) {
-        json_decref(list);
-        return code;
-    }
-    *out = list;
-    return OX_OK;
-}
-
-enum ox_code ox_control_fleet(struct ox_control *control, const char *id, json_t **out,
+enum ox_code ox_control_fleet(struct ox_control *control, const char *id, bool brief, json_t **out,
                               struct ox_err *err)
 {
     struct ox_fleet_row fleet;
@@ -93,7 +82,7 @@ enum ox_code ox_control_fleet(struct ox_control *control, const char *id, json_t
     enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
 
     if (code == OX_OK && (code = ox_registry_fleet_get(&tx, id, &fleet, err)) == OX_OK) {
-        code = fleet_json(&tx, &fleet, out, err);
+        code = ox_fleet_json(&tx, &fleet, brief, out, err);
     }
     ox_registry_end(&tx);
     return code;

@@ -105,6 +105,28 @@ json_t *ox_json_of_time(int64_t wall_ms);
 json_t *ox_json_of_digest(const struct ox_digest *digest);
 json_t *ox_json_of_str(const char *text);
 
+/* --- rows of lists, each in the file of its resource --- */
+
+/** How long a device may be silent before it is offline. */
+int64_t ox_device_patience_ms(const struct ox_control *control);
+const char *ox_device_status(struct ox_control *control, const struct ox_device_row *device);
+OX_MUST_USE enum ox_code ox_device_json(struct ox_control *control, struct ox_tx *tx,
+                                        const struct ox_device_row *device, json_t **out,
+                                        struct ox_err *err);
+/** brief: without the ids of its devices. */
+OX_MUST_USE enum ox_code ox_fleet_json(struct ox_tx *tx, const struct ox_fleet_row *fleet,
+                                       bool brief, json_t **out, struct ox_err *err);
+OX_MUST_USE enum ox_code ox_model_json(const struct ox_model_row *row, json_t **out,
+                                       struct ox_err *err);
+OX_MUST_USE enum ox_code ox_version_row_json(const struct ox_artifact_row *row, json_t **out,
+                                             struct ox_err *err);
+OX_MUST_USE enum ox_code ox_campaign_row_json(struct ox_tx *tx,
+                                              const struct ox_campaign_row *campaign, json_t **out,
+                                              struct ox_err *err);
+OX_MUST_USE enum ox_code ox_campaign_device_json(struct ox_control *control,
+                                                 const struct ox_campaign_device_row *row,
+                                                 json_t **out, struct ox_err *err);
+
 /* --- campaigns.c --- */
 
 #define OX_CAMPAIGN_ID_MAX 32

@@ -5,63 +5,20 @@
 
 /* --- reading --- */
 
-enum ox_code ox_control_models(struct ox_control *control, json_t **out, struct ox_err *err)
+enum ox_code ox_model_json(const struct ox_model_row *row, json_t **out, struct ox_err *err)
 {
-    struct ox_model_row *rows = NULL;
-    struct ox_tx tx = OX_TX_INIT;
-    size_t count = 0;
-    json_t *list = json_array();
-    enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
-
-    if (code == OX_OK) {
-        code = ox_registry_models(&tx, &rows, &count, err);
-    }
-    for (size_t i = 0; code == OX_OK && i < count; i++) {
-        code =
-            ox_json_append(list,
-                           json_pack("{s:s, s:I, s:s, s:I}", "model_id", rows[i].model_id,
-                                     "versions", (json_int_t)rows[i].versions, "latest",
-                                     rows[i].latest, "size_bytes", (json_int_t)rows[i].size_bytes),
-                           err);
-    }
-    ox_registry_end(&tx);
-    if (code != OX_OK) {
-        json_decref(list);
-        return code;
-    }
-    *out = json_pack("{s:o}", "models", list);
+    *out = json_pack("{s:s, s:I, s:s, s:I}", "model_id", row->model_id, "versions",
+                     (json_int_t)row->versions, "latest", row->latest, "size_bytes",
+                     (json_int_t)row->size_bytes);
     return *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
 }
 
-enum ox_code ox_control_model(struct ox_control *control, const char *id, json_t **out,
-                              struct ox_err *err)
+enum ox_code ox_version_row_json(const struct ox_artifact_row *row, json_t **out,
+                                 struct ox_err *err)
 {
-    struct ox_artifact_row *rows = NULL;
-    struct ox_tx tx = OX_TX_INIT;
-    size_t count = 0;
-    json_t *list = json_array();
-    enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
-
-    if (code == OX_OK) {
-        code = ox_registry_artifacts(&tx, id, &rows, &count, err);
-    }
-    if (code == OX_OK && count == 0) {
-        code = ox_err_set(err, OX_ENOTFOUND, "there is no model %s: push a version of it", id);
-    }
-    for (size_t i = 0; code == OX_OK && i < count; i++) {
-        code = ox_json_append(list,
-                              json_pack("{s:s, s:o, s:I, s:o}", "version", rows[i].version,
-                                        "sha256", ox_json_of_digest(&rows[i].digest), "size_bytes",
-                                        (json_int_t)rows[i].size_bytes, "uploaded_at",
-                                        ox_json_of_time(rows[i].uploaded_ms)),
-                              err);
-    }
-    ox_registry_end(&tx);
-    if (code != OX_OK) {
-        json_decref(list);
-        return code;
-    }
-    *out = json_pack("{s:s, s:o}", "model_id", id, "versions", list);
+    *out = json_pack("{s:s, s:o, s:I, s:o}", "version", row->version, "sha256",
+                     ox_json_of_digest(&row->digest), "size_bytes", (json_int_t)row->size_bytes,
+                     "uploaded_at", ox_json_of_time(row->uploaded_ms));
     return *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
 }
 

@@ -1,5 +1,7 @@
 #include "db.h"
 
+#include "page.h"
+
 #define COLUMNS "id, model_id, version, digest, size_bytes, format, uploaded_at"
 
 static void read_artifact(struct ox_db_row *row, void *out)
@@ -204,4 +206,72 @@ enum ox_code ox_registry_artifact_files(struct ox_tx *tx, int64_t artifact_id,
     }
     *out = manifest;
     return OX_OK;
+}
+
+/* --- pages --- */
+
+static const struct ox_list_sort artifact_sorts[] = {
+    {"uploaded", "id", false},
+    {"version", "version", true},
+    {"size", "size_bytes", false},
+    {0},
+};
+static const struct ox_list_filter artifact_filters[] = {{"model", "model_id = ?", NULL, NULL},
+                                                         {0}};
+static const struct ox_list artifact_list = {
+    .name = "versions",
+    .columns = COLUMNS,
+    .from = "artifacts",
+    .key = "id",
+    .sorts = artifact_sorts,
+    .filters = artifact_filters,
+    .read = read_artifact,
+    .row_bytes = sizeof(struct ox_artifact_row),
+};
+
+enum ox_code ox_registry_artifact_page(struct ox_tx *tx, const struct ox_page *page,
+                                       struct ox_artifact_row **rows, size_t *count,
+                                       const char **next, struct ox_err *err)
+{
+    void *all = NULL;
+    enum ox_code code = ox_list_page(tx, &artifact_list, page, &all, count, next, err);
+
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
+}
+
+static const struct ox_list_sort model_sorts[] = {
+    {"id", "a.model_id", true},
+    {"versions", "m.versions", false},
+    {"size", "a.size_bytes", false},
+    {"uploaded", "a.uploaded_at", false},
+    {0},
+};
+static const struct ox_list_filter no_filters[] = {{0}};
+static const struct ox_list model_list = {
+    .name = "models",
+    .columns = "a.model_id, m.versions, a.version, a.size_bytes",
+    .from = "artifacts a JOIN (SELECT count(*) AS versions, max(id) AS newest FROM artifacts"
+            " GROUP BY model_id) m ON a.id = m.newest",
+    .key = "a.model_id",
+    .key_is_text = true,
+    .sorts = model_sorts,
+    .filters = no_filters,
+    .read = read_model,
+    .row_bytes = sizeof(struct ox_model_row),
+};
+
+enum ox_code ox_registry_model_page(struct ox_tx *tx, const struct ox_page *page,
+                                    struct ox_model_row **rows, size_t *count, const char **next,
+                                    struct ox_err *err)
+{
+    void *all = NULL;
+    enum ox_code code = ox_list_page(tx, &model_list, page, &all, count, next, err);
+
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
 }

@@ -1,5 +1,7 @@
 #include "campaigns.h"
 
+#include "page.h"
+
 #define COLUMNS                                                                                    \
     "d.campaign_id, d.device_id, d.place, d.artifact_id, d.from_version, d.from_digest, d.state,"  \
     " d.class, d.released, d.deferred, d.accepted, d.late, d.fallback, d.released_at,"             \
@@ -281,4 +283,44 @@ enum ox_code ox_registry_campaign_fallbacks(struct ox_tx *tx, const char *campai
                     "s", campaign_id);
 
     return code == OX_OK ? ox_db_one(tx, statement, read_number, out, &found, err) : code;
+}
+
+/* --- pages --- */
+
+static const struct ox_list_sort campaign_device_sorts[] = {
+    {"place", "d.place", false},
+    {"id", "d.device_id", true},
+    {"state", "d.state", true},
+    {"updated", "d.updated_at", false},
+    {0},
+};
+static const struct ox_list_filter campaign_device_filters[] = {
+    {"campaign", "d.campaign_id = ?", NULL, NULL},
+    {"state", "d.state = ?", NULL, NULL},
+    {"class", "d.class = ?", NULL, NULL},
+    {0},
+};
+static const struct ox_list campaign_device_list = {
+    .name = "campaign devices",
+    .columns = COLUMNS,
+    .from = "campaign_devices d",
+    .key = "d.device_id",
+    .key_is_text = true,
+    .sorts = campaign_device_sorts,
+    .filters = campaign_device_filters,
+    .read = read_device,
+    .row_bytes = sizeof(struct ox_campaign_device_row),
+};
+
+enum ox_code ox_registry_campaign_device_page(struct ox_tx *tx, const struct ox_page *page,
+                                              struct ox_campaign_device_row **rows, size_t *count,
+                                              const char **next, struct ox_err *err)
+{
+    void *all = NULL;
+    enum ox_code code = ox_list_page(tx, &campaign_device_list, page, &all, count, next, err);
+
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
 }

@@ -1,5 +1,7 @@
 #include "campaigns.h"
 
+#include "page.h"
+
 static void read_campaign(struct ox_db_row *row, void *out)
 {
     struct ox_campaign_row *campaign = out;
@@ -206,4 +208,47 @@ enum ox_code ox_registry_served(struct ox_tx *tx, const char *campaign_id, const
                : ox_db_run(tx, err,
                            "UPDATE campaigns SET bytes_served = bytes_served + $1 WHERE id = $2",
                            "us", bytes, campaign_id);
+}
+
+/* --- pages --- */
+
+static const struct ox_list_sort campaign_sorts[] = {
+    {"created", "c.created_at", false},
+    {"id", "c.id", true},
+    {"model", "a.model_id", true},
+    {"state", "c.state", true},
+    {0},
+};
+static const struct ox_list_filter campaign_filters[] = {
+    {"state", "c.state = ?", NULL, NULL},
+    {"model", "a.model_id = ?", NULL, NULL},
+    {"fleet", "c.fleet_id = ?", NULL, NULL},
+    {"device",
+     "EXISTS (SELECT 1 FROM campaign_devices d WHERE d.campaign_id = c.id AND d.device_id = ?)",
+     NULL, NULL},
+    {0},
+};
+static const struct ox_list campaign_list = {
+    .name = "campaigns",
+    .columns = OX_CAMPAIGN_COLUMNS,
+    .from = "campaigns c JOIN artifacts a ON a.id = c.artifact_id",
+    .key = "c.id",
+    .key_is_text = true,
+    .sorts = campaign_sorts,
+    .filters = campaign_filters,
+    .read = read_campaign,
+    .row_bytes = sizeof(struct ox_campaign_row),
+};
+
+enum ox_code ox_registry_campaign_page(struct ox_tx *tx, const struct ox_page *page,
+                                       struct ox_campaign_row **rows, size_t *count,
+                                       const char **next, struct ox_err *err)
+{
+    void *all = NULL;
+    enum ox_code code = ox_list_page(tx, &campaign_list, page, &all, count, next, err);
+
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
 }

@@ -1,5 +1,7 @@
 #include "db.h"
 
+#include "page.h"
+
 #define COLUMNS                                                                                    \
     "d.id, d.name, d.tags, d.last_heartbeat, d.status, d.current_model, d.current_version,"        \
     " d.last_result, d.platform, d.metrics, d.agent, d.protocol, d.reads, d.report_seq,"           \
@@ -177,4 +179,51 @@ enum ox_code ox_registry_device_models_clear(struct ox_tx *tx, const char *devic
                                              struct ox_err *err)
 {
     return ox_db_run(tx, err, "DELETE FROM device_models WHERE device_id = $1", "s", device_id);
+}
+
+/* --- pages --- */
+
+static const struct ox_list_sort device_sorts[] = {
+    {"id", "d.id", true},
+    {"name", "d.name", true},
+    {"last_seen", "coalesce(d.last_heartbeat, 0)", false},
+    {"registered", "d.registered_at", false},
+    {0},
+};
+static const struct ox_list_filter device_filters[] = {
+    /* by its members, be they few or all: the devices are not walked */
+    {"fleet", "m.fleet_id = ?", "fleet_devices m JOIN devices d ON d.id = m.device_id",
+     "m.device_id"},
+    {"runs",
+     "EXISTS (SELECT 1 FROM device_models r WHERE r.device_id = d.id"
+     " AND ? IN (r.model_id, r.model_id || '@' || r.version))",
+     NULL, NULL},
+    {"said", "d.status = ?", NULL, NULL},
+    {"seen_before", "d.last_heartbeat < CAST(? AS INTEGER)", NULL, NULL},
+    {"never_seen", "(d.last_heartbeat IS NULL) = CAST(? AS INTEGER)", NULL, NULL},
+    {0},
+};
+static const struct ox_list device_list = {
+    .name = "devices",
+    .columns = COLUMNS,
+    .from = "devices d",
+    .key = "d.id",
+    .key_is_text = true,
+    .sorts = device_sorts,
+    .filters = device_filters,
+    .read = read_device,
+    .row_bytes = sizeof(struct ox_device_row),
+};
+
+enum ox_code ox_registry_device_page(struct ox_tx *tx, const struct ox_page *page,
+                                     struct ox_device_row **rows, size_t *count, const char **next,
+                                     struct ox_err *err)
+{
+    void *all = NULL;
+    enum ox_code code = ox_list_page(tx, &device_list, page, &all, count, next, err);
+
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
 }

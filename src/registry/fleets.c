@@ -1,5 +1,7 @@
 #include "db.h"
 
+#include "page.h"
+
 #define COLUMNS                                                                                    \
     "f.id, f.name, f.description, f.default_strategy, f.tags, f.created_at,"                       \
     " (SELECT count(*) FROM fleet_devices m WHERE m.fleet_id = f.id)"
@@ -86,6 +88,68 @@ enum ox_code ox_registry_fleet_leave(struct ox_tx *tx, const char *fleet_id, con
 
     if (code == OX_OK && ox_db_changes(tx) == 0) {
         return ox_err_set(err, OX_ENOTFOUND, "device %s is not in fleet %s", device_id, fleet_id);
+    }
+    return code;
+}
+
+/* --- pages --- */
+
+static const struct ox_list_sort fleet_sorts[] = {
+    {"id", "f.id", true},
+    {"name", "f.name", true},
+    {"created", "f.created_at", false},
+    {0},
+};
+static const struct ox_list_filter fleet_filters[] = {
+    {"device", "EXISTS (SELECT 1 FROM fleet_devices m WHERE m.fleet_id = f.id AND m.device_id = ?)",
+     NULL, NULL},
+    {0},
+};
+static const struct ox_list fleet_list = {
+    .name = "fleets",
+    .columns = COLUMNS,
+    .from = "fleets f",
+    .key = "f.id",
+    .key_is_text = true,
+    .sorts = fleet_sorts,
+    .filters = fleet_filters,
+    .read = read_fleet,
+    .row_bytes = sizeof(struct ox_fleet_row),
+};
+
+enum ox_code ox_registry_fleet_page(struct ox_tx *tx, const struct ox_page *page,
+                                    struct ox_fleet_row **rows, size_t *count, const char **next,
+                                    struct ox_err *err)
+{
+    void *all = NULL;
+    enum ox_code code = ox_list_page(tx, &fleet_list, page, &all, count, next, err);
+
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
+}
+
+static void read_device_id(struct ox_db_row *row, void *out)
+{
+    *(const char **)out = ox_db_text(row);
+}
+
+enum ox_code ox_registry_fleet_device_ids(struct ox_tx *tx, const char *fleet_id, const char ***ids,
+                                          size_t *count, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    void *all = NULL;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT device_id FROM fleet_devices WHERE fleet_id = $1 ORDER BY device_id",
+                    "s", fleet_id);
+
+    if (code == OX_OK) {
+        code = ox_db_all(tx, statement, read_device_id, sizeof(**ids), &all, count, err);
+    }
+    if (code == OX_OK) {
+        *ids = all;
     }
     return code;
 }

@@ -1,5 +1,7 @@
 #include "db.h"
 
+#include "page.h"
+
 #define COLUMNS                                                                                    \
     "id, base_digest, target_digest, format, state, waiting, reason, patch_sha256, patch_bytes,"   \
     " ops, strategy, queued_at"
@@ -165,4 +167,43 @@ enum ox_code ox_registry_bases_of_model(struct ox_tx *tx, const char *model_id,
                                     "sd", model_id, target);
 
     return code == OX_OK ? all_bases(tx, statement, rows, count, err) : code;
+}
+
+/* --- pages --- */
+
+static const struct ox_list_sort job_sorts[] = {
+    {"id", "id", false},
+    {"waiting", "waiting", false},
+    {"queued", "queued_at", false},
+    {"size", "coalesce(patch_bytes, 0)", false},
+    {0},
+};
+static const struct ox_list_filter job_filters[] = {
+    {"state", "state = ?", NULL, NULL},
+    {"base", "base_digest = ?", NULL, NULL},
+    {"target", "target_digest = ?", NULL, NULL},
+    {0},
+};
+static const struct ox_list job_list = {
+    .name = "jobs",
+    .columns = COLUMNS,
+    .from = "delta_jobs",
+    .key = "id",
+    .sorts = job_sorts,
+    .filters = job_filters,
+    .read = read_job,
+    .row_bytes = sizeof(struct ox_job_row),
+};
+
+enum ox_code ox_registry_job_page(struct ox_tx *tx, const struct ox_page *page,
+                                  struct ox_job_row **rows, size_t *count, const char **next,
+                                  struct ox_err *err)
+{
+    void *all = NULL;
+    enum ox_code code = ox_list_page(tx, &job_list, page, &all, count, next, err);
+
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
 }

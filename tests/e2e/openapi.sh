@@ -86,6 +86,13 @@ call model GET 200 /api/v1/models/m
 call version GET 200 /api/v1/models/m/versions/v1/meta
 call upload_status GET 200 "/api/v1/uploads/$(digest one)"
 call campaigns GET 200 /api/v1/campaigns
+call campaign_devices GET 200 "/api/v1/campaigns/$campaign/devices"
+call jobs GET 200 /api/v1/jobs
+for list in devices fleets models models/m campaigns jobs "campaigns/$campaign/devices"; do
+    name=$(jq -r --arg path "/api/v1/$(sed 's|models/m|models/{id}|; s|/c-[^/]*|/{id}|' <<< "$list")" '.paths[$path].get.operationId' doc.json)
+    call "$name" GET 200 "/api/v1/$list?limit=1"
+done
+call fleets GET 200 '/api/v1/fleets?devices=false'
 call campaign GET 200 "/api/v1/campaigns/$campaign"
 call fleet_remove DELETE 200 /api/v1/fleets/f/devices/cam-01
 call device_remove DELETE 200 /api/v1/devices/cam-02

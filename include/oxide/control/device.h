@@ -8,8 +8,6 @@
 OX_MUST_USE enum ox_code ox_control_device_register(struct ox_control *control, const json_t *body,
                                                     bool *created, json_t **out,
                                                     struct ox_err *err);
-OX_MUST_USE enum ox_code ox_control_devices(struct ox_control *control, json_t **out,
-                                            struct ox_err *err);
 OX_MUST_USE enum ox_code ox_control_device(struct ox_control *control, const char *id, json_t **out,
                                            struct ox_err *err);
 OX_MUST_USE enum ox_code ox_control_device_remove(struct ox_control *control, const char *id,

@@ -6,10 +6,9 @@
 
 OX_MUST_USE enum ox_code ox_control_fleet_create(struct ox_control *control, const json_t *body,
                                                  json_t **out, struct ox_err *err);
-OX_MUST_USE enum ox_code ox_control_fleets(struct ox_control *control, json_t **out,
-                                           struct ox_err *err);
-OX_MUST_USE enum ox_code ox_control_fleet(struct ox_control *control, const char *id, json_t **out,
-                                          struct ox_err *err);
+/** brief: without the ids of its devices. */
+OX_MUST_USE enum ox_code ox_control_fleet(struct ox_control *control, const char *id, bool brief,
+                                          json_t **out, struct ox_err *err);
 OX_MUST_USE enum ox_code ox_control_fleet_status(struct ox_control *control, const char *id,
                                                  json_t **out, struct ox_err *err);
 OX_MUST_USE enum ox_code ox_control_fleet_add(struct ox_control *control, const char *id,

@@ -5,10 +5,6 @@
 
 #include "oxide/control/control.h"
 
-OX_MUST_USE enum ox_code ox_control_models(struct ox_control *control, json_t **out,
-                                           struct ox_err *err);
-OX_MUST_USE enum ox_code ox_control_model(struct ox_control *control, const char *id, json_t **out,
-                                          struct ox_err *err);
 OX_MUST_USE enum ox_code ox_control_version(struct ox_control *control, const char *model_id,
                                             const char *version, json_t **out, struct ox_err *err);
 

@@ -3,6 +3,7 @@
 #define OXIDE_REGISTRY_ARTIFACT_H
 
 #include "oxide/base/manifest.h"
+#include "oxide/registry/page.h"
 #include "oxide/registry/registry.h"
 
 struct ox_artifact_row {
@@ -51,5 +52,15 @@ OX_MUST_USE enum ox_code ox_registry_models(struct ox_tx *tx, struct ox_model_ro
 /** The files of an artifact. The caller clears *out. */
 OX_MUST_USE enum ox_code ox_registry_artifact_files(struct ox_tx *tx, int64_t artifact_id,
                                                     struct ox_manifest *out, struct ox_err *err);
+
+/** A page of versions. Sorts: uploaded, version, size. Filters: model. */
+OX_MUST_USE enum ox_code ox_registry_artifact_page(struct ox_tx *tx, const struct ox_page *page,
+                                                   struct ox_artifact_row **rows, size_t *count,
+                                                   const char **next, struct ox_err *err);
+
+/** A page of models. Sorts: id, versions, size, uploaded. No filters. */
+OX_MUST_USE enum ox_code ox_registry_model_page(struct ox_tx *tx, const struct ox_page *page,
+                                                struct ox_model_row **rows, size_t *count,
+                                                const char **next, struct ox_err *err);
 
 #endif

@@ -3,6 +3,7 @@
 #define OXIDE_REGISTRY_CAMPAIGN_H
 
 #include "oxide/base/digest.h"
+#include "oxide/registry/page.h"
 #include "oxide/registry/registry.h"
 
 struct ox_campaign_row {
@@ -271,5 +272,18 @@ OX_MUST_USE enum ox_code ox_registry_quarantines(struct ox_tx *tx, const char *d
 OX_MUST_USE enum ox_code ox_registry_quarantine_free(struct ox_tx *tx, const char *device_id,
                                                      const char *model_id, uint64_t *count,
                                                      struct ox_err *err);
+
+/** A page of campaigns. Sorts: created, id, model, state. Filters: state, model, fleet, device. */
+OX_MUST_USE enum ox_code ox_registry_campaign_page(struct ox_tx *tx, const struct ox_page *page,
+                                                   struct ox_campaign_row **rows, size_t *count,
+                                                   const char **next, struct ox_err *err);
+
+/** A page of devices in a campaign. Sorts: place, id, state, updated. Filters: campaign, state,
+ *  class. */
+OX_MUST_USE enum ox_code ox_registry_campaign_device_page(struct ox_tx *tx,
+                                                          const struct ox_page *page,
+                                                          struct ox_campaign_device_row **rows,
+                                                          size_t *count, const char **next,
+                                                          struct ox_err *err);
 
 #endif

@@ -3,6 +3,7 @@
 #define OXIDE_REGISTRY_DEVICE_H
 
 #include "oxide/base/digest.h"
+#include "oxide/registry/page.h"
 #include "oxide/registry/registry.h"
 
 struct ox_device_row {
@@ -61,5 +62,13 @@ OX_MUST_USE enum ox_code ox_registry_device_model_put(struct ox_tx *tx,
 /** Forget what it runs. */
 OX_MUST_USE enum ox_code ox_registry_device_models_clear(struct ox_tx *tx, const char *device_id,
                                                          struct ox_err *err);
+
+/** A page of devices. Sorts: id, name, last_seen (as it is written), registered. Filters: fleet;
+ * runs
+ *  ("MODEL" or "MODEL@VERSION"); said (the status that it said); seen_before (milliseconds);
+ *  never_seen (0 or 1). */
+OX_MUST_USE enum ox_code ox_registry_device_page(struct ox_tx *tx, const struct ox_page *page,
+                                                 struct ox_device_row **rows, size_t *count,
+                                                 const char **next, struct ox_err *err);
 
 #endif

@@ -3,6 +3,7 @@
 #define OXIDE_REGISTRY_JOB_H
 
 #include "oxide/base/digest.h"
+#include "oxide/registry/page.h"
 #include "oxide/registry/registry.h"
 
 struct ox_job_row {
@@ -56,5 +57,10 @@ OX_MUST_USE enum ox_code ox_registry_bases_of_model(struct ox_tx *tx, const char
                                                     const struct ox_digest *target,
                                                     struct ox_base_row **rows, size_t *count,
                                                     struct ox_err *err);
+
+/** A page of delta jobs. Sorts: id, waiting, queued, size. Filters: state, base, target. */
+OX_MUST_USE enum ox_code ox_registry_job_page(struct ox_tx *tx, const struct ox_page *page,
+                                              struct ox_job_row **rows, size_t *count,
+                                              const char **next, struct ox_err *err);
 
 #endif

@@ -14,6 +14,7 @@
 #include "oxide/control/campaign.h"
 #include "oxide/control/device.h"
 #include "oxide/control/fleet.h"
+#include "oxide/control/list.h"
 #include "oxide/control/model.h"
 #include "oxide/registry/artifact.h"
 #include "oxide/registry/campaign.h"

@@ -72,14 +72,17 @@ static void publish__refuses_what_is_no_identifier(void **state)
 
 static void publish__is_there_after_a_restart(void **state)
 {
+    const struct ox_list_query all = {.limit = 9, .filters = {{"model", "m"}}, .filter_count = 1};
     struct fixture *fixture = *state;
     json_t *out = NULL;
+    char *next = NULL;
 
     publish_two(fixture);
     restart(fixture);
-    assert_int_equal(ox_control_model(fixture->control, "m", &out, NULL), OX_OK);
-    assert_string_equal(text_at(out, "versions.0.version"), "v1");
-    assert_string_equal(text_at(out, "versions.1.version"), "v2");
+    assert_int_equal(ox_control_versions(fixture->control, &all, &out, &next, NULL), OX_OK);
+    assert_string_equal(text_at(out, "0.version"), "v1");
+    assert_string_equal(text_at(out, "1.version"), "v2");
+    assert_null(next);
     json_decref(out);
 }
 

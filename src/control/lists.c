@@ -1,0 +1,257 @@
+#include "inner.h"
+
+#include "oxide/control/list.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A page under way: one transaction, and the rows so far. */
+struct page {
+    struct ox_tx tx;
+    struct ox_page_filter filters[OX_LIST_FILTERS_MAX + 1];
+    struct ox_page spec;
+    json_t *rows;
+    const char *next; /* as long as the transaction */
+};
+
+static enum ox_code begin(struct ox_control *control, const struct ox_list_query *query,
+                          struct page *page, struct ox_err *err)
+{
+    *page = (struct page){.tx = OX_TX_INIT, .rows = json_array()};
+    page->spec = (struct ox_page){query->sort, query->cursor, query->limit, page->filters,
+                                  query->filter_count};
+    for (size_t i = 0; i < query->filter_count; i++) {
+        page->filters[i] = (struct ox_page_filter){query->filters[i].name, query->filters[i].value};
+    }
+    return page->rows == NULL ? ox_err_nomem(err, "a list")
+                              : ox_registry_begin(control->registry, OX_TX_READ, &page->tx, err);
+}
+
+static enum ox_code end(struct page *page, enum ox_code so_far, json_t **rows, char **next,
+                        struct ox_err *err)
+{
+    char *copy = NULL;
+    enum ox_code code = so_far == OX_OK ? ox_strdup(&copy, page->next, err) : so_far;
+
+    ox_registry_end(&page->tx);
+    if (code != OX_OK) {
+        json_decref(page->rows);
+        return code;
+    }
+    *rows = page->rows;
+    *next = copy;
+    return OX_OK;
+}
+
+static enum ox_code append(struct page *page, enum ox_code code, json_t *take_row,
+                           struct ox_err *err)
+{
+    return code == OX_OK ? ox_json_append(page->rows, take_row, err) : code;
+}
+
+/* The value of a filter; NULL if it was not given. */
+static const char *filter_of(const struct ox_list_query *query, const char *name)
+{
+    for (size_t i = 0; i < query->filter_count; i++) {
+        if (strcmp(query->filters[i].name, name) == 0) {
+            return query->filters[i].value;
+        }
+    }
+    return NULL;
+}
+
+/* --- devices --- */
+
+/*
+ * The status of a device is what it said, unless it has been silent for too long, and when it was
+ * heard last may be in memory alone. So the registry is asked for all that may have the status, and
+ * of its rows those are kept that do.
+ */
+static void narrow_by_status(struct ox_control *control, struct page *page, char before[static 24])
+{
+    static const char yes[] = "1";
+
+    for (size_t i = 0; i < page->spec.filter_count; i++) {
+        struct ox_page_filter *filter = &page->filters[i];
+
+        if (strcmp(filter->name, "status") != 0) {
+            continue;
+        }
+        if (strcmp(filter->value, ox_device_status_word(OX_DEVICE_UNKNOWN)) == 0) {
+            *filter = (struct ox_page_filter){"never_seen", yes};
+        } else if (strcmp(filter->value, ox_device_status_word(OX_DEVICE_OFFLINE)) == 0) {
+            (void)snprintf(before, 24, "%lld",
+                           (long long)(ox_control_now(control) - ox_device_patience_ms(control)));
+            *filter = (struct ox_page_filter){"seen_before", before};
+        } else {
+            filter->name = "said";
+        }
+    }
+}
+
+OX_CONTROL_LIST(devices)
+{
+    const char *status = filter_of(query, "status");
+    struct ox_device_row *found = NULL;
+    struct page page;
+    char before[24];
+    size_t count = 0;
+    enum ox_code code = begin(control, query, &page, err);
+
+    if (code == OX_OK) {
+        narrow_by_status(control, &page, before);
+        code = ox_registry_device_page(&page.tx, &page.spec, &found, &count, &page.next, err);
+    }
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        json_t *row = NULL;
+
+        if (status == NULL || strcmp(status, ox_device_status(control, &found[i])) == 0) {
+            code = ox_device_json(control, &page.tx, &found[i], &row, err);
+            code = append(&page, code, row, err);
+        }
+    }
+    return end(&page, code, rows, next, err);
+}
+
+/* --- fleets --- */
+
+OX_CONTROL_LIST(fleets)
+{
+    struct ox_fleet_row *found = NULL;
+    struct page page;
+    size_t count = 0;
+    enum ox_code code = begin(control, query, &page, err);
+
+    if (code == OX_OK) {
+        code = ox_registry_fleet_page(&page.tx, &page.spec, &found, &count, &page.next, err);
+    }
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        json_t *row = NULL;
+
+        code = ox_fleet_json(&page.tx, &found[i], query->brief, &row, err);
+        code = append(&page, code, row, err);
+    }
+    return end(&page, code, rows, next, err);
+}
+
+/* --- models --- */
+
+OX_CONTROL_LIST(models)
+{
+    struct ox_model_row *found = NULL;
+    struct page page;
+    size_t count = 0;
+    enum ox_code code = begin(control, query, &page, err);
+
+    if (code == OX_OK) {
+        code = ox_registry_model_page(&page.tx, &page.spec, &found, &count, &page.next, err);
+    }
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        json_t *row = NULL;
+
+        code = ox_model_json(&found[i], &row, err);
+        code = append(&page, code, row, err);
+    }
+    return end(&page, code, rows, next, err);
+}
+
+OX_CONTROL_LIST(versions)
+{
+    const char *model = filter_of(query, "model");
+    struct ox_artifact_row *found = NULL;
+    struct page page;
+    size_t count = 0;
+    enum ox_code code = begin(control, query, &page, err);
+
+    if (code == OX_OK) {
+        code = ox_registry_artifact_page(&page.tx, &page.spec, &found, &count, &page.next, err);
+    }
+    if (code == OX_OK && count == 0 && query->cursor == NULL) {
+        code = ox_err_set(err, OX_ENOTFOUND, "there is no model %s: push a version of it",
+                          model == NULL ? "" : model);
+    }
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        json_t *row = NULL;
+
+        code = ox_version_row_json(&found[i], &row, err);
+        code = append(&page, code, row, err);
+    }
+    return end(&page, code, rows, next, err);
+}
+
+/* --- campaigns --- */
+
+OX_CONTROL_LIST(campaigns)
+{
+    struct ox_campaign_row *found = NULL;
+    struct page page;
+    size_t count = 0;
+    enum ox_code code = begin(control, query, &page, err);
+
+    if (code == OX_OK) {
+        code = ox_registry_campaign_page(&page.tx, &page.spec, &found, &count, &page.next, err);
+    }
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        json_t *row = NULL;
+
+        code = ox_campaign_row_json(&page.tx, &found[i], &row, err);
+        code = append(&page, code, row, err);
+    }
+    return end(&page, code, rows, next, err);
+}
+
+OX_CONTROL_LIST(campaign_devices)
+{
+    const char *campaign_id = filter_of(query, "campaign");
+    struct ox_campaign_device_row *found = NULL;
+    struct ox_campaign_row campaign;
+    struct page page;
+    size_t count = 0;
+    enum ox_code code = begin(control, query, &page, err);
+
+    if (code == OX_OK &&
+        (code = ox_registry_campaign_get(&page.tx, campaign_id == NULL ? "" : campaign_id,
+                                         &campaign, err)) == OX_OK) {
+        code =
+            ox_registry_campaign_device_page(&page.tx, &page.spec, &found, &count, &page.next, err);
+    }
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        json_t *row = NULL;
+
+        code = ox_campaign_device_json(control, &found[i], &row, err);
+        code = append(&page, code, row, err);
+    }
+    return end(&page, code, rows, next, err);
+}
+
+/* --- delta jobs --- */
+
+static json_t *job_json(const struct ox_job_row *job)
+{
+    bool ready = strcmp(job->state, "ready") == 0;
+
+    return json_pack("{s:I, s:o, s:o, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "id",
+                     (json_int_t)job->id, "base", ox_json_of_digest(&job->base), "target",
+                     ox_json_of_digest(&job->target), "format", job->format, "state", job->state,
+                     "waiting", (json_int_t)job->waiting, "reason", ox_json_of_str(job->reason),
+                     "patch", ready ? ox_json_of_digest(&job->patch) : json_null(), "patch_bytes",
+                     ready ? json_integer((json_int_t)job->patch_bytes) : json_null(), "strategy",
+                     ox_json_of_str(job->strategy), "queued_at", ox_json_of_time(job->queued_ms));
+}
+
+OX_CONTROL_LIST(jobs)
+{
+    struct ox_job_row *found = NULL;
+    struct page page;
+    size_t count = 0;
+    enum ox_code code = begin(control, query, &page, err);
+
+    if (code == OX_OK) {
+        code = ox_registry_job_page(&page.tx, &page.spec, &found, &count, &page.next, err);
+    }
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        code = append(&page, OX_OK, job_json(&found[i]), err);
+    }
+    return end(&page, code, rows, next, err);
+}
