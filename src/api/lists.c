@@ -1,5 +1,6 @@
 #include "lists.h"
 
+#include "oxide/base/percent.h"
 #include "oxide/wire/header.h"
 
 #include <stdio.h>
@@ -147,7 +148,7 @@ static enum ox_code next_link(const struct walk *walk, struct ox_buf *out, struc
 
         if (strcmp(name, "cursor") != 0 &&
             (code = ox_buf_printf(out, err, "&%s=", name)) == OX_OK) {
-            code = ox_query_encode(out, query->given[i].value, err);
+            code = ox_percent_encode(out, query->given[i].value, err);
         }
     }
     return code == OX_OK ? ox_buf_printf(out, err, ">; rel=\"next\"") : code;

@@ -1,6 +1,6 @@
 #include "routes.h"
 
-#include "percent.h"
+#include "oxide/base/percent.h"
 
 #include <stdio.h>
 #include <string.h>

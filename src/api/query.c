@@ -1,8 +1,8 @@
 #include "query.h"
 
-#include "percent.h"
 #include "shape.h"
 
+#include "oxide/base/percent.h"
 #include "oxide/base/text.h"
 
 #include <stdlib.h>
@@ -101,19 +101,4 @@ const char *ox_query_text(const struct ox_query *query, const char *name)
         }
     }
     return NULL;
-}
-
-enum ox_code ox_query_encode(struct ox_buf *out, const char *text, struct ox_err *err)
-{
-    /* RFC 3986, section 2.3 */
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    enum ox_code code = OX_OK;
-
-    for (; code == OX_OK && *text != '\0'; text++) {
-        code = strchr(plain, *text) != NULL
-                   ? ox_buf_append(out, text, 1, err)
-                   : ox_buf_printf(out, err, "%%%02X", (unsigned)(unsigned char)*text);
-    }
-    return code;
 }

@@ -5,8 +5,6 @@
 #include "routes.h"
 #include "schemas.h"
 
-#include "oxide/base/buf.h"
-
 #define OX_QUERY_MAX 12 /* parameters that one route reads */
 
 /** Bytes of a value, decoded, where its shape does not say less. */
@@ -31,8 +29,5 @@ void ox_query_clear(struct ox_query *query);
 
 /** A value; NULL if it was not given. Lent. */
 const char *ox_query_text(const struct ox_query *query, const char *name);
-
-/** Append `text`, percent-encoded for a query. */
-OX_MUST_USE enum ox_code ox_query_encode(struct ox_buf *out, const char *text, struct ox_err *err);
 
 #endif

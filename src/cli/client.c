@@ -84,8 +84,22 @@ static enum ox_code refused(const struct ox_client *client, const struct ox_http
     return code;
 }
 
-enum ox_code ox_client_perform(struct ox_client *client, const char *path,
-                               struct ox_http_request *request, json_t **answer, struct ox_err *err)
+/* Longer ones than any server of ours makes are cut, and refused when they come back. */
+#define CURSOR_MAX 8192
+
+static enum ox_code take_cursor(const struct ox_http_answer *answer, char **out, struct ox_err *err)
+{
+    char cursor[CURSOR_MAX];
+
+    return ox_http_answer_header(answer, OX_HEADER_NEXT_CURSOR, cursor, sizeof(cursor))
+               ? ox_strdup(out, cursor, err)
+               : OX_OK;
+}
+
+/* next_cursor may be NULL. */
+static enum ox_code perform(struct ox_client *client, const char *path,
+                            struct ox_http_request *request, json_t **answer, char **next_cursor,
+                            struct ox_err *err)
 {
     struct ox_http_answer got = OX_HTTP_ANSWER_INIT;
     char *url = NULL;
@@ -120,9 +134,29 @@ enum ox_code ox_client_perform(struct ox_client *client, const char *path,
                           "%s answers %s %s with what is no JSON: is that an oxide control plane?",
                           client->base, request->method, path);
     }
+    if (code == OX_OK && next_cursor != NULL &&
+        (code = take_cursor(&got, next_cursor, err)) != OX_OK && answer != NULL) {
+        json_decref(*answer);
+        *answer = NULL;
+    }
     ox_http_answer_clear(&got);
     free(url);
     return code;
+}
+
+enum ox_code ox_client_perform(struct ox_client *client, const char *path,
+                               struct ox_http_request *request, json_t **answer, struct ox_err *err)
+{
+    return perform(client, path, request, answer, NULL, err);
+}
+
+enum ox_code ox_client_page(struct ox_client *client, const char *path, json_t **answer,
+                            char **next_cursor, struct ox_err *err)
+{
+    struct ox_http_request request = {.method = "GET"};
+
+    *next_cursor = NULL;
+    return perform(client, path, &request, answer, next_cursor, err);
 }
 
 enum ox_code ox_client_call(struct ox_client *client, const char *method, const char *path,

@@ -33,6 +33,10 @@ OX_MUST_USE enum ox_code ox_client_get(struct ox_client *client, json_t **answer
                                        struct ox_err *err, const char *path_fmt, ...)
     OX_PRINTF(4, 5);
 
+/** GET a page of a list: also the cursor of the next one, which the caller frees; NULL: no more. */
+OX_MUST_USE enum ox_code ox_client_page(struct ox_client *client, const char *path, json_t **answer,
+                                        char **next_cursor, struct ox_err *err);
+
 /**
  * Perform a prepared request (url, headers and stop are filled in here) and check its answer, whose
  * JSON goes to *answer. What ox_client_call is made of; push streams bodies through it.

@@ -1,6 +1,7 @@
 #include "args.h"
 #include "client.h"
 #include "human.h"
+#include "lists.h"
 #include "table.h"
 
 #include "oxide/base/clock.h"
@@ -69,42 +70,79 @@ static enum ox_code show_campaign(struct ox_cli *cli, const json_t *campaign, st
     return code;
 }
 
+static void campaign_row(struct ox_table *table, const json_t *campaign)
+{
+    static const char *const words[] = {"id", "model_id", "target_version", "fleet_id", "state"};
+    static const char *const counts[] = {"total", "complete", "failed"};
+
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+        ox_table_cell(table, ox_cli_text(campaign, words[i]));
+    }
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        ox_table_cellf(table, "%llu", (unsigned long long)ox_cli_number(campaign, counts[i]));
+    }
+}
+
 enum ox_code ox_run_campaign_list(struct ox_cli *cli, const struct ox_args *args,
                                   struct ox_err *err)
 {
     static const struct ox_column columns[] = {
         {"ID", OX_LEFT},    {"MODEL", OX_LEFT},    {"VERSION", OX_LEFT},   {"FLEET", OX_LEFT},
         {"STATE", OX_LEFT}, {"DEVICES", OX_RIGHT}, {"COMPLETE", OX_RIGHT}, {"FAILED", OX_RIGHT}};
-    static const char *const words[] = {"id", "model_id", "target_version", "fleet_id", "state"};
-    static const char *const counts[] = {"total", "complete", "failed"};
-    struct ox_table table;
-    const json_t *campaigns;
-    json_t *answer = NULL;
-    json_t *campaign;
-    size_t i;
-    enum ox_code code = ox_client_once(cli, "GET", NULL, &answer, err, "/api/v1/campaigns");
+    static const char *const filters[] = {"state", "model", "fleet", "device", NULL};
+    static const struct ox_cli_list list = {
+        .path = "/api/v1/campaigns",
+        .key = "campaigns",
+        .columns = columns,
+        .column_count = sizeof(columns) / sizeof(columns[0]),
+        .row = campaign_row,
+        .empty = "no such campaigns: oxide deploy MODEL VERSION --fleet ID",
+        .filters = filters,
+    };
 
-    (void)args;
-    campaigns = json_object_get(answer, "campaigns");
-    ox_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
-    json_array_foreach(campaigns, i, campaign)
-    {
-        for (size_t w = 0; w < sizeof(words) / sizeof(words[0]); w++) {
-            ox_table_cell(&table, ox_cli_text(campaign, words[w]));
-        }
-        for (size_t c = 0; c < sizeof(counts) / sizeof(counts[0]); c++) {
-            ox_table_cellf(&table, "%llu", (unsigned long long)ox_cli_number(campaign, counts[c]));
-        }
+    return ox_cli_list(cli, args, &list, err);
+}
+
+static void campaign_device_row(struct ox_table *table, const json_t *device)
+{
+    char size[OX_HUMAN_MAX];
+
+    ox_table_cell(table, ox_cli_text(device, "device_id"));
+    ox_table_cell(table, ox_cli_text(device, "state"));
+    ox_table_cell(table, ox_cli_text(device, "strategy"));
+    ox_table_cell(table, ox_human_size(ox_cli_number(device, "bytes_received"), size));
+    ox_table_cell(table, ox_cli_text(device, "error"));
+}
+
+enum ox_code ox_run_campaign_devices(struct ox_cli *cli, const struct ox_args *args,
+                                     struct ox_err *err)
+{
+    static const struct ox_column columns[] = {{"DEVICE", OX_LEFT},
+                                               {"STATE", OX_LEFT},
+                                               {"BY", OX_LEFT},
+                                               {"BYTES", OX_RIGHT},
+                                               {"ERROR", OX_LEFT}};
+    static const char *const filters[] = {"state", NULL};
+    struct ox_cli_list list = {
+        .key = "devices",
+        .columns = columns,
+        .column_count = sizeof(columns) / sizeof(columns[0]),
+        .row = campaign_device_row,
+        .empty = "no such devices in this campaign",
+        .filters = filters,
+    };
+    const char *id = ox_args_word(args, 0);
+    char *path = NULL;
+    enum ox_code code = ox_id_check("campaign", id, err);
+
+    if (code == OX_OK) {
+        code = ox_strf(&path, err, "/api/v1/campaigns/%s/devices", id);
     }
-    if (code == OX_OK && cli->json) {
-        code = ox_cli_print_json(cli, answer, err);
-    } else if (code == OX_OK && json_array_size(campaigns) == 0) {
-        (void)fprintf(cli->notes, "no campaigns yet: oxide deploy MODEL VERSION --fleet ID\n");
-    } else if (code == OX_OK) {
-        code = ox_table_print(&table, cli->out, cli->colour, err);
+    if (code == OX_OK) {
+        list.path = path;
+        code = ox_cli_list(cli, args, &list, err);
     }
-    ox_table_clear(&table);
-    json_decref(answer);
+    free(path);
     return code;
 }
 

@@ -1,5 +1,6 @@
 #include "args.h"
 #include "client.h"
+#include "lists.h"
 #include "table.h"
 
 #include "oxide/wire/id.h"
@@ -48,45 +49,37 @@ static const char *model_text(const json_t *device, const char *model_key, const
     return out;
 }
 
+static void device_row(struct ox_table *table, const json_t *device)
+{
+    char text[600];
+
+    ox_table_cell(table, ox_cli_text(device, "id"));
+    ox_table_cell(table, ox_cli_text(device, "name"));
+    ox_table_cell(table, ox_cli_text(device, "status"));
+    ox_table_cell(table,
+                  model_text(device, "current_model", "current_model_version", text, sizeof(text)));
+    ox_table_cell(
+        table, model_text(device, "assigned_model", "assigned_model_version", text, sizeof(text)));
+    ox_table_cell(table, ox_cli_text(device, "fleet_id"));
+    ox_table_cell(table, ox_cli_text(device, "last_heartbeat"));
+}
+
 enum ox_code ox_run_device_list(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)
 {
     static const struct ox_column columns[] = {
         {"ID", OX_LEFT},       {"NAME", OX_LEFT},  {"STATUS", OX_LEFT},   {"RUNS", OX_LEFT},
         {"ASSIGNED", OX_LEFT}, {"FLEET", OX_LEFT}, {"LAST SEEN", OX_LEFT}};
-    struct ox_table table;
-    json_t *answer = NULL;
-    json_t *device;
-    size_t i;
-    char text[600];
-    enum ox_code code = ox_client_once(cli, "GET", NULL, &answer, err, "/api/v1/devices");
+    static const char *const filters[] = {"fleet", "runs", "status", NULL};
+    static const struct ox_cli_list list = {
+        .path = "/api/v1/devices",
+        .columns = columns,
+        .column_count = sizeof(columns) / sizeof(columns[0]),
+        .row = device_row,
+        .empty = "no such devices: oxide device register ID --name NAME",
+        .filters = filters,
+    };
 
-    (void)args;
-    if (code != OX_OK || cli->json) {
-        code = code == OX_OK ? ox_cli_print_json(cli, answer, err) : code;
-        json_decref(answer);
-        return code;
-    }
-    ox_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
-    json_array_foreach(answer, i, device)
-    {
-        ox_table_cell(&table, ox_cli_text(device, "id"));
-        ox_table_cell(&table, ox_cli_text(device, "name"));
-        ox_table_cell(&table, ox_cli_text(device, "status"));
-        ox_table_cell(&table, model_text(device, "current_model", "current_model_version", text,
-                                         sizeof(text)));
-        ox_table_cell(&table, model_text(device, "assigned_model", "assigned_model_version", text,
-                                         sizeof(text)));
-        ox_table_cell(&table, ox_cli_text(device, "fleet_id"));
-        ox_table_cell(&table, ox_cli_text(device, "last_heartbeat"));
-    }
-    if (json_array_size(answer) == 0) {
-        (void)fprintf(cli->notes, "no devices yet: oxide device register ID --name NAME\n");
-    } else {
-        code = ox_table_print(&table, cli->out, cli->colour, err);
-    }
-    ox_table_clear(&table);
-    json_decref(answer);
-    return code;
+    return ox_cli_list(cli, args, &list, err);
 }
 
 static void show_result(struct ox_table *table, const json_t *device)

@@ -1,5 +1,6 @@
 #include "args.h"
 #include "client.h"
+#include "lists.h"
 #include "table.h"
 
 #include "oxide/wire/id.h"
@@ -37,35 +38,30 @@ enum ox_code ox_run_fleet_create(struct ox_cli *cli, const struct ox_args *args,
     return code;
 }
 
+static void fleet_row(struct ox_table *table, const json_t *fleet)
+{
+    ox_table_cell(table, ox_cli_text(fleet, "id"));
+    ox_table_cell(table, ox_cli_text(fleet, "name"));
+    ox_table_cellf(table, "%llu", (unsigned long long)ox_cli_number(fleet, "device_count"));
+    ox_table_cell(table, ox_cli_text(fleet, "description"));
+}
+
 enum ox_code ox_run_fleet_list(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)
 {
     static const struct ox_column columns[] = {
         {"ID", OX_LEFT}, {"NAME", OX_LEFT}, {"DEVICES", OX_RIGHT}, {"DESCRIPTION", OX_LEFT}};
-    struct ox_table table;
-    json_t *answer = NULL;
-    json_t *fleet;
-    size_t i;
-    enum ox_code code = ox_client_once(cli, "GET", NULL, &answer, err, "/api/v1/fleets");
+    static const char *const filters[] = {"device", NULL};
+    static const struct ox_cli_list list = {
+        .path = "/api/v1/fleets",
+        .columns = columns,
+        .column_count = sizeof(columns) / sizeof(columns[0]),
+        .row = fleet_row,
+        .empty = "no such fleets: oxide fleet create ID --name NAME",
+        .filters = filters,
+        .table_query = "devices=false",
+    };
 
-    (void)args;
-    ox_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
-    json_array_foreach(answer, i, fleet)
-    {
-        ox_table_cell(&table, ox_cli_text(fleet, "id"));
-        ox_table_cell(&table, ox_cli_text(fleet, "name"));
-        ox_table_cellf(&table, "%zu", json_array_size(json_object_get(fleet, "devices")));
-        ox_table_cell(&table, ox_cli_text(fleet, "description"));
-    }
-    if (code == OX_OK && cli->json) {
-        code = ox_cli_print_json(cli, answer, err);
-    } else if (code == OX_OK && json_array_size(answer) == 0) {
-        (void)fprintf(cli->notes, "no fleets yet: oxide fleet create ID --name NAME\n");
-    } else if (code == OX_OK) {
-        code = ox_table_print(&table, cli->out, cli->colour, err);
-    }
-    ox_table_clear(&table);
-    json_decref(answer);
-    return code;
+    return ox_cli_list(cli, args, &list, err);
 }
 
 enum ox_code ox_run_fleet_status(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)

@@ -1,42 +1,35 @@
 #include "args.h"
 #include "client.h"
 #include "human.h"
+#include "lists.h"
 #include "table.h"
 
 #include "oxide/wire/id.h"
+
+static void model_row(struct ox_table *table, const json_t *model)
+{
+    char size[OX_HUMAN_MAX];
+
+    ox_table_cell(table, ox_cli_text(model, "model_id"));
+    ox_table_cellf(table, "%llu", (unsigned long long)ox_cli_number(model, "versions"));
+    ox_table_cell(table, ox_cli_text(model, "latest"));
+    ox_table_cell(table, ox_human_size(ox_cli_number(model, "size_bytes"), size));
+}
 
 enum ox_code ox_run_model_list(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)
 {
     static const struct ox_column columns[] = {
         {"MODEL", OX_LEFT}, {"VERSIONS", OX_RIGHT}, {"LATEST", OX_LEFT}, {"SIZE", OX_RIGHT}};
-    struct ox_table table;
-    const json_t *models;
-    json_t *answer = NULL;
-    json_t *model;
-    size_t i;
-    char size[OX_HUMAN_MAX];
-    enum ox_code code = ox_client_once(cli, "GET", NULL, &answer, err, "/api/v1/models");
+    static const struct ox_cli_list list = {
+        .path = "/api/v1/models",
+        .key = "models",
+        .columns = columns,
+        .column_count = sizeof(columns) / sizeof(columns[0]),
+        .row = model_row,
+        .empty = "no models yet: oxide push MODEL VERSION PATH",
+    };
 
-    (void)args;
-    models = json_object_get(answer, "models");
-    ox_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
-    json_array_foreach(models, i, model)
-    {
-        ox_table_cell(&table, ox_cli_text(model, "model_id"));
-        ox_table_cellf(&table, "%llu", (unsigned long long)ox_cli_number(model, "versions"));
-        ox_table_cell(&table, ox_cli_text(model, "latest"));
-        ox_table_cell(&table, ox_human_size(ox_cli_number(model, "size_bytes"), size));
-    }
-    if (code == OX_OK && cli->json) {
-        code = ox_cli_print_json(cli, answer, err);
-    } else if (code == OX_OK && json_array_size(models) == 0) {
-        (void)fprintf(cli->notes, "no models yet: oxide push MODEL VERSION PATH\n");
-    } else if (code == OX_OK) {
-        code = ox_table_print(&table, cli->out, cli->colour, err);
-    }
-    ox_table_clear(&table);
-    json_decref(answer);
-    return code;
+    return ox_cli_list(cli, args, &list, err);
 }
 
 static enum ox_code show_versions(struct ox_cli *cli, const json_t *answer, struct ox_err *err)

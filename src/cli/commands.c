@@ -32,6 +32,7 @@ const struct ox_family ox_families[] = {
     {"fleet", "groups of devices"},
     {"campaign", "models on their way to fleets"},
     {"delta", "patches between two versions of a model"},
+    {"job", "deltas that the control plane makes"},
     {NULL, NULL},
 };
 
@@ -60,6 +61,9 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
 #define LOG_FORMAT                                                                                 \
     {"log-format", 0, "auto|text|json", "auto",                                                    \
      "Log lines for people or for machines; auto: text on a terminal, JSON otherwise"}
+#define SORT(fields)                                                                               \
+    {"sort", 0, "FIELD", NULL, "Sort by " fields "; -FIELD turns it around"}
+#define LIMIT {"limit", 0, "N", "all", "Rows at most"}
 #define FORCE {"force", 'f', NULL, NULL, "Replace what stands there"}
 /* clang-format on */
 
@@ -130,7 +134,9 @@ const struct ox_command ox_commands[] = {
      "oxide deploy defect v2 --fleet factory --rollout canary\n"
      "oxide deploy defect v2 --device cam-01 --wait",
      REMOTE, OX_EXITS_REMOTE, ox_run_deploy},
-    {"model list", "List the models", NULL, NULL, NULL, "oxide model list", REMOTE,
+    {"model list", "List the models", NULL, NULL,
+     OPTIONS(LIMIT, SORT("id, versions, size or uploaded")),
+     "oxide model list\noxide model list --sort -size --limit 10", REMOTE,
      OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_model_list},
     {"model show", "Show the versions of a model, or the files of one version", NULL,
      WORDS({"MODEL", OX_WORD_ONE, "The model"}, {"VERSION", OX_WORD_OPTIONAL, "One version"}), NULL,
@@ -141,8 +147,14 @@ const struct ox_command ox_commands[] = {
      OPTIONS({"name", 0, "NAME", "the ID", "A name for people"}),
      "oxide device register cam-01 --name \"East Camera\"", REMOTE, OX_EXITS_REMOTE,
      ox_run_device_register},
-    {"device list", "List the devices", NULL, NULL, NULL, "oxide device list", REMOTE,
-     OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_device_list},
+    {"device list", "List the devices", NULL, NULL,
+     OPTIONS({"fleet", 0, "ID", NULL, "Those of a fleet"},
+             {"runs", 0, "MODEL[@VERSION]", NULL, "Those that run it"},
+             {"status", 0, "online|offline|updating|error|unknown", NULL, "Those with this status"},
+             LIMIT, SORT("id, name, last_seen or registered")),
+     "oxide device list\n"
+     "oxide device list --fleet factory --status offline --sort last_seen --limit 20",
+     REMOTE, OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_device_list},
     {"device status", "Show one device", NULL, WORDS({"ID", OX_WORD_ONE, "The device"}), NULL,
      "oxide device status cam-01", REMOTE, OX_EXITS_REMOTE, ox_run_device_status},
     {"device remove", "Forget a device", "What it runs stays on it.",
@@ -153,8 +165,11 @@ const struct ox_command ox_commands[] = {
              {"description", 0, "TEXT", NULL, "What it is for"}),
      "oxide fleet create factory --name \"Factory Floor\"", REMOTE, OX_EXITS_REMOTE,
      ox_run_fleet_create},
-    {"fleet list", "List the fleets", NULL, NULL, NULL, "oxide fleet list", REMOTE,
-     OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_fleet_list},
+    {"fleet list", "List the fleets", NULL, NULL,
+     OPTIONS({"device", 0, "ID", NULL, "Those that a device is in"}, LIMIT,
+             SORT("id, name or created")),
+     "oxide fleet list\noxide fleet list --device cam-01", REMOTE, OX_EXIT_BIT(OX_EXIT_UNREACHABLE),
+     ox_run_fleet_list},
     {"fleet status", "Show how the devices of a fleet are", NULL,
      WORDS({"ID", OX_WORD_ONE, "The fleet"}), NULL, "oxide fleet status factory", REMOTE,
      OX_EXITS_REMOTE, ox_run_fleet_status},
@@ -169,8 +184,21 @@ const struct ox_command ox_commands[] = {
      OPTIONS(FLEET, DEVICES, ROLLOUT, WAIT, WAIT_TIMEOUT),
      "oxide campaign create defect v2 --fleet factory --rollout rolling", REMOTE, OX_EXITS_REMOTE,
      ox_run_campaign_create},
-    {"campaign list", "List the campaigns", NULL, NULL, NULL, "oxide campaign list", REMOTE,
-     OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_campaign_list},
+    {"campaign list", "List the campaigns", NULL, NULL,
+     OPTIONS(
+         {"state", 0, "pending|rolling_out|paused|complete|aborted", NULL, "Those in this state"},
+         {"model", 0, "ID", NULL, "Those of a model"},
+         {"fleet", 0, "ID", NULL, "Those for a fleet"},
+         {"device", 0, "ID", NULL, "Those that a device is in"}, LIMIT,
+         SORT("created, id, model or state")),
+     "oxide campaign list\noxide campaign list --state rolling_out --sort -created --limit 5",
+     REMOTE, OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_campaign_list},
+    {"campaign devices", "List the devices in a campaign, and how far each is", NULL,
+     WORDS({"ID", OX_WORD_ONE, "The campaign"}),
+     OPTIONS({"state", 0, "pending|downloading|applying|verifying|complete|failed|skipped", NULL,
+              "Those in this state"},
+             LIMIT, SORT("place (in which they are released), id, state or updated")),
+     "oxide campaign devices ID --state failed", REMOTE, OX_EXITS_REMOTE, ox_run_campaign_devices},
     {"campaign show", "Show how a campaign goes, device by device", NULL,
      WORDS({"ID", OX_WORD_ONE, "The campaign"}), OPTIONS(WAIT, WAIT_TIMEOUT),
      "oxide campaign show ID\noxide campaign show ID --wait --timeout 15m", REMOTE, OX_EXITS_REMOTE,
@@ -184,6 +212,13 @@ const struct ox_command ox_commands[] = {
     {"campaign abort", "End a campaign", "Devices that have the version keep it.",
      WORDS({"ID", OX_WORD_ONE, "The campaign"}), NULL, "oxide campaign abort ID", REMOTE,
      OX_EXITS_REMOTE, ox_run_campaign_abort},
+    {"job list", "List the deltas that are made, or are to be", NULL, NULL,
+     OPTIONS({"state", 0, "queued|running|ready|useless|failed", NULL, "Those in this state"},
+             {"base", 0, "DIGEST", NULL, "Those from an artifact"},
+             {"target", 0, "DIGEST", NULL, "Those to an artifact"}, LIMIT,
+             SORT("id, waiting, queued or size")),
+     "oxide job list --state queued --sort -waiting", REMOTE, OX_EXIT_BIT(OX_EXIT_UNREACHABLE),
+     ox_run_job_list},
     {"info", "Show what is in a model file or folder",
      "Format, tensors with dtype, shape, size and place, the bytes between them, and the digest. A "
      "file of no known format is simply bytes. Tensor data is read for the digest alone.",

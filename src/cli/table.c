@@ -13,12 +13,14 @@
 
 void ox_table_init(struct ox_table *table, const struct ox_column *columns, size_t count)
 {
-    *table = (struct ox_table){columns, count, OX_BUF_INIT, 0, false};
+    *table = (struct ox_table){columns, count, OX_BUF_INIT, 0, false, NULL};
 }
 
 void ox_table_clear(struct ox_table *table)
 {
     ox_buf_clear(&table->text);
+    free(table->widths);
+    table->widths = NULL;
 }
 
 void ox_table_cell(struct ox_table *table, const char *text)
@@ -46,11 +48,10 @@ void ox_table_cellf(struct ox_table *table, const char *fmt, ...)
     ox_table_cell(table, text);
 }
 
-static void print_cell(const struct ox_table *table, size_t column, const size_t *widths,
-                       const char *text, FILE *out)
+static void print_cell(const struct ox_table *table, size_t column, const char *text, FILE *out)
 {
     size_t used = ox_human_columns(text);
-    int gap = (int)(widths[column] > used ? widths[column] - used : 0);
+    int gap = (int)(table->widths[column] > used ? table->widths[column] - used : 0);
     bool last = column + 1 == table->column_count;
 
     if (table->columns[column].align == OX_RIGHT) {
@@ -61,40 +62,55 @@ static void print_cell(const struct ox_table *table, size_t column, const size_t
     (void)fputs(last ? "" : "  ", out);
 }
 
-enum ox_code ox_table_print(const struct ox_table *table, FILE *out, bool colour,
-                            struct ox_err *err)
+static void widen(struct ox_table *table)
 {
     const char *cell = (const char *)table->text.data;
-    size_t *widths = calloc(table->column_count, sizeof(*widths));
-    bool headings = table->columns[0].heading != NULL;
 
-    if (widths == NULL || table->out_of_memory) {
-        free(widths);
-        return ox_err_nomem(err, "a table");
-    }
-    for (size_t i = 0; headings && i < table->column_count; i++) {
-        widths[i] = ox_human_columns(table->columns[i].heading);
+    for (size_t i = 0; table->columns[0].heading != NULL && i < table->column_count; i++) {
+        size_t used = ox_human_columns(table->columns[i].heading);
+
+        table->widths[i] = used > table->widths[i] ? used : table->widths[i];
     }
     for (size_t i = 0; i < table->cell_count; i++, cell += strlen(cell) + 1) {
         size_t used = ox_human_columns(cell);
-        size_t *width = &widths[i % table->column_count];
+        size_t *width = &table->widths[i % table->column_count];
 
         *width = used > *width ? used : *width;
     }
-    if (headings) {
-        (void)fputs(colour ? BOLD : "", out);
-        for (size_t i = 0; i < table->column_count; i++) {
-            print_cell(table, i, widths, table->columns[i].heading, out);
-        }
-        (void)fprintf(out, "%s\n", colour ? PLAIN : "");
+}
+
+static void print_headings(const struct ox_table *table, FILE *out, bool colour)
+{
+    (void)fputs(colour ? BOLD : "", out);
+    for (size_t i = 0; i < table->column_count; i++) {
+        print_cell(table, i, table->columns[i].heading, out);
+    }
+    (void)fprintf(out, "%s\n", colour ? PLAIN : "");
+}
+
+enum ox_code ox_table_print(struct ox_table *table, FILE *out, bool colour, struct ox_err *err)
+{
+    bool is_first = table->widths == NULL;
+    const char *cell;
+
+    if (is_first) {
+        table->widths = calloc(table->column_count, sizeof(*table->widths));
+    }
+    if (table->widths == NULL || table->out_of_memory) {
+        return ox_err_nomem(err, "a table");
+    }
+    widen(table);
+    if (is_first && table->columns[0].heading != NULL) {
+        print_headings(table, out, colour);
     }
     cell = (const char *)table->text.data;
     for (size_t i = 0; i < table->cell_count; i++, cell += strlen(cell) + 1) {
-        print_cell(table, i % table->column_count, widths, cell, out);
+        print_cell(table, i % table->column_count, cell, out);
         if ((i + 1) % table->column_count == 0) {
             (void)fputc('\n', out);
         }
     }
-    free(widths);
+    table->text.len_bytes = 0;
+    table->cell_count = 0;
     return OX_OK;
 }

@@ -23,6 +23,7 @@ struct ox_table {
     struct ox_buf text; /* the cells, each ended by a NUL */
     size_t cell_count;
     bool out_of_memory;
+    size_t *widths; /* of the columns so far; NULL: nothing was printed yet */
 };
 
 void ox_table_init(struct ox_table *table, const struct ox_column *columns, size_t count);
@@ -32,8 +33,9 @@ void ox_table_clear(struct ox_table *table);
 void ox_table_cell(struct ox_table *table, const char *text);
 void ox_table_cellf(struct ox_table *table, const char *fmt, ...) OX_PRINTF(2, 3);
 
-/** Print, two blanks between columns and none at line ends. Errors: OX_ENOMEM. */
-OX_MUST_USE enum ox_code ox_table_print(const struct ox_table *table, FILE *out, bool colour,
+/** Print, two blanks between columns and none at line ends, and become empty: a long table is
+ * printed part by part, its headings once. Columns only get wider. Errors: OX_ENOMEM. */
+OX_MUST_USE enum ox_code ox_table_print(struct ox_table *table, FILE *out, bool colour,
                                         struct ox_err *err);
 
 #endif

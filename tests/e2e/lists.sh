@@ -66,6 +66,23 @@ for query in '' '&sort=name' '&sort=-registered' '&sort=last_seen' '&fleet=all' 
     fi
 done
 
+step "oxide lists page by page, and print the same as before"
+count() { oxide device list "$@" | tail -n +2 | wc -l; }
+same "rows" "$devices" "$(count)"
+same "limited" 1500 "$(count --limit 1500)"
+same "of a fleet" $((devices / 1000)) "$(count --fleet few)"
+same "sorted" dev-019999 "$(oxide device list --sort -registered --limit 1 | tail -n 1 | cut -d ' ' -f 1)"
+same "json" "$(jq -c . whole.json | sha256sum)" "$(oxide device list --json | jq -c . | sha256sum)"
+oxide device list --json --limit 3 > listed.json
+jq --indent 2 . listed.json | cmp -s - listed.json || fail "--json is not indented as it was"
+oxide model list --json > listed.json
+jq -e '.models == []' listed.json > /dev/null || fail "an empty list in JSON"
+same "fleets" "$devices $((devices / 1000))" "$(oxide fleet list | tail -n +2 | awk '{ print $3 }' | paste -sd ' ')"
+same "fleets in JSON" "$devices" "$(oxide fleet list --json | jq '.[0].devices | length')"
+exits 2 "one of id, name" oxide device list --sort colour
+exits 2 "online|offline" oxide device list --status flying
+exits 0 "no such devices" oxide device list --fleet none
+
 step "fleets, with and without their devices"
 same "ids" "$devices" "$(get /api/v1/fleets/all | jq '.devices | length')"
 same "whole list" "$devices $((devices / 1000))" "$(get /api/v1/fleets | jq -r '[.[] | .devices | length] | join(" ")')"

@@ -1,4 +1,4 @@
-#include "percent.h"
+#include "oxide/base/percent.h"
 
 #include <string.h>
 
@@ -35,4 +35,21 @@ bool ox_percent_decode(const char *text, size_t len, char *out)
     }
     out[used] = '\0';
     return true;
+}
+
+enum ox_code ox_percent_encode(struct ox_buf *out, const char *text, struct ox_err *err)
+{
+    /* RFC 3986, section 2.3 */
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    enum ox_code code = OX_OK;
+
+    while (code == OX_OK && *text != '\0') {
+        size_t len = strspn(text, plain);
+
+        code = len > 0 ? ox_buf_printf(out, err, "%.*s", (int)len, text)
+                       : ox_buf_printf(out, err, "%%%02X", (unsigned)(unsigned char)*text);
+        text += len > 0 ? len : 1;
+    }
+    return code;
 }
