@@ -47,7 +47,7 @@ exits 0 "" oxide deploy defect --fleet factory --rollout canary --wait --timeout
 runs cam-01 defect v3-finetune.onnx || fail "cam-01 does not run v4"
 
 step "a first install that fails leaves nothing active"
-make_model onnx bad other.onnx --width 80 > /dev/null
+make_model onnx bad other.onnx --width 128 > /dev/null
 exits 0 "" oxide push other v1 other.onnx
 exits 1 "1 failed" oxide deploy other v1 --device cam-01 --wait --timeout 40s
 [ ! -e cam-01/other/current ] || fail "a failed first install is active"
