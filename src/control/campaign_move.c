@@ -249,6 +249,15 @@ static enum ox_code release(struct ox_tx *tx, const struct ox_campaign_row *camp
         &released, err);
 }
 
+static enum ox_code update_and_tell(struct ox_control *control, struct ox_tx *tx,
+                                    const struct ox_campaign_row *campaign, const char *event,
+                                    struct ox_err *err)
+{
+    enum ox_code code = ox_registry_campaign_update(tx, campaign, err);
+
+    return code == OX_OK ? ox_event_campaign(control, tx, event, campaign, err) : code;
+}
+
 enum ox_code ox_campaign_end(struct ox_control *control, struct ox_tx *tx,
                              struct ox_campaign_row *campaign, const char *why, bool revert,
                              struct ox_err *err)
@@ -260,7 +269,7 @@ enum ox_code ox_campaign_end(struct ox_control *control, struct ox_tx *tx,
     campaign->reason = why;
     if ((code = ox_registry_campaign_withdraw(tx, campaign->id, "the campaign was aborted", now,
                                               err)) != OX_OK ||
-        (code = ox_registry_campaign_update(tx, campaign, err)) != OX_OK) {
+        (code = update_and_tell(control, tx, campaign, "campaign.aborted", err)) != OX_OK) {
         return code;
     }
     return revert ? ox_campaign_revert(control, tx, campaign, err) : OX_OK;
@@ -275,7 +284,7 @@ enum ox_code ox_campaign_pause(struct ox_control *control, struct ox_tx *tx,
     }
     campaign->reason = why;
     ox_log(control->log, OX_LOG_WARN, "campaign %s paused: %s", campaign->id, why);
-    return ox_registry_campaign_update(tx, campaign, err);
+    return update_and_tell(control, tx, campaign, "campaign.paused", err);
 }
 
 /* Do what was decided, and write it. */
@@ -284,6 +293,7 @@ static enum ox_code carry_out(struct ox_control *control, struct ox_tx *tx,
                               const struct ox_rollout_decision *decision, struct ox_err *err)
 {
     int64_t now = ox_control_now(control);
+    const char *event = NULL;
     enum ox_code code = OX_OK;
 
     switch (decision->verdict) {
@@ -292,6 +302,7 @@ static enum ox_code carry_out(struct ox_control *control, struct ox_tx *tx,
     case OX_VERDICT_OPEN:
         campaign->stage++;
         campaign->stage_opened_ms = now;
+        event = "campaign.stage_opened";
         code = release(tx, campaign, policy, now, err);
         break;
     case OX_VERDICT_PAUSE:
@@ -306,10 +317,12 @@ static enum ox_code carry_out(struct ox_control *control, struct ox_tx *tx,
         (void)ox_campaign_step(campaign, OX_EVENT_ENDED, now);
         campaign->reason = NULL;
         ox_log(control->log, OX_LOG_INFO, "campaign %s is complete", campaign->id);
+        event = "campaign.completed";
         code = set_desired(tx, campaign, now, err);
         break;
     }
-    return code == OX_OK ? ox_registry_campaign_update(tx, campaign, err) : code;
+    return code == OX_OK && event != NULL ? update_and_tell(control, tx, campaign, event, err)
+                                          : code;
 }
 
 /* A campaign that is complete goes on for who comes late, under the same rules. */
@@ -328,6 +341,13 @@ static enum ox_code watch_late(struct ox_control *control, struct ox_tx *tx,
             ox_log(control->log, OX_LOG_WARN, "campaign %s: no more devices are sent there: %s",
                    campaign->id, reason);
             code = ox_registry_desired_halt(tx, campaign->id, reason, err);
+        }
+        if (code == OX_OK && desired) {
+            code = ox_event(control, tx, "campaign.halted",
+                            json_pack("{s:s, s:s, s:s, s:s}", "campaign_id", campaign->id,
+                                      "model_id", campaign->model_id, "version", campaign->version,
+                                      "reason", reason),
+                            err);
         }
     }
     return code;
@@ -362,6 +382,10 @@ enum ox_code ox_campaign_advance(struct ox_control *control, struct ox_tx *tx,
         code = ox_campaign_view(control, tx, &campaign, &policy, &view, err);
     }
     if (code != OX_OK) {
+        return code;
+    }
+    if (prepared &&
+        (code = ox_event_campaign(control, tx, "campaign.prepared", &campaign, err)) != OX_OK) {
         return code;
     }
     ox_rollout_decide(&view, now, &decision);
@@ -415,6 +439,11 @@ static enum ox_code count_quarantine(struct ox_control *control, struct ox_tx *t
         ox_log(control->log, OX_LOG_WARN,
                "device %s: %s@%s failed %d times: it is not given there any more", row->device_id,
                artifact.model_id, artifact.version, OX_QUARANTINE_FAILURES);
+        code = ox_event(control, tx, "device.quarantined",
+                        json_pack("{s:s, s:s, s:s, s:s}", "device_id", row->device_id, "model_id",
+                                  artifact.model_id, "version", artifact.version, "class",
+                                  ox_failure_word(failure)),
+                        err);
     }
     return code;
 }
@@ -423,6 +452,7 @@ enum ox_code ox_campaign_device_move(struct ox_control *control, struct ox_tx *t
                                      struct ox_campaign_device_row *row, enum ox_rollout_state to,
                                      enum ox_failure failure, const char *error, struct ox_err *err)
 {
+    const char *from = row->state;
     enum ox_code code;
 
     row->state = ox_rollout_state_word(to);
@@ -432,6 +462,9 @@ enum ox_code ox_campaign_device_move(struct ox_control *control, struct ox_tx *t
     row->released = true; /* it has begun: whatever its stage, it is counted */
     row->updated_ms = ox_control_now(control);
     code = ox_registry_campaign_device_update(tx, row, err);
+    if (code == OX_OK && strcmp(from, row->state) != 0) {
+        code = ox_event_moved(control, tx, row, from, err);
+    }
     if (code == OX_OK && to == OX_ROLLOUT_FAILED && speaks_against_version(failure)) {
         code = count_quarantine(control, tx, row, failure, err);
     }

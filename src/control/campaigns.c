@@ -138,6 +138,15 @@ static enum ox_code fill(struct ox_control *control, struct ox_tx *tx,
         code = ox_campaign_advance(control, tx, rivals[i].campaign_id, false, err);
     }
     out->total = campaign->total;
+    if (code == OX_OK) {
+        code =
+            ox_event(control, tx, "campaign.created",
+                     json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s, s:I}", "campaign_id", campaign->id,
+                               "kind", campaign->kind, "model_id", campaign->model_id, "version",
+                               campaign->version, "fleet_id", campaign->fleet_id, "strategy",
+                               campaign->strategy, "devices", (json_int_t)campaign->total),
+                     err);
+    }
     return code == OX_OK ? ox_campaign_advance(control, tx, campaign->id, false, err) : code;
 }
 
@@ -429,7 +438,8 @@ static enum ox_code resume(struct ox_control *control, struct ox_tx *tx,
     campaign->reason = NULL;
     /* The operator has seen what failed: it counts no more. */
     if ((code = ox_registry_campaign_accept(tx, campaign->id, err)) != OX_OK ||
-        (code = ox_registry_campaign_update(tx, campaign, err)) != OX_OK) {
+        (code = ox_registry_campaign_update(tx, campaign, err)) != OX_OK ||
+        (code = ox_event_campaign(control, tx, "campaign.resumed", campaign, err)) != OX_OK) {
         return code;
     }
     return ox_campaign_advance(control, tx, campaign->id, false, err);
@@ -468,14 +478,15 @@ static enum ox_code act(struct ox_control *control, struct ox_tx *tx, const char
     }
     switch (action) {
     case OX_ACTION_PAUSE:
-        campaign.reason = "an operator paused it";
         break;
     case OX_ACTION_RESUME:
         return resume(control, tx, &campaign, err);
     case OX_ACTION_ABORT:
         return ox_campaign_end(control, tx, &campaign, NULL, revert, err);
     }
-    return ox_registry_campaign_update(tx, &campaign, err);
+    campaign.reason = "an operator paused it";
+    code = ox_registry_campaign_update(tx, &campaign, err);
+    return code == OX_OK ? ox_event_campaign(control, tx, "campaign.paused", &campaign, err) : code;
 }
 
 static enum ox_code state_json(struct ox_tx *tx, const char *id, json_t **out, struct ox_err *err)
@@ -541,6 +552,9 @@ static enum ox_code approve(struct ox_control *control, struct ox_tx *tx, const 
     }
     campaign.approved_stage = campaign.stage + 1;
     code = ox_registry_campaign_update(tx, &campaign, err);
+    if (code == OX_OK) {
+        code = ox_event_campaign(control, tx, "campaign.approved", &campaign, err);
+    }
     return code == OX_OK ? ox_campaign_advance(control, tx, id, false, err) : code;
 }
 

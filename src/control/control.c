@@ -64,6 +64,7 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
     /* Two jobs at a time, so that a small delta passes a large one; the rest makes each faster. */
     control->workers = threads > 1 ? OX_CONTROL_WORKERS : 1;
     control->delta_threads = threads / control->workers;
+    ox_events_init(control);
     (void)pthread_mutex_init(&control->live_lock, NULL);
     (void)pthread_mutex_init(&control->wake_lock, NULL);
     (void)pthread_cond_init(&control->wake, NULL);
@@ -89,6 +90,7 @@ void ox_control_free(struct ox_control *control)
     (void)pthread_cond_destroy(&control->wake);
     (void)pthread_mutex_destroy(&control->wake_lock);
     (void)pthread_mutex_destroy(&control->live_lock);
+    ox_events_clear(control);
     free(control);
 }
 

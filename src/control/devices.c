@@ -98,6 +98,41 @@ enum ox_code ox_device_json(struct ox_control *control, struct ox_tx *tx,
 
 /* --- registering --- */
 
+/* Was it there before, and with the same name and tags? An agent's script registers its device at
+ * every start: that is nothing to record. */
+static enum ox_code is_same(struct ox_tx *tx, const char *id, const char *name, const char *tags,
+                            bool *out, struct ox_err *err)
+{
+    struct ox_device_row device;
+    enum ox_code code = ox_registry_device_get(tx, id, &device, err);
+
+    *out = code == OX_OK && strcmp(device.name, name) == 0 && strcmp(device.tags, tags) == 0;
+    if (code == OX_ENOTFOUND) {
+        ox_err_clear(err);
+        code = OX_OK;
+    }
+    return code;
+}
+
+static enum ox_code put_device(struct ox_control *control, struct ox_tx *tx, const char *id,
+                               const char *name, const char *tags, bool *created,
+                               struct ox_err *err)
+{
+    bool same = false;
+    enum ox_code code = is_same(tx, id, name, tags, &same, err);
+
+    *created = false;
+    if (code != OX_OK || same) {
+        return code;
+    }
+    code = ox_registry_device_put(tx, id, name, tags, ox_control_now(control), created, err);
+    return code == OX_OK ? ox_event(control, tx, *created ? "device.registered" : "device.changed",
+                                    json_pack("{s:s, s:s, s:o}", "device_id", id, "name", name,
+                                              "tags", ox_json_of_text(tags)),
+                                    err)
+                         : code;
+}
+
 enum ox_code ox_control_device_register(struct ox_control *control, const json_t *body,
                                         bool *created, json_t **out, struct ox_err *err)
 {
@@ -111,8 +146,8 @@ enum ox_code ox_control_device_register(struct ox_control *control, const json_t
         (code = ox_body_text(body, "name", false, &name, err)) == OX_OK &&
         (code = ox_body_tags(body, &tags, err)) == OX_OK &&
         (code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
-        (code = ox_registry_device_put(&tx, id, name == NULL ? id : name, tags,
-                                       ox_control_now(control), created, err)) == OX_OK &&
+        (code = put_device(control, &tx, id, name == NULL ? id : name, tags, created, err)) ==
+            OX_OK &&
         (code = ox_registry_commit(&tx, err)) == OX_OK) {
         *out = json_pack("{s:s, s:s}", "status", "registered", "id", id);
         code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
@@ -132,7 +167,9 @@ enum ox_code ox_control_device_remove(struct ox_control *control, const char *id
     if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
         (code = ox_registry_device_get(&tx, id, &device, err)) == OX_OK &&
         (code = ox_campaign_skip_device(control, &tx, id, OX_WHY_UNREGISTERED, err)) == OX_OK &&
-        (code = ox_registry_device_remove(&tx, id, err)) == OX_OK) {
+        (code = ox_registry_device_remove(&tx, id, err)) == OX_OK &&
+        (code = ox_event(control, &tx, "device.removed", json_pack("{s:s}", "device_id", id),
+                         err)) == OX_OK) {
         code = ox_registry_commit(&tx, err);
     }
     ox_registry_end(&tx);

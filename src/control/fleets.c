@@ -64,6 +64,9 @@ enum ox_code ox_control_fleet_create(struct ox_control *control, const json_t *b
     row.tags = tags;
     if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
         (code = ox_registry_fleet_add(&tx, &row, err)) == OX_OK &&
+        (code = ox_event(control, &tx, "fleet.created",
+                         json_pack("{s:s, s:s}", "fleet_id", row.id, "name", row.name), err)) ==
+            OX_OK &&
         (code = ox_registry_commit(&tx, err)) == OX_OK) {
         *out = json_pack("{s:s, s:s}", "status", "created", "id", row.id);
         code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
@@ -88,6 +91,16 @@ enum ox_code ox_control_fleet(struct ox_control *control, const char *id, bool b
     return code;
 }
 
+static enum ox_code member_event(struct ox_control *control, struct ox_tx *tx, const char *kind,
+                                 const char *fleet_id, const char *device_id, struct ox_err *err)
+{
+    return ox_registry_changed(tx) /* a member that joins again changes nothing */
+               ? ox_event(control, tx, kind,
+                          json_pack("{s:s, s:s}", "fleet_id", fleet_id, "device_id", device_id),
+                          err)
+               : OX_OK;
+}
+
 enum ox_code ox_control_fleet_add(struct ox_control *control, const char *id, const char *device_id,
                                   json_t **out, struct ox_err *err)
 {
@@ -101,6 +114,7 @@ enum ox_code ox_control_fleet_add(struct ox_control *control, const char *id, co
         (code = ox_registry_device_get(&tx, device_id, &device, err)) == OX_OK &&
         (code = ox_registry_fleet_join(&tx, id, device_id, ox_control_now(control), err)) ==
             OX_OK &&
+        (code = member_event(control, &tx, "fleet.device_added", id, device_id, err)) == OX_OK &&
         (code = ox_converge_joined(control, &tx, id, device_id, err)) == OX_OK &&
         (code = ox_registry_commit(&tx, err)) == OX_OK) {
         *out = json_pack("{s:s}", "status", "added");
@@ -120,6 +134,7 @@ enum ox_code ox_control_fleet_remove(struct ox_control *control, const char *id,
     if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
         (code = ox_registry_fleet_get(&tx, id, &fleet, err)) == OX_OK &&
         (code = ox_registry_fleet_leave(&tx, id, device_id, err)) == OX_OK &&
+        (code = member_event(control, &tx, "fleet.device_removed", id, device_id, err)) == OX_OK &&
         (code = ox_registry_commit(&tx, err)) == OX_OK) {
         *out = json_pack("{s:s}", "status", "removed");
         code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;

@@ -7,6 +7,7 @@
 #include "oxide/control/blob.h"
 #include "oxide/control/campaign.h"
 #include "oxide/control/device.h"
+#include "oxide/control/event.h"
 #include "oxide/control/fleet.h"
 #include "oxide/control/model.h"
 #include "oxide/registry/artifact.h"
@@ -26,6 +27,16 @@
 #define OX_CONTROL_WORKERS 2
 #define OX_NAME_MAX 1024 /* bytes of a name or description that people gave */
 
+/* Who is woken when events have become durable. */
+struct ox_events {
+    pthread_mutex_t lock;
+    struct ox_events_watcher {
+        void (*wake)(void *ctx);
+        void *ctx;
+    } watchers[OX_EVENTS_WATCHERS_MAX];
+    size_t count;
+};
+
 struct ox_control {
     struct ox_store *store;
     struct ox_registry *registry;
@@ -42,6 +53,8 @@ struct ox_control {
     pthread_mutex_t live_lock;
     struct ox_map seen;   /* device -> struct ox_live */
     struct ox_map served; /* "campaign device" -> uint64_t bytes, not written yet */
+
+    struct ox_events events;
 
     struct ox_stop stop;
     pthread_mutex_t wake_lock;
@@ -89,6 +102,27 @@ void ox_live_written(struct ox_control *control, struct ox_live_written *written
 OX_MUST_USE enum ox_code ox_live_flush(struct ox_control *control, struct ox_err *err);
 void ox_live_clear(struct ox_control *control);
 
+/* --- events.c --- */
+
+/**
+ * Record that something happened, in the transaction in which it does. The kind is a row of
+ * event_kinds.c; the subject columns are taken from the data's device_id, campaign_id and model_id,
+ * the actor from the caller (caller.h). take_data may be NULL, which means no memory, so that it
+ * can be json_pack's.
+ */
+OX_MUST_USE enum ox_code ox_event(struct ox_control *control, struct ox_tx *tx, const char *kind,
+                                  json_t *take_data, struct ox_err *err);
+/** A device in a campaign has another state than `from`. */
+OX_MUST_USE enum ox_code ox_event_moved(struct ox_control *control, struct ox_tx *tx,
+                                        const struct ox_campaign_device_row *row, const char *from,
+                                        struct ox_err *err);
+/** An event about a campaign: its data are version, stage (from 1) and, if it has one, reason. */
+OX_MUST_USE enum ox_code ox_event_campaign(struct ox_control *control, struct ox_tx *tx,
+                                           const char *kind, const struct ox_campaign_row *campaign,
+                                           struct ox_err *err);
+void ox_events_init(struct ox_control *control);
+void ox_events_clear(struct ox_control *control);
+
 /* --- json.c --- */
 
 /** A required identifier, or text, or an optional array of strings as JSON text. */
@@ -103,7 +137,10 @@ json_t *ox_json_of_text(const char *text);
 /** A time, or null for 0. */
 json_t *ox_json_of_time(int64_t wall_ms);
 json_t *ox_json_of_digest(const struct ox_digest *digest);
+/** Text, or null for NULL. */
 json_t *ox_json_of_str(const char *text);
+/** The same, but NULL for NULL: what json_pack leaves out with "s:o*". */
+json_t *ox_json_of_opt(const char *text);
 
 /* --- rows of lists, each in the file of its resource --- */
 

@@ -357,6 +357,43 @@ out:
     return bounded.over ? OX_OK : code;
 }
 
+/* What became of a job; the first version with these bytes names it for people. */
+static enum ox_code job_event(struct ox_control *control, struct ox_tx *tx,
+                              const struct ox_job_row *job, struct ox_err *err)
+{
+    static const char *const kinds[][2] = {
+        {"ready", "delta.made"}, {"useless", "delta.useless"}, {"failed", "delta.failed"}};
+    struct ox_artifact_row artifact = {.model_id = NULL};
+    const char *kind = NULL;
+    enum ox_code code;
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        kind = strcmp(job->state, kinds[i][0]) == 0 ? kinds[i][1] : kind;
+    }
+    if (kind == NULL) { /* it goes on after the next start */
+        return OX_OK;
+    }
+    code = ox_registry_artifact_by_digest(tx, &job->target, &artifact, err);
+    if (code == OX_ENOTFOUND) {
+        ox_err_clear(err);
+        code = OX_OK;
+    }
+    return code == OX_OK
+               ? ox_event(
+                     control, tx, kind,
+                     json_pack("{s:s*, s:s*, s:o, s:o, s:s, s:o*, s:o*, s:s*, s:o*}", "model_id",
+                               artifact.model_id, "version", artifact.version, "base",
+                               ox_json_of_digest(&job->base), "target",
+                               ox_json_of_digest(&job->target), "format", job->format, "patch",
+                               job->patch_bytes > 0 ? ox_json_of_digest(&job->patch) : NULL,
+                               "patch_bytes",
+                               job->patch_bytes > 0 ? json_integer((json_int_t)job->patch_bytes)
+                                                    : NULL,
+                               "strategy", job->strategy, "reason", ox_json_of_opt(job->reason)),
+                     err)
+               : code;
+}
+
 /* Campaigns that were waiting for it go on. */
 static enum ox_code wake_campaigns(struct ox_control *control, struct ox_tx *tx, struct ox_err *err)
 {
@@ -380,6 +417,7 @@ static enum ox_code end_job(struct ox_control *control, const struct ox_job_row 
 
     if (code == OX_OK &&
         (code = ox_registry_job_update(&tx, job, ox_control_now(control), err)) == OX_OK &&
+        (code = job_event(control, &tx, job, err)) == OX_OK &&
         (code = wake_campaigns(control, &tx, err)) == OX_OK) {
         code = ox_registry_commit(&tx, err);
     }
@@ -412,6 +450,7 @@ enum ox_code ox_control_make_delta(struct ox_control *control, bool *made, struc
     }
     job.format = job.format != NULL && strcmp(job.format, "oxdl/1") == 0 ? "oxdl/1" : "oxdl/2";
     job.reason = NULL;
+    job.strategy = NULL;
     ox_registry_end(&tx); /* rows end here; what is still needed of the job is static or a copy */
     if (code == OX_ENOTFOUND) {
         ox_err_clear(err);

@@ -1,5 +1,6 @@
 #include "inner.h"
 
+#include "oxide/base/text.h"
 #include "oxide/wire/id.h"
 
 #include <stdio.h>
@@ -83,5 +84,19 @@ json_t *ox_json_of_digest(const struct ox_digest *digest)
 
 json_t *ox_json_of_str(const char *text)
 {
-    return text == NULL ? json_null() : json_string(text);
+    json_t *json = text == NULL ? json_null() : json_string(text);
+    char *copy = NULL;
+
+    /* A message that was cut to fit may end within a character. */
+    if (json == NULL && ox_strdup(&copy, text, NULL) == OX_OK) {
+        ox_text_clean(copy);
+        json = json_string(copy);
+        free(copy);
+    }
+    return json;
+}
+
+json_t *ox_json_of_opt(const char *text)
+{
+    return text == NULL ? NULL : ox_json_of_str(text);
 }

@@ -165,7 +165,13 @@ static enum ox_code register_artifact(struct ox_control *control, struct ox_arti
     } else if (*created) {
         ox_err_clear(err);
         if ((code = ox_registry_artifact_add(&tx, row, files, err)) == OX_OK &&
-            (code = queue_deltas(control, &tx, row, err)) == OX_OK) {
+            (code = queue_deltas(control, &tx, row, err)) == OX_OK &&
+            (code = ox_event(control, &tx, "model.published",
+                             json_pack("{s:s, s:s, s:o, s:I, s:s}", "model_id", row->model_id,
+                                       "version", row->version, "sha256",
+                                       ox_json_of_digest(&row->digest), "size_bytes",
+                                       (json_int_t)row->size_bytes, "format", row->format),
+                             err)) == OX_OK) {
             code = ox_registry_commit(&tx, err);
         }
     }

@@ -2,6 +2,8 @@
 
 #include "migrations.h"
 
+#include "oxide/registry/event.h"
+
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -514,7 +516,27 @@ enum ox_code ox_registry_begin(struct ox_registry *registry, enum ox_tx_kind kin
 
 enum ox_code ox_registry_commit(struct ox_tx *tx, struct ox_err *err)
 {
-    return ox_db_run(tx, err, "COMMIT", "");
+    struct ox_connection *connection = tx->connection;
+    enum ox_code code = ox_db_run(tx, err, "COMMIT", "");
+
+    if (code == OX_OK && connection->events_added) {
+        connection->events_added = false;
+        if (connection->events_committed != NULL) {
+            connection->events_committed(connection->events_ctx);
+        }
+    }
+    return code;
+}
+
+void ox_registry_events_watch(struct ox_registry *registry, void (*committed)(void *ctx), void *ctx)
+{
+    registry->writer.events_committed = committed;
+    registry->writer.events_ctx = ctx;
+}
+
+bool ox_registry_changed(const struct ox_tx *tx)
+{
+    return ox_db_changes(tx) > 0;
 }
 
 void ox_registry_end(struct ox_tx *tx)

@@ -24,6 +24,9 @@ struct ox_connection {
     sqlite3 *db;
     struct ox_db_statement statements[2 * OX_DB_STATEMENTS_MAX];
     size_t count;
+    bool events_added;                   /* since the last commit */
+    void (*events_committed)(void *ctx); /* NULL: nobody watches */
+    void *events_ctx;
 };
 
 /** Turn a result of SQLite into an error that says what to do. */

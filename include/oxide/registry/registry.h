@@ -7,7 +7,8 @@
  * queries return (rows, strings) lives until the transaction ends. A transaction belongs to the
  * thread that began it; the registry itself to all.
  *
- * The queries stand in a header per table: artifact.h, device.h, fleet.h, campaign.h, job.h.
+ * The queries stand in a header per table: artifact.h, device.h, fleet.h, campaign.h, job.h,
+ * event.h.
  */
 #ifndef OXIDE_REGISTRY_REGISTRY_H
 #define OXIDE_REGISTRY_REGISTRY_H
@@ -39,6 +40,8 @@ struct ox_tx {
 
 OX_MUST_USE enum ox_code ox_registry_begin(struct ox_registry *registry, enum ox_tx_kind kind,
                                            struct ox_tx *tx, struct ox_err *err);
+/** Did the last statement of a writing one change any row? */
+bool ox_registry_changed(const struct ox_tx *tx);
 /** Make it durable. The rows live on until ox_registry_end. */
 OX_MUST_USE enum ox_code ox_registry_commit(struct ox_tx *tx, struct ox_err *err);
 /** End it; without a commit nothing of it happened. An ended or zeroed one is fine. */
