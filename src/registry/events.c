@@ -2,34 +2,30 @@
 
 #include "oxide/registry/event.h"
 
+#include <string.h>
+
 /* Events that one call looks at where no index names those that match: some 2 ms. */
 #define WINDOW 8192
 
-/* Behind every kind that begins with a prefix: kinds are lower-case words and dots. */
-#define PREFIX_END "\x7f"
-
 #define COLUMNS "id, at, kind, device_id, campaign_id, model_id, actor, request_id, data"
-/* The unary plus keeps the planner from indices that do not give this order. */
-#define AFTER " WHERE id > $1 AND id <= $2 AND +kind >= $3 AND +kind < $3 || '" PREFIX_END "'"
+#define RANGE " WHERE id > $1 AND id <= $2"
 
 /* Where a subject is asked for, its index gives the rows in order. Each filter has texts of its
  * own, since one text is planned once. */
-#define FORWARD(index, where, limit)                                                               \
-    "SELECT " COLUMNS " FROM events " index AFTER where " ORDER BY id LIMIT " limit
-#define BACKWARD(index, where, limit)                                                              \
-    "SELECT id FROM events " index AFTER where " ORDER BY id DESC LIMIT " limit
-#define TEXTS(index, where, limit)                                                                 \
+#define TEXTS(index, where)                                                                        \
     {                                                                                              \
-        FORWARD(index, where, limit), BACKWARD(index, where, limit)                                \
+        "SELECT " COLUMNS " FROM events " index RANGE where " ORDER BY id",                        \
+            "SELECT " COLUMNS " FROM events " index RANGE where " ORDER BY id DESC"                \
     }
+#define BY_DEVICE "INDEXED BY events_by_device"
+#define BY_CAMPAIGN "INDEXED BY events_by_campaign"
 
 static const struct {
     const char *forward;
     const char *backward;
-} of_all = TEXTS("NOT INDEXED", "", "$4"),
-  of_device = TEXTS("INDEXED BY events_by_device", " AND device_id = $4", "$5"),
-  of_campaign = TEXTS("INDEXED BY events_by_campaign", " AND campaign_id = $4", "$5"),
-  of_both = TEXTS("INDEXED BY events_by_device", " AND device_id = $4 AND +campaign_id = $5", "$6");
+} of_all = TEXTS("NOT INDEXED", ""), of_device = TEXTS(BY_DEVICE, " AND device_id = $3"),
+  of_campaign = TEXTS(BY_CAMPAIGN, " AND campaign_id = $3"),
+  of_both = TEXTS(BY_DEVICE, " AND device_id = $3 AND +campaign_id = $4");
 
 static void read_event(struct ox_db_row *row, void *out)
 {
@@ -59,32 +55,58 @@ enum ox_code ox_registry_event_add(struct ox_tx *tx, const struct ox_event_row *
 
 /* --- reading --- */
 
+bool ox_event_kind_matches(const char *kinds, const char *kind)
+{
+    if (kinds == NULL) {
+        return true;
+    }
+    for (const char *at = kinds; *at != '\0'; at += strspn(at, ",")) {
+        size_t len = strcspn(at, ",");
+
+        if (len > 0 && strncmp(kind, at, len) == 0 && (kind[len] == '\0' || kind[len] == '.')) {
+            return true;
+        }
+        at += len;
+    }
+    return false;
+}
+
 static bool is_indexed(const struct ox_event_filter *filter)
 {
     return filter->device_id != NULL || filter->campaign_id != NULL;
 }
 
-/* Matching events in (after, upto], the first `limit` of them or the last. */
+/* Events in (after, upto], those of other kinds among them. */
 static enum ox_code query(struct ox_tx *tx, const struct ox_event_filter *filter, int64_t after,
-                          int64_t upto, bool last, uint64_t limit, sqlite3_stmt **out,
-                          struct ox_err *err)
+                          int64_t upto, bool backward, sqlite3_stmt **out, struct ox_err *err)
 {
-    const char *prefix = filter->kind_prefix == NULL ? "" : filter->kind_prefix;
-
     if (filter->device_id != NULL && filter->campaign_id != NULL) {
-        return ox_db_query(tx, out, err, last ? of_both.backward : of_both.forward, "iisssu", after,
-                           upto, prefix, filter->device_id, filter->campaign_id, limit);
+        return ox_db_query(tx, out, err, backward ? of_both.backward : of_both.forward, "iiss",
+                           after, upto, filter->device_id, filter->campaign_id);
     }
     if (filter->device_id != NULL) {
-        return ox_db_query(tx, out, err, last ? of_device.backward : of_device.forward, "iissu",
-                           after, upto, prefix, filter->device_id, limit);
+        return ox_db_query(tx, out, err, backward ? of_device.backward : of_device.forward, "iis",
+                           after, upto, filter->device_id);
     }
     if (filter->campaign_id != NULL) {
-        return ox_db_query(tx, out, err, last ? of_campaign.backward : of_campaign.forward, "iissu",
-                           after, upto, prefix, filter->campaign_id, limit);
+        return ox_db_query(tx, out, err, backward ? of_campaign.backward : of_campaign.forward,
+                           "iis", after, upto, filter->campaign_id);
     }
-    return ox_db_query(tx, out, err, last ? of_all.backward : of_all.forward, "iisu", after, upto,
-                       prefix, limit);
+    return ox_db_query(tx, out, err, backward ? of_all.backward : of_all.forward, "ii", after,
+                       upto);
+}
+
+/* Step to the next row of a kind that matches. */
+static enum ox_code next_match(struct ox_tx *tx, sqlite3_stmt *statement, const char *kinds,
+                               bool *found, struct ox_err *err)
+{
+    enum ox_code code;
+
+    do {
+        code = ox_db_step(tx, statement, found, err);
+    } while (code == OX_OK && *found &&
+             !ox_event_kind_matches(kinds, (const char *)sqlite3_column_text(statement, 2)));
+    return code;
 }
 
 enum ox_code ox_registry_events(struct ox_tx *tx, const struct ox_event_filter *filter,
@@ -94,8 +116,9 @@ enum ox_code ox_registry_events(struct ox_tx *tx, const struct ox_event_filter *
     struct ox_event_bounds bounds;
     sqlite3_stmt *statement = NULL;
     void *all = NULL;
-    size_t found = 0;
+    size_t used = 0;
     int64_t upto = 0;
+    bool found = true;
     enum ox_code code = ox_registry_events_bounds(tx, &bounds, err);
 
     if (code == OX_OK) {
@@ -104,22 +127,28 @@ enum ox_code ox_registry_events(struct ox_tx *tx, const struct ox_event_filter *
         if (!is_indexed(filter) && upto - after > WINDOW) {
             upto = after + WINDOW;
         }
-        code = query(tx, filter, after, upto, false, limit, &statement, err);
+        code = ox_db_alloc(tx, limit * sizeof(**rows), &all, err);
     }
     if (code == OX_OK) {
-        code = ox_db_all(tx, statement, read_event, sizeof(**rows), &all, &found, err);
+        code = query(tx, filter, after, upto, false, &statement, err);
     }
+    while (code == OX_OK && used < limit) {
+        struct ox_db_row row = {tx, statement, 0, OX_OK, err};
+
+        code = next_match(tx, statement, filter->kinds, &found, err);
+        if (code != OX_OK || !found) {
+            break;
+        }
+        read_event(&row, (struct ox_event_row *)all + used++);
+        code = row.code;
+    }
+    (void)sqlite3_reset(statement);
     if (code == OX_OK) {
         *rows = all;
-        *count = found;
-        *next = found > 0 && found == limit ? (*rows)[found - 1].id : upto > after ? upto : after;
+        *count = used;
+        *next = used > 0 && used == limit ? (*rows)[used - 1].id : upto > after ? upto : after;
     }
     return code;
-}
-
-static void read_id(struct ox_db_row *row, void *out)
-{
-    *(int64_t *)out = ox_db_i64(row);
 }
 
 enum ox_code ox_registry_events_before_last(struct ox_tx *tx, const struct ox_event_filter *filter,
@@ -127,24 +156,31 @@ enum ox_code ox_registry_events_before_last(struct ox_tx *tx, const struct ox_ev
 {
     struct ox_event_bounds bounds;
     sqlite3_stmt *statement = NULL;
-    void *all = NULL;
-    size_t found = 0;
+    int64_t first = 0;
+    bool found = true;
     enum ox_code code = ox_registry_events_bounds(tx, &bounds, err);
 
-    if (code == OX_OK && count == 0) {
-        *after = bounds.newest;
-        return OX_OK;
-    }
     if (code == OX_OK) {
-        code = query(tx, filter, 0, bounds.newest, true, count, &statement, err);
+        first = bounds.newest + 1;
+        code = query(tx, filter, 0, bounds.newest, true, &statement, err);
     }
-    if (code == OX_OK) {
-        code = ox_db_all(tx, statement, read_id, sizeof(int64_t), &all, &found, err);
+    while (code == OX_OK && found && count > 0) {
+        code = next_match(tx, statement, filter->kinds, &found, err);
+        if (code == OX_OK && found) {
+            first = sqlite3_column_int64(statement, 0);
+            count--;
+        }
     }
+    (void)sqlite3_reset(statement);
     if (code == OX_OK) {
-        *after = found == 0 ? bounds.newest : ((const int64_t *)all)[found - 1] - 1;
+        *after = first - 1;
     }
     return code;
+}
+
+static void read_id(struct ox_db_row *row, void *out)
+{
+    *(int64_t *)out = ox_db_i64(row);
 }
 
 enum ox_code ox_registry_events_bounds(struct ox_tx *tx, struct ox_event_bounds *out,

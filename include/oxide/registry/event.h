@@ -17,10 +17,12 @@ struct ox_event_row {
 };
 /** NULL fields match everything. */
 struct ox_event_filter {
-    const char *kind_prefix;
+    const char *kinds; /* "campaign,delta.failed": kinds, or their first words, commas between */
     const char *device_id;
     const char *campaign_id;
 };
+/** Is the kind one of `kinds`, or does it begin with one of them and a dot? NULL: it is. */
+bool ox_event_kind_matches(const char *kinds, const char *kind);
 /** Where the log begins and ends. */
 struct ox_event_bounds {
     int64_t oldest;    /* the first id that is held, newest + 1 if none is */

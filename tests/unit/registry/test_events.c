@@ -158,15 +158,31 @@ static void events__match_their_filter(void **state)
     add(*state, 12);
     assert_ids(*state, (struct ox_event_filter){NULL, NULL, NULL}, 9, 10, "10 11 12", 12);
     assert_ids(*state, (struct ox_event_filter){NULL, NULL, NULL}, 0, 2, "1 2", 2);
-    assert_ids(*state, (struct ox_event_filter){"a.", NULL, NULL}, 0, 3, "1 2 4", 4);
+    assert_ids(*state, (struct ox_event_filter){"a", NULL, NULL}, 0, 3, "1 2 4", 4);
     assert_ids(*state, (struct ox_event_filter){"a.y", NULL, NULL}, 0, 9, "2 5 8 11", 12);
-    assert_ids(*state, (struct ox_event_filter){"", NULL, NULL}, 10, 9, "11 12", 12);
+    assert_ids(*state, (struct ox_event_filter){"b.x,z,a.y", NULL, NULL}, 0, 4, "2 3 5 6", 6);
     assert_ids(*state, (struct ox_event_filter){NULL, "d1", NULL}, 3, 3, "4 6 8", 8);
-    assert_ids(*state, (struct ox_event_filter){"b.", "d1", NULL}, 0, 9, "6 12", 12);
+    assert_ids(*state, (struct ox_event_filter){"b", "d1", NULL}, 0, 9, "6 12", 12);
     assert_ids(*state, (struct ox_event_filter){NULL, NULL, "c"}, 1, 9, "6 11", 12);
     assert_ids(*state, (struct ox_event_filter){NULL, "d0", "c"}, 0, 9, "1 11", 12);
     assert_ids(*state, (struct ox_event_filter){"a.x", "d1", "c"}, 0, 9, "", 12);
     assert_ids(*state, (struct ox_event_filter){NULL, "d9", NULL}, 0, 9, "", 12);
+}
+
+static void kinds__match_whole_words(void **state)
+{
+    (void)state;
+    assert_true(ox_event_kind_matches(NULL, "a.x"));
+    assert_true(ox_event_kind_matches("a", "a.x"));
+    assert_true(ox_event_kind_matches("a.x", "a.x"));
+    assert_true(ox_event_kind_matches("b,a.x", "a.x"));
+    assert_true(ox_event_kind_matches(",,a", "a.x"));
+    assert_false(ox_event_kind_matches("", "a.x"));
+    assert_false(ox_event_kind_matches(",", "a.x"));
+    assert_false(ox_event_kind_matches("a.", "a.x"));
+    assert_false(ox_event_kind_matches("a.x.y", "a.x"));
+    assert_false(ox_event_kind_matches("a.x", "a.xy"));
+    assert_false(ox_event_kind_matches("b,c", "a.x"));
 }
 
 static void events__columns_come_back(void **state)
@@ -204,7 +220,7 @@ static void events__columns_come_back(void **state)
 
 static void events__walk_a_large_log_in_bounded_steps(void **state)
 {
-    struct ox_event_filter rare = {.kind_prefix = "z"};
+    struct ox_event_filter rare = {.kinds = "z"};
     int64_t after = 0;
     int steps = 0;
 
@@ -233,7 +249,7 @@ static void before_last__counts_matching_ones(void **state)
     assert_int_equal(before_last(*state, (struct ox_event_filter){NULL, NULL, NULL}, 3), 9);
     assert_int_equal(before_last(*state, (struct ox_event_filter){NULL, NULL, NULL}, 0), 12);
     assert_int_equal(before_last(*state, (struct ox_event_filter){NULL, NULL, NULL}, 99), 0);
-    assert_int_equal(before_last(*state, (struct ox_event_filter){"b.", NULL, NULL}, 2), 8);
+    assert_int_equal(before_last(*state, (struct ox_event_filter){"b", NULL, NULL}, 2), 8);
     assert_int_equal(before_last(*state, (struct ox_event_filter){NULL, "d1", NULL}, 2), 9);
     assert_int_equal(before_last(*state, (struct ox_event_filter){NULL, NULL, "c"}, 2), 5);
     assert_int_equal(before_last(*state, (struct ox_event_filter){NULL, "d0", "c"}, 1), 10);
@@ -319,6 +335,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(events__of_an_empty_log, set_up, tear_down),
         cmocka_unit_test_setup_teardown(events__match_their_filter, set_up, tear_down),
+        cmocka_unit_test(kinds__match_whole_words),
         cmocka_unit_test_setup_teardown(events__columns_come_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(events__walk_a_large_log_in_bounded_steps, set_up,
                                         tear_down),
