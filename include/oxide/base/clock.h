@@ -21,5 +21,9 @@ const struct ox_clock *ox_clock_system(void);
 #define OX_TIME_TEXT_MAX 32
 /** RFC 3339 in UTC with milliseconds, "2026-11-20T13:05:07.123Z"; returns `out`. */
 const char *ox_time_text(int64_t wall_ms, char out[OX_TIME_TEXT_MAX]);
+/** The instant that a text names: RFC 3339 with "Z" or an offset, seconds and their fraction may be
+ *  left out, or a date alone, which is its midnight in UTC. Years 1970 to 9999.
+ *  Errors: OX_EINVAL. */
+OX_MUST_USE enum ox_code ox_time_parse(const char *text, int64_t *wall_ms, struct ox_err *err);
 
 #endif

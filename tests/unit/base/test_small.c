@@ -68,6 +68,68 @@ static void time_text__is_rfc_3339(void **state)
     assert_true(strlen(ox_time_text(INT64_MIN, text)) < OX_TIME_TEXT_MAX);
 }
 
+static void time_parse__reads_rfc_3339(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } good[] = {
+        {"1970-01-01", 0},
+        {"1970-01-01T00:00Z", 0},
+        {"2026-11-20T13:05:07.123Z", 1795179907123},
+        {"2026-11-20t13:05:07.1239z", 1795179907123},
+        {"2026-11-20 13:05:07.1Z", 1795179907100},
+        {"2026-11-20T15:05:07+02:00", 1795179907000},
+        {"2026-11-20T12:35:07-00:30", 1795179907000},
+        {"2024-02-29", 1709164800000},
+        {"9999-12-31T23:59:60Z", 253402300800000},
+    };
+    static const char *const bad[] = {
+        "",
+        "2026",
+        "2026-1-1",
+        "2026-02-30",
+        "2025-02-29",
+        "2026-13-01",
+        "2026-00-01",
+        "2026-01-00",
+        "1969-12-31",
+        "2026-11-20T",
+        "2026-11-20x",
+        "2026-11-20T13",
+        "2026-11-20T13:05",
+        "2026-11-20T24:00Z",
+        "2026-11-20T13:60Z",
+        "2026-11-20T13:05:07",
+        "2026-11-20T13:05:61Z",
+        "2026-11-20T13:05:07+2",
+        "now",
+        "2026-11-20T13:05:07+02:00x",
+        "2026-11-20T13:05:07Zx",
+        "2026-11-20T13:05:07.123",
+        "2026-11-20T13:05:07+24:00",
+        "10000-01-01",
+    };
+    char text[OX_TIME_TEXT_MAX];
+    int64_t ms = -7;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        if (ox_time_parse(bad[i], &ms, NULL) != OX_EINVAL) {
+            fail_msg("\"%s\" was read as a time", bad[i]);
+        }
+    }
+    assert_int_equal(ms, -7);
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        if (ox_time_parse(good[i].text, &ms, NULL) != OX_OK || ms != good[i].ms) {
+            fail_msg("\"%s\" is not %lld but %lld", good[i].text, (long long)good[i].ms,
+                     (long long)ms);
+        }
+    }
+    assert_int_equal(ox_time_parse(ox_time_text(1795179907123, text), &ms, NULL), OX_OK);
+    assert_int_equal(ms, 1795179907123);
+}
+
 static void system_clock__goes_forward(void **state)
 {
     const struct ox_clock *clock = ox_clock_system();
@@ -229,6 +291,7 @@ int main(void)
         cmocka_unit_test(digest__goes_to_hex_and_back),
         cmocka_unit_test(digest__refuses_anything_but_64_hex_digits),
         cmocka_unit_test(time_text__is_rfc_3339),
+        cmocka_unit_test(time_parse__reads_rfc_3339),
         cmocka_unit_test(system_clock__goes_forward),
         cmocka_unit_test(text_clean__keeps_what_can_be_shown),
         cmocka_unit_test(text_escape__shows_each_byte_and_cuts),
