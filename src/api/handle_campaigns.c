@@ -42,8 +42,7 @@ static enum ox_code act(struct ox_request *request, enum ox_campaign_action acti
 {
     json_t *out = NULL;
     enum ox_code code =
-        ox_control_campaign_act(request->api->control, request->params.value[0], action, false,
-                                &out, err);
+        ox_control_campaign_act(request->api->control, request->params.value[0], action, &out, err);
 
     return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
 }
@@ -61,4 +60,68 @@ OX_HANDLER(campaign_resume)
 OX_HANDLER(campaign_abort)
 {
     return act(request, OX_ACTION_ABORT, err);
+}
+
+OX_HANDLER(campaign_approve)
+{
+    json_t *out = NULL;
+    enum ox_code code = ox_control_campaign_approve(request->api->control,
+                                                    request->params.value[0], &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+OX_HANDLER(campaign_retry)
+{
+    json_t *out = NULL;
+    enum ox_code code =
+        ox_control_campaign_retry(request->api->control, request->params.value[0],
+                                  ox_request_query(request, "device"), &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+OX_HANDLER(campaign_revert)
+{
+    json_t *out = NULL;
+    enum ox_code code =
+        ox_control_campaign_revert(request->api->control, request->params.value[0], &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 201, out, err) : code;
+}
+
+OX_HANDLER(campaign_plan)
+{
+    json_t *out = NULL;
+    enum ox_code code = ox_control_campaign_plan(request->api->control, request->json, &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+OX_HANDLER(model_revert)
+{
+    json_t *out = NULL;
+    enum ox_code code = ox_control_model_revert(request->api->control, request->params.value[0],
+                                                request->json, &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 201, out, err) : code;
+}
+
+OX_HANDLER(quarantine)
+{
+    json_t *out = NULL;
+    enum ox_code code = ox_control_quarantines(request->api->control,
+                                               ox_request_query(request, "device"), &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+OX_HANDLER(quarantine_free)
+{
+    json_t *out = NULL;
+    enum ox_code code =
+        ox_control_quarantine_free(request->api->control, request->params.value[0],
+                                   ox_request_query(request, "model"), &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
 }

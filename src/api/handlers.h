@@ -49,6 +49,13 @@ OX_HANDLER(campaign_devices);
 OX_HANDLER(campaign_pause);
 OX_HANDLER(campaign_resume);
 OX_HANDLER(campaign_abort);
+OX_HANDLER(campaign_approve);
+OX_HANDLER(campaign_retry);
+OX_HANDLER(campaign_revert);
+OX_HANDLER(campaign_plan);
+OX_HANDLER(model_revert);
+OX_HANDLER(quarantine);
+OX_HANDLER(quarantine_free);
 
 OX_HANDLER(jobs);
 

@@ -147,6 +147,30 @@ const struct ox_schema ox_schemas[] = {
      "{jobs: {id: int, base: digest, target: digest, format: text, state: " JOB_STATE
      ", waiting: int, reason: text | null, patch: digest | null, patch_bytes: int | null,"
      " strategy: text | null, queued_at: time}[]}"},
+    {"PlanCampaign",
+     "What a campaign would be; link_bps is what devices fetch per second, for the estimate of its"
+     " duration; prepare makes the deltas that are missing",
+     "{model_id: id, model_version: id, fleet_id?: id | null, device_ids?: id[] | null,"
+     " link_bps?: int | null, prepare?: bool | null, " POLICY "}"},
+    {"Plan", "What it would do; bytes that are not known yet are null",
+     "{model_id: id, target_version: id, fleet_id: id | null, devices: {total: int,"
+     " to_update: int, already: int, skipped: int, by_full_file: int},"
+     " stages: {stage: int, devices: int, released: int}[],"
+     " bases: {from_version: id | null, from_digest: digest | null, to_version: id,"
+     " to_digest: digest, devices: int, by: 'patch' | 'full' | null,"
+     " delta: 'ready' | 'queued' | 'failed' | 'useless' | 'missing' | 'none',"
+     " bytes_per_device: int | null, bytes: int | null}[],"
+     " bytes: {total: int, per_device_max: int, full: int, saved: int, devices_known: int,"
+     " devices_not_known: int}, delta_coverage: number, disk_bytes_per_device: int,"
+     " duration_s: int, superseded: {campaign_id: id, devices: int}[], halts: text[],"
+     " warnings: text[], policy: Policy}"},
+    {"Revert", "Who goes back; to a version, or to what each ran before",
+     "{fleet_id?: id | null, device_ids?: id[] | null, model_version?: id | null}"},
+    {"Retried", "How many failed devices try again", "{state: " CAMPAIGN_STATE ", devices: int}"},
+    {"Quarantine", "Versions that are not given to devices any more",
+     "{quarantined: {device_id: id, model_id: id, version: id, digest: digest, failures: int,"
+     " class: " FAILURE ", updated_at: time}[]}"},
+    {"Freed", "How many versions were freed", "{freed: int}"},
     {"CampaignState", "Where the campaign stands now", "{state: " CAMPAIGN_STATE "}"},
 };
 const size_t ox_schemas_count = sizeof(ox_schemas) / sizeof(ox_schemas[0]);

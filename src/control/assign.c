@@ -57,6 +57,8 @@ static enum ox_code choose(struct ox_control *control, struct ox_tx *tx,
     uint64_t ops = 0;
     const char *format = ox_assign_format(device->protocol, device->reads, &ops);
     int64_t since_ms = offer->campaign.created_ms;
+    /* Going back is urgent, and most devices have kept what they go back to. */
+    bool reverts = strcmp(offer->campaign.kind, "revert") == 0;
     bool possible = false;
     bool waits;
     enum ox_code code;
@@ -83,7 +85,8 @@ static enum ox_code choose(struct ox_control *control, struct ox_tx *tx,
             wanted[(*wanted_count)++] =
                 (struct ox_wanted){base->digest, offer->target.digest, format};
         }
-        offer->waits = offer->policy.late_delta == OX_LATE_WAIT || control->delta_wait_s > 0;
+        offer->waits =
+            !reverts && (offer->policy.late_delta == OX_LATE_WAIT || control->delta_wait_s > 0);
         return OX_OK;
     }
     if (code != OX_OK) {
@@ -98,9 +101,9 @@ static enum ox_code choose(struct ox_control *control, struct ox_tx *tx,
         since_ms = offer->job.queued_ms;
     }
     waits = strcmp(offer->job.state, "queued") == 0 || strcmp(offer->job.state, "running") == 0;
-    offer->waits =
-        waits && (offer->policy.late_delta == OX_LATE_WAIT ||
-                  ox_control_now(control) - since_ms < (int64_t)control->delta_wait_s * 1000);
+    offer->waits = waits && !reverts &&
+                   (offer->policy.late_delta == OX_LATE_WAIT ||
+                    ox_control_now(control) - since_ms < (int64_t)control->delta_wait_s * 1000);
     return OX_OK;
 }
 

@@ -115,10 +115,28 @@ static enum ox_code check_rivals(struct ox_tx *tx, const struct ox_campaign_row 
     return code;
 }
 
+/* Nobody to send it to is a mistake, unless they are still to come. */
+static enum ox_code check_members(const struct ox_campaign_row *campaign,
+                                  const struct ox_policy *policy, uint64_t total,
+                                  struct ox_err *err)
+{
+    if (total > 0 || policy->follow || campaign->fleet_id == NULL) {
+        return OX_OK;
+    }
+    if (strcmp(campaign->kind, "revert") == 0) {
+        return ox_err_set(err, OX_ECONFLICT, "fleet %s has no devices: nobody can go back",
+                          campaign->fleet_id);
+    }
+    return ox_err_set(err, OX_ECONFLICT,
+                      "fleet %s has no devices: add some first, or let it follow the fleet "
+                      "(\"follow\": true)",
+                      campaign->fleet_id);
+}
+
 /* The members are gathered: they enter, and what they lose elsewhere moves on. */
 static enum ox_code fill(struct ox_control *control, struct ox_tx *tx,
                          struct ox_campaign_row *campaign, const struct ox_policy *policy,
-                         enum ox_member_target target, struct ox_campaign_made *out,
+                         enum ox_member_target target, bool dry, struct ox_campaign_made *out,
                          struct ox_err *err)
 {
     struct ox_rival_row *rivals = NULL;
@@ -128,12 +146,17 @@ static enum ox_code fill(struct ox_control *control, struct ox_tx *tx,
 
     if ((code = check_rivals(tx, campaign, policy, out, &rivals, &rival_count, err)) != OX_OK ||
         (code = ox_registry_members_count(tx, &total, err)) != OX_OK ||
+        (code = check_members(campaign, policy, total, err)) != OX_OK ||
         (code = ox_registry_members_enter(tx, campaign, target, ox_rollout_position,
                                           ox_rollout_released(policy, 0, total), err)) != OX_OK ||
-        (code = ox_registry_campaign_update(tx, campaign, err)) != OX_OK ||
-        (code = ox_jobs_for_campaign(control, tx, campaign, err)) != OX_OK) {
+        (code = ox_registry_campaign_update(tx, campaign, err)) != OX_OK) {
         return code;
     }
+    out->total = campaign->total;
+    if (dry) { /* who is in it, and nothing that follows */
+        return OX_OK;
+    }
+    code = ox_jobs_for_campaign(control, tx, campaign, err);
     for (size_t i = 0; code == OX_OK && i < rival_count; i++) {
         code = ox_campaign_advance(control, tx, rivals[i].campaign_id, false, err);
     }
@@ -188,9 +211,9 @@ static enum ox_code new_id(char out[OX_CAMPAIGN_ID_MAX], struct ox_err *err)
     return code;
 }
 
-static enum ox_code make_in(struct ox_control *control, struct ox_tx *tx,
-                            const struct ox_campaign_spec *spec, struct ox_campaign_made *out,
-                            struct ox_err *err)
+enum ox_code ox_campaign_make_in(struct ox_control *control, struct ox_tx *tx,
+                                 const struct ox_campaign_spec *spec, bool dry,
+                                 struct ox_campaign_made *out, struct ox_err *err)
 {
     enum ox_strategy strategy = OX_STRATEGY_ALL_AT_ONCE;
     struct ox_artifact_row artifact;
@@ -198,7 +221,8 @@ static enum ox_code make_in(struct ox_control *control, struct ox_tx *tx,
     struct ox_policy policy;
     enum ox_code code;
 
-    if ((code = ox_registry_artifact_get(tx, spec->model_id, spec->version, &artifact, err)) !=
+    if ((code = new_id(out->id, err)) != OX_OK ||
+        (code = ox_registry_artifact_get(tx, spec->model_id, spec->version, &artifact, err)) !=
             OX_OK ||
         (code = fleet_strategy(tx, spec->fleet_id, &strategy, err)) != OX_OK ||
         (code = ox_policy_parse(spec->settings, strategy, &policy, err)) != OX_OK ||
@@ -216,7 +240,7 @@ static enum ox_code make_in(struct ox_control *control, struct ox_tx *tx,
         .fleet_id = spec->fleet_id,
     };
     code = add(control, tx, &campaign, &policy, err);
-    return code == OX_OK ? fill(control, tx, &campaign, &policy, OX_TARGET_ARTIFACT, out, err)
+    return code == OX_OK ? fill(control, tx, &campaign, &policy, OX_TARGET_ARTIFACT, dry, out, err)
                          : code;
 }
 
@@ -225,11 +249,10 @@ enum ox_code ox_campaign_make(struct ox_control *control, const struct ox_campai
 {
     struct ox_campaign_row campaign;
     struct ox_tx tx = OX_TX_INIT;
-    enum ox_code code = new_id(out->id, err);
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
 
     if (code == OX_OK &&
-        (code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
-        (code = make_in(control, &tx, spec, out, err)) == OX_OK &&
+        (code = ox_campaign_make_in(control, &tx, spec, false, out, err)) == OX_OK &&
         (code = ox_registry_campaign_get(&tx, out->id, &campaign, err)) == OX_OK) {
         (void)snprintf(out->state, sizeof(out->state), "%s", campaign.state);
         code = ox_registry_commit(&tx, err);
@@ -310,7 +333,7 @@ static enum ox_code revert_in(struct ox_control *control, struct ox_tx *tx, int6
     code = add(control, tx, &campaign, &policy, err);
     if (code == OX_OK) { /* no delta is waited for: most devices have kept what they go back to */
         campaign.prepared_ms = campaign.created_ms;
-        code = fill(control, tx, &campaign, &policy, target, out, err);
+        code = fill(control, tx, &campaign, &policy, target, false, out, err);
     }
     if (code == OX_OK) {
         (void)snprintf(out->state, sizeof(out->state), "rolling_out");
@@ -324,12 +347,13 @@ enum ox_code ox_campaign_revert(struct ox_control *control, struct ox_tx *tx,
                                 const struct ox_campaign_row *campaign, struct ox_err *err)
 {
     struct ox_campaign_made made = {.total = 0};
+    uint64_t members = 0;
     enum ox_code code = ox_registry_members_begin(tx, err);
 
-    if (code == OX_OK) {
-        code = ox_registry_members_of_campaign(tx, campaign->id, err);
+    if (code == OX_OK && (code = ox_registry_members_of_campaign(tx, campaign->id, err)) == OX_OK) {
+        code = ox_registry_members_count(tx, &members, err);
     }
-    if (code == OX_OK) {
+    if (code == OX_OK && members > 0) {
         code = revert_in(control, tx, campaign->artifact_id, campaign->id, campaign->fleet_id,
                          OX_TARGET_PREVIOUS, &made, err);
     }
@@ -446,7 +470,7 @@ static enum ox_code resume(struct ox_control *control, struct ox_tx *tx,
 }
 
 static enum ox_code act(struct ox_control *control, struct ox_tx *tx, const char *id,
-                        enum ox_campaign_action action, bool revert, struct ox_err *err)
+                        enum ox_campaign_action action, struct ox_err *err)
 {
     struct ox_campaign_row campaign;
     int64_t now = ox_control_now(control);
@@ -469,9 +493,6 @@ static enum ox_code act(struct ox_control *control, struct ox_tx *tx, const char
             return code;
         }
     }
-    if (action == OX_ACTION_ABORT && revert && strcmp(campaign.state, "aborted") == 0) {
-        return ox_campaign_revert(control, tx, &campaign, err); /* thought better of afterwards */
-    }
     if (!ox_campaign_step(&campaign, actions[action].event, now)) {
         return ox_err_set(err, OX_ECONFLICT, "campaign %s is %s: it cannot %s", id, campaign.state,
                           actions[action].word);
@@ -482,7 +503,7 @@ static enum ox_code act(struct ox_control *control, struct ox_tx *tx, const char
     case OX_ACTION_RESUME:
         return resume(control, tx, &campaign, err);
     case OX_ACTION_ABORT:
-        return ox_campaign_end(control, tx, &campaign, NULL, revert, err);
+        return ox_campaign_end(control, tx, &campaign, NULL, false, err);
     }
     campaign.reason = "an operator paused it";
     code = ox_registry_campaign_update(tx, &campaign, err);
@@ -519,15 +540,55 @@ static enum ox_code conclude(struct ox_control *control, struct ox_tx *tx, enum 
 }
 
 enum ox_code ox_control_campaign_act(struct ox_control *control, const char *id,
-                                     enum ox_campaign_action action, bool revert, json_t **out,
+                                     enum ox_campaign_action action, json_t **out,
                                      struct ox_err *err)
 {
     json_t *answer = NULL;
     struct ox_tx tx = OX_TX_INIT;
     enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
 
-    if (code == OX_OK && (code = act(control, &tx, id, action, revert, err)) == OX_OK) {
+    if (code == OX_OK && (code = act(control, &tx, id, action, err)) == OX_OK) {
         code = state_json(&tx, id, &answer, err);
+    }
+    return conclude(control, &tx, code, answer, out, err);
+}
+
+/* End it if it has not ended, and send back whom it has updated. */
+static enum ox_code revert_campaign(struct ox_control *control, struct ox_tx *tx, const char *id,
+                                    struct ox_err *err)
+{
+    struct ox_campaign_row campaign;
+    enum ox_code code = ox_registry_campaign_get(tx, id, &campaign, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    if (strcmp(campaign.kind, "revert") == 0) {
+        return ox_err_set(err, OX_ECONFLICT,
+                          "campaign %s is a revert itself: deploy the version that you want", id);
+    }
+    return ox_campaign_step(&campaign, OX_EVENT_ABORT, ox_control_now(control))
+               ? ox_campaign_end(control, tx, &campaign, NULL, true, err)
+               : ox_campaign_revert(control, tx, &campaign, err);
+}
+
+enum ox_code ox_control_campaign_revert(struct ox_control *control, const char *id, json_t **out,
+                                        struct ox_err *err)
+{
+    struct ox_campaign_row revert = {.id = NULL};
+    json_t *answer = NULL;
+    struct ox_tx tx = OX_TX_INIT;
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
+
+    if (code == OX_OK && (code = revert_campaign(control, &tx, id, err)) == OX_OK &&
+        (code = ox_registry_campaign_revert_of(&tx, id, &revert, err)) == OX_ENOTFOUND) {
+        code = ox_err_set(err, OX_ECONFLICT, "campaign %s has updated no device that could go back",
+                          id);
+    }
+    if (code == OX_OK) {
+        answer = json_pack("{s:s, s:s, s:I, s:[]}", "campaign_id", revert.id, "state", revert.state,
+                           "total_devices", (json_int_t)revert.total, "superseded");
+        code = answer == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
     }
     return conclude(control, &tx, code, answer, out, err);
 }

@@ -33,6 +33,8 @@ const struct ox_event_kind ox_event_kinds[] = {
     {"delta.useless", "model_id, version, base, target, format, reason",
      "A patch was given up: it is no smaller than the full file"},
     {"device.changed", "device_id, name, tags", "A device's name or tags were replaced"},
+    {"device.quarantine_freed", "device_id, model_id",
+     "An operator freed what was quarantined on a device"},
     {"device.quarantined", "device_id, model_id, version, class",
      "A version failed so often on a device that it is not given there any more"},
     {"device.registered", "device_id, name, tags", "A device was made known"},

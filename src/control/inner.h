@@ -192,7 +192,12 @@ void ox_campaign_made_clear(struct ox_campaign_made *made);
 OX_MUST_USE enum ox_code ox_campaign_make(struct ox_control *control,
                                           const struct ox_campaign_spec *spec,
                                           struct ox_campaign_made *out, struct ox_err *err);
-/** Send back the devices that a campaign has updated or may have: a campaign of its own. */
+/** The same within a transaction. `dry`: for a plan, that will not be committed. */
+OX_MUST_USE enum ox_code ox_campaign_make_in(struct ox_control *control, struct ox_tx *tx,
+                                             const struct ox_campaign_spec *spec, bool dry,
+                                             struct ox_campaign_made *out, struct ox_err *err);
+/** Send back the devices that a campaign has updated or may have, by a campaign of its own; none if
+ *  there are none. */
 OX_MUST_USE enum ox_code ox_campaign_revert(struct ox_control *control, struct ox_tx *tx,
                                             const struct ox_campaign_row *campaign,
                                             struct ox_err *err);

@@ -76,18 +76,18 @@ enum ox_code ox_registry_campaigns(struct ox_tx *tx, bool active, struct ox_camp
 {
     sqlite3_stmt *statement = NULL;
     void *all = NULL;
-    enum ox_code code =
-        active ? ox_db_query(tx, &statement, err,
-                             "SELECT " OX_CAMPAIGN_COLUMNS OX_CAMPAIGN_FROM
-                             " WHERE c.state IN " OX_CAMPAIGN_ACTIVE
-                             " OR EXISTS (SELECT 1 FROM campaign_tallies t"
-                             " WHERE t.campaign_id = c.id AND t.devices > 0"
-                             " AND t.state IN " OX_CAMPAIGN_BEGUN ") ORDER BY c.created_at, c.id",
-                             "")
-               : ox_db_query(tx, &statement, err,
-                             "SELECT " OX_CAMPAIGN_COLUMNS OX_CAMPAIGN_FROM
-                             " ORDER BY c.created_at, c.id",
-                             "");
+    enum ox_code code = active ? ox_db_query(tx, &statement, err,
+                                             "SELECT " OX_CAMPAIGN_COLUMNS OX_CAMPAIGN_FROM
+                                             " WHERE c.state IN " OX_CAMPAIGN_ACTIVE
+                                             " OR EXISTS (SELECT 1 FROM campaign_tallies t"
+                                             " WHERE t.campaign_id = c.id AND t.devices > 0"
+                                             " AND t.state IN " OX_CAMPAIGN_BEGUN
+                                             ") ORDER BY c.created_at, c.rowid",
+                                             "")
+                               : ox_db_query(tx, &statement, err,
+                                             "SELECT " OX_CAMPAIGN_COLUMNS OX_CAMPAIGN_FROM
+                                             " ORDER BY c.created_at, c.rowid",
+                                             "");
 
     if (code == OX_OK) {
         code = ox_db_all(tx, statement, read_campaign, sizeof(**rows), &all, count, err);
@@ -108,6 +108,25 @@ enum ox_code ox_registry_campaign_update(struct ox_tx *tx, const struct ox_campa
                      "ssiiuuiuis", row->state, row->reason, row->prepared_ms, row->ended_ms,
                      row->total, row->stage, row->stage_opened_ms, row->approved_stage,
                      row->last_success_ms, row->id);
+}
+
+enum ox_code ox_registry_campaign_revert_of(struct ox_tx *tx, const char *id,
+                                            struct ox_campaign_row *out, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT " OX_CAMPAIGN_COLUMNS OX_CAMPAIGN_FROM
+                    " WHERE c.of_campaign = $1 ORDER BY c.created_at DESC, c.rowid DESC LIMIT 1",
+                    "s", id);
+
+    if (code == OX_OK) {
+        code = ox_campaign_one(tx, statement, out, &found, err);
+    }
+    return code == OX_OK && !found
+               ? ox_err_set(err, OX_ENOTFOUND, "campaign %s was not reverted", id)
+               : code;
 }
 
 /* --- counts --- */

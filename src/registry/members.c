@@ -230,3 +230,46 @@ enum ox_code ox_registry_members_enter(struct ox_tx *tx, struct ox_campaign_row 
                      "  JOIN artifacts a ON a.id = c.artifact_id WHERE a.model_id = $3)",
                      "sis", campaign->id, campaign->created_ms, campaign->model_id);
 }
+
+/* --- plans --- */
+
+static void read_plan(struct ox_db_row *row, void *out)
+{
+    struct ox_plan_row *plan = out;
+
+    plan->from_version = ox_db_text(row);
+    plan->has_base = ox_db_digest(row, &plan->base);
+    plan->held = ox_db_i64(row) != 0;
+    plan->to_version = ox_db_text(row);
+    (void)ox_db_digest(row, &plan->target);
+    plan->target_bytes = ox_db_u64(row);
+    plan->protocol = ox_db_u64(row);
+    plan->reads = ox_db_text(row);
+    plan->devices = ox_db_u64(row);
+}
+
+enum ox_code ox_registry_campaign_plan(struct ox_tx *tx, const char *campaign_id,
+                                       struct ox_plan_row **rows, size_t *count, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    void *all = NULL;
+    enum ox_code code = ox_db_query(
+        tx, &statement, err,
+        "SELECT m.version, m.digest, coalesce(m.digest IN (SELECT digest FROM artifacts), 0),"
+        " t.version, t.digest, t.size_bytes, e.protocol, e.reads, count(*)"
+        " FROM campaign_devices d JOIN artifacts t ON t.id = d.artifact_id"
+        " JOIN devices e ON e.id = d.device_id"
+        " LEFT JOIN device_models m ON m.device_id = d.device_id AND m.model_id = t.model_id"
+        " WHERE d.campaign_id = $1 AND d.state = 'pending'"
+        " GROUP BY m.version, m.digest, t.id, e.protocol, e.reads ORDER BY count(*) DESC, "
+        "m.version",
+        "s", campaign_id);
+
+    if (code == OX_OK) {
+        code = ox_db_all(tx, statement, read_plan, sizeof(**rows), &all, count, err);
+    }
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
+}

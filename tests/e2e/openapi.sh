@@ -66,6 +66,15 @@ call heartbeat POST 200 /api/v1/devices/cam-01/heartbeat -d "{\"protocol\": 1, \
 call campaign_create POST 201 /api/v1/campaigns -d '{"model_id": "m", "model_version": "v1", "device_ids": ["cam-02"]}'
 call campaign_abort POST 200 "/api/v1/campaigns/$(field .campaign_id < last.body)/abort"
 
+call campaign_plan POST 200 /api/v1/campaigns/plan -d '{"model_id": "m", "model_version": "v1", "fleet_id": "f", "link_bps": 300000}'
+call campaign_create POST 201 /api/v1/campaigns -d '{"model_id": "m", "model_version": "v1", "device_ids": ["cam-02"],
+    "strategy": "canary", "gates": {"approval": true}, "halt": {"action": "revert", "rules": [{"class": "health", "count": 1}]}}'
+call campaign_approve POST 200 "/api/v1/campaigns/$(field .campaign_id < last.body)/approve"
+call campaign_retry POST 200 "/api/v1/campaigns/$campaign/retry?device=cam-01"
+call campaign_revert POST 409 "/api/v1/campaigns/$campaign/revert"
+call model_revert POST 201 /api/v1/models/m/revert -d '{"fleet_id": "f", "model_version": "v1"}'
+call quarantine_free DELETE 200 /api/v1/devices/cam-01/quarantine
+
 step "errors have the shape that is told"
 call device GET 404 /api/v1/devices/nobody
 call device_register POST 400 /api/v1/devices -d '{'
@@ -88,6 +97,7 @@ call upload_status GET 200 "/api/v1/uploads/$(digest one)"
 call campaigns GET 200 /api/v1/campaigns
 call campaign_devices GET 200 "/api/v1/campaigns/$campaign/devices"
 call jobs GET 200 /api/v1/jobs
+call quarantine GET 200 /api/v1/quarantine
 for list in devices fleets models models/m campaigns jobs "campaigns/$campaign/devices"; do
     name=$(jq -r --arg path "/api/v1/$(sed 's|models/m|models/{id}|; s|/c-[^/]*|/{id}|' <<< "$list")" '.paths[$path].get.operationId' doc.json)
     call "$name" GET 200 "/api/v1/$list?limit=1"

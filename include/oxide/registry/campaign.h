@@ -69,6 +69,10 @@ OX_MUST_USE enum ox_code ox_registry_campaign_get(struct ox_tx *tx, const char *
 OX_MUST_USE enum ox_code ox_registry_campaigns(struct ox_tx *tx, bool active,
                                                struct ox_campaign_row **rows, size_t *count,
                                                struct ox_err *err);
+/** The newest revert of a campaign. Errors: OX_ENOTFOUND. */
+OX_MUST_USE enum ox_code ox_registry_campaign_revert_of(struct ox_tx *tx, const char *id,
+                                                        struct ox_campaign_row *out,
+                                                        struct ox_err *err);
 /** Write state, reason, prepared, ended, total, stage, stage_opened, approved_stage, last_success.
  */
 OX_MUST_USE enum ox_code ox_registry_campaign_update(struct ox_tx *tx,
@@ -131,6 +135,23 @@ OX_MUST_USE enum ox_code ox_registry_members_enter(struct ox_tx *tx,
                                                    struct ox_campaign_row *campaign,
                                                    enum ox_member_target target, ox_rank_fn *rank,
                                                    uint64_t released, struct ox_err *err);
+
+/** Pending devices of a campaign that are alike: what they run, are to run, and read. */
+struct ox_plan_row {
+    const char *from_version; /* NULL: nothing */
+    bool has_base;
+    struct ox_digest base;
+    bool held; /* the base is an artifact here */
+    const char *to_version;
+    struct ox_digest target;
+    uint64_t target_bytes;
+    uint64_t protocol;
+    const char *reads;
+    uint64_t devices;
+};
+OX_MUST_USE enum ox_code ox_registry_campaign_plan(struct ox_tx *tx, const char *campaign_id,
+                                                   struct ox_plan_row **rows, size_t *count,
+                                                   struct ox_err *err);
 
 /** Release the devices below a place that are not yet; *count of them. */
 OX_MUST_USE enum ox_code ox_registry_campaign_release(struct ox_tx *tx, const char *campaign_id,

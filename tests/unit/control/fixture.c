@@ -184,8 +184,7 @@ void act(struct fixture *fixture, enum ox_campaign_action action, const char *st
     json_t *out = NULL;
 
     assert_int_equal(
-        ox_control_campaign_act(fixture->control, fixture->campaign, action, false, &out, NULL),
-        OX_OK);
+        ox_control_campaign_act(fixture->control, fixture->campaign, action, &out, NULL), OX_OK);
     assert_string_equal(text_at(out, "state"), state);
     json_decref(out);
 }

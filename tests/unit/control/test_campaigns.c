@@ -233,15 +233,15 @@ static void act__is_refused_from_a_state_that_does_not_allow_it(void **state)
 
     ready_fleet(fixture, 1);
     campaign(fixture, "v2", "all_at_once");
-    assert_int_equal(ox_control_campaign_act(fixture->control, fixture->campaign, OX_ACTION_RESUME,
-                                             false, &out, NULL),
-                     OX_ECONFLICT);
-    act(fixture, OX_ACTION_ABORT, "aborted");
-    assert_int_equal(ox_control_campaign_act(fixture->control, fixture->campaign, OX_ACTION_PAUSE,
-                                             false, &out, NULL),
-                     OX_ECONFLICT);
     assert_int_equal(
-        ox_control_campaign_act(fixture->control, "c-none", OX_ACTION_PAUSE, false, &out, NULL),
+        ox_control_campaign_act(fixture->control, fixture->campaign, OX_ACTION_RESUME, &out, NULL),
+        OX_ECONFLICT);
+    act(fixture, OX_ACTION_ABORT, "aborted");
+    assert_int_equal(
+        ox_control_campaign_act(fixture->control, fixture->campaign, OX_ACTION_PAUSE, &out, NULL),
+        OX_ECONFLICT);
+    assert_int_equal(
+        ox_control_campaign_act(fixture->control, "c-none", OX_ACTION_PAUSE, &out, NULL),
         OX_ENOTFOUND);
 }
 
