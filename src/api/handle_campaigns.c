@@ -2,6 +2,9 @@
 
 #include "lists.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 OX_HANDLER(campaign_create)
 {
     json_t *out = NULL;
@@ -28,12 +31,36 @@ OX_HANDLER(campaign_devices)
     return ox_reply_list(request, &list, err);
 }
 
+/* The campaign's own document, left open for its devices. */
+static enum ox_code campaign_head(struct ox_request *request, struct ox_buf *out,
+                                  struct ox_err *err)
+{
+    json_t *json = NULL;
+    char *text = NULL;
+    enum ox_code code =
+        ox_control_campaign(request->api->control, request->params.value[0], &json, err);
+
+    if (code == OX_OK && (code = ox_json_text(json, &text, err)) == OX_OK) {
+        code = ox_buf_printf(out, err, "%.*s,\"devices\":[", (int)strlen(text) - 1, text);
+    }
+    free(text);
+    json_decref(json);
+    return code;
+}
+
 OX_HANDLER(campaign)
 {
+    static const struct ox_list_answer list = {.page = ox_control_campaign_devices,
+                                               .head = campaign_head,
+                                               .after = "]}",
+                                               .parent = "campaign"};
     json_t *out = NULL;
-    enum ox_code code =
-        ox_control_campaign(request->api->control, request->params.value[0], &out, err);
+    enum ox_code code;
 
+    if (ox_request_query_flag(request, "devices", true)) {
+        return ox_reply_list(request, &list, err);
+    }
+    code = ox_control_campaign(request->api->control, request->params.value[0], &out, err);
     return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
 }
 

@@ -141,7 +141,7 @@ const struct ox_schema ox_schemas[] = {
      " created_at: time, ended_at: time | null,"
      " summary: {total: int, pending: int, in_progress: int, complete: int, failed: int,"
      " skipped: int, deferred: int, released: int, bytes_served: int, bytes_saved: int,"
-     " failures: {*: int}}, devices: CampaignDevice[],"
+     " failures: {*: int}}, devices?: CampaignDevice[],"
      " bandwidth: {bytes_served: int, bytes_saved_by_delta: int}}"},
     {"Jobs", "Delta jobs; what is not known yet is null",
      "{jobs: {id: int, base: digest, target: digest, format: text, state: " JOB_STATE

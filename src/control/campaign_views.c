@@ -57,20 +57,6 @@ enum ox_code ox_campaign_device_json(struct ox_control *control,
     return *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
 }
 
-static enum ox_code add_device(struct ox_control *control, const struct ox_campaign_device_row *row,
-                               json_t *devices, struct bytes *bytes, struct ox_err *err)
-{
-    uint64_t cost = cost_of(control, row);
-    json_t *json = NULL;
-    enum ox_code code = ox_campaign_device_json(control, row, &json, err);
-
-    bytes->served += cost;
-    if (strcmp(row->state, "complete") == 0 && row->bytes_full > cost) {
-        bytes->saved += row->bytes_full - cost;
-    }
-    return code == OX_OK ? ox_json_append(devices, json, err) : code;
-}
-
 /* Failures by class, as the rules count them: those that an operator accepted are not in it. */
 static json_t *failures_json(const struct ox_rollout_tally *tally)
 {
@@ -142,53 +128,49 @@ static enum ox_code add_details(struct ox_control *control, struct ox_tx *tx,
 
 static enum ox_code build(const struct ox_campaign_row *campaign,
                           const struct ox_campaign_counts *counts, const struct bytes *bytes,
-                          json_t *take_devices, json_t **out, struct ox_err *err)
+                          json_t **out, struct ox_err *err)
 {
-    *out = json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:I, s:o, s:o, s:o, s:{s:I, s:I}}",
-                     "id", campaign->id, "model_id", campaign->model_id, "target_version",
-                     campaign->version, "fleet_id", ox_json_of_str(campaign->fleet_id), "state",
-                     campaign->state, "phase", phase_of(campaign), "strategy", campaign->strategy,
-                     "reason", ox_json_of_str(campaign->reason), "stage",
-                     (json_int_t)campaign->stage + 1, "created_at",
-                     ox_json_of_time(campaign->created_ms), "summary", summary_json(counts, bytes),
-                     "devices", take_devices, "bandwidth", "bytes_served",
-                     (json_int_t)bytes->served, "bytes_saved_by_delta", (json_int_t)bytes->saved);
+    *out = json_pack(
+        "{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:I, s:o, s:o, s:{s:I, s:I}}", "id", campaign->id,
+        "model_id", campaign->model_id, "target_version", campaign->version, "fleet_id",
+        ox_json_of_str(campaign->fleet_id), "state", campaign->state, "phase", phase_of(campaign),
+        "strategy", campaign->strategy, "reason", ox_json_of_str(campaign->reason), "stage",
+        (json_int_t)campaign->stage + 1, "created_at", ox_json_of_time(campaign->created_ms),
+        "summary", summary_json(counts, bytes), "bandwidth", "bytes_served",
+        (json_int_t)bytes->served, "bytes_saved_by_delta", (json_int_t)bytes->saved);
     return *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+}
+
+/* What is not written yet counts, too. */
+static enum ox_code bytes_of(struct ox_control *control, struct ox_tx *tx,
+                             const struct ox_campaign_row *campaign, struct bytes *out,
+                             struct ox_err *err)
+{
+    uint64_t unnamed = campaign->unnamed_bytes + ox_live_served(control, campaign->id, "");
+    enum ox_code code = ox_registry_campaign_sums(tx, campaign->id, &out->served, &out->saved, err);
+
+    out->served += campaign->unnamed_bytes + ox_live_served(control, campaign->id, NULL);
+    out->saved -= unnamed < out->saved ? unnamed : out->saved;
+    return code;
 }
 
 enum ox_code ox_control_campaign(struct ox_control *control, const char *id, json_t **out,
                                  struct ox_err *err)
 {
-    struct ox_campaign_device_row *rows = NULL;
     struct ox_campaign_counts counts = {0};
     struct ox_campaign_row campaign;
     struct ox_tx tx = OX_TX_INIT;
     struct bytes bytes = {0, 0};
-    uint64_t unnamed = 0;
-    json_t *devices = json_array();
     json_t *json = NULL;
-    size_t count = 0;
     enum ox_code code;
 
     if ((code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err)) == OX_OK &&
         (code = ox_registry_campaign_get(&tx, id, &campaign, err)) == OX_OK &&
-        (code = ox_campaign_count(&tx, id, &counts, err)) == OX_OK) {
-        code = ox_registry_campaign_devices(&tx, id, &rows, &count, err);
-    }
-    for (size_t i = 0; code == OX_OK && i < count; i++) {
-        code = add_device(control, &rows[i], devices, &bytes, err);
-    }
-    if (code == OX_OK) {
-        unnamed = campaign.unnamed_bytes + ox_live_served(control, id, "");
-        bytes.served += unnamed;
-        bytes.saved -= unnamed < bytes.saved ? unnamed : bytes.saved;
-        code = build(&campaign, &counts, &bytes, devices, &json, err);
-        devices = NULL;
-    }
-    if (code == OX_OK) {
+        (code = ox_campaign_count(&tx, id, &counts, err)) == OX_OK &&
+        (code = bytes_of(control, &tx, &campaign, &bytes, err)) == OX_OK &&
+        (code = build(&campaign, &counts, &bytes, &json, err)) == OX_OK) {
         code = add_details(control, &tx, &campaign, json, err);
     }
-    json_decref(devices);
     ox_registry_end(&tx);
     if (code != OX_OK) {
         json_decref(json);

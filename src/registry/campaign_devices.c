@@ -285,6 +285,39 @@ enum ox_code ox_registry_campaign_fallbacks(struct ox_tx *tx, const char *campai
     return code == OX_OK ? ox_db_one(tx, statement, read_number, out, &found, err) : code;
 }
 
+struct sums {
+    uint64_t cost;
+    uint64_t saved;
+};
+
+static void read_sums(struct ox_db_row *row, void *out)
+{
+    struct sums *sums = out;
+
+    sums->cost = ox_db_u64(row);
+    sums->saved = ox_db_u64(row);
+}
+
+enum ox_code ox_registry_campaign_sums(struct ox_tx *tx, const char *campaign_id, uint64_t *cost,
+                                       uint64_t *saved, struct ox_err *err)
+{
+    struct sums sums = {0, 0}; /* of one that nothing has moved in yet */
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT cost, saved FROM campaign_sums WHERE campaign_id = $1",
+                                    "s", campaign_id);
+
+    if (code == OX_OK) {
+        code = ox_db_one(tx, statement, read_sums, &sums, &found, err);
+    }
+    if (code == OX_OK) {
+        *cost = sums.cost;
+        *saved = sums.saved;
+    }
+    return code;
+}
+
 /* --- pages --- */
 
 static const struct ox_list_sort campaign_device_sorts[] = {

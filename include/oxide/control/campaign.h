@@ -6,6 +6,7 @@
 
 OX_MUST_USE enum ox_code ox_control_campaign_create(struct ox_control *control, const json_t *body,
                                                     json_t **out, struct ox_err *err);
+/** All but its devices, which are a list: ox_control_campaign_devices. */
 OX_MUST_USE enum ox_code ox_control_campaign(struct ox_control *control, const char *id,
                                              json_t **out, struct ox_err *err);
 

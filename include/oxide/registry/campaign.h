@@ -294,6 +294,12 @@ OX_MUST_USE enum ox_code ox_registry_quarantine_free(struct ox_tx *tx, const cha
                                                      const char *model_id, uint64_t *count,
                                                      struct ox_err *err);
 
+/** Bytes that a campaign's devices have cost, and what the completed ones of them saved against the
+ *  whole artifact. Of each device that is what we served it or, where others did, what it says. */
+OX_MUST_USE enum ox_code ox_registry_campaign_sums(struct ox_tx *tx, const char *campaign_id,
+                                                   uint64_t *cost, uint64_t *saved,
+                                                   struct ox_err *err);
+
 /** A page of campaigns. Sorts: created, id, model, state. Filters: state, model, fleet, device. */
 OX_MUST_USE enum ox_code ox_registry_campaign_page(struct ox_tx *tx, const struct ox_page *page,
                                                    struct ox_campaign_row **rows, size_t *count,

@@ -275,12 +275,25 @@ int64_t number_at(const json_t *json, const char *path)
     return json_integer_value(at(json, path));
 }
 
+json_t *show_of(struct fixture *fixture, const char *campaign_id)
+{
+    const struct ox_list_query query = {
+        .limit = 1000, .filters = {{"campaign", campaign_id}}, .filter_count = 1};
+    json_t *out = NULL;
+    json_t *devices = NULL;
+    char *next = NULL;
+
+    assert_int_equal(ox_control_campaign(fixture->control, campaign_id, &out, NULL), OX_OK);
+    assert_int_equal(ox_control_campaign_devices(fixture->control, &query, &devices, &next, NULL),
+                     OX_OK);
+    assert_null(next);
+    assert_int_equal(json_object_set_new(out, "devices", devices), 0);
+    return out;
+}
+
 json_t *show(struct fixture *fixture)
 {
-    json_t *out = NULL;
-
-    assert_int_equal(ox_control_campaign(fixture->control, fixture->campaign, &out, NULL), OX_OK);
-    return out;
+    return show_of(fixture, fixture->campaign);
 }
 
 void assert_campaign(struct fixture *fixture, const char *path, const char *text)

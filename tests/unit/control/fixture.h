@@ -89,6 +89,7 @@ int64_t number_at(const json_t *json, const char *path);
 
 /* The last campaign as the API shows it, and the state of a device in it. */
 json_t *show(struct fixture *fixture);
+json_t *show_of(struct fixture *fixture, const char *campaign_id);
 void assert_campaign(struct fixture *fixture, const char *path, const char *text);
 int64_t campaign_number(struct fixture *fixture, const char *path);
 void assert_device_state(struct fixture *fixture, const char *id, const char *text);
