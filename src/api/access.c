@@ -26,16 +26,14 @@ static bool is_request_id(const char *text)
 void ox_request_identify(struct ox_request *request)
 {
     const char *given = ox_request_header(request, OX_HEADER_REQUEST_ID);
-    uint64_t number = 0;
+    struct ox_rng rng;
 
     if (is_request_id(given)) {
         (void)snprintf(request->id, sizeof(request->id), "%s", given);
         return;
     }
-    if (ox_random_bytes(&number, sizeof(number), NULL) != OX_OK) {
-        number = (uint64_t)(uintptr_t)request; /* it only has to differ from those beside it */
-    }
-    (void)snprintf(request->id, sizeof(request->id), "%016" PRIx64, number);
+    ox_rng_init(&rng, request->api->id_seed + atomic_fetch_add(&request->api->id_count, 1));
+    (void)snprintf(request->id, sizeof(request->id), "%016" PRIx64, ox_rng_u64(&rng));
 }
 
 static const char *peer_of(struct MHD_Connection *connection, char out[PEER_MAX])

@@ -1,6 +1,6 @@
 #include "request.h"
 
-#include "oxide/base/clock.h"
+#include "oxide/base/random.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,28 +55,42 @@ static unsigned connections_max(const struct ox_api_options *options)
     return max;
 }
 
-static struct MHD_Daemon *start_daemon(struct ox_api *api, const struct ox_api_options *options)
+static enum ox_code watch_connections(struct ox_api *api, const struct ox_api_options *options,
+                                      unsigned limit, struct ox_err *err)
 {
-    unsigned cpus = ox_cpu_count();
-    unsigned threads = options->threads != 0 ? options->threads : cpus;
-    unsigned limit = connections_max(options);
+    const struct ox_conns_options spec = {
+        .connections_max = limit,
+        .head_ms = options->head_ms != 0 ? options->head_ms : OX_API_HEAD_MS,
+        .idle_ms = OX_API_IDLE_S * 1000,
+        .window_ms = options->window_ms != 0 ? options->window_ms : OX_API_WINDOW_MS,
+        .log = options->log,
+    };
 
-    threads = threads < 2 ? 2 : threads > THREADS_MAX ? THREADS_MAX : threads;
+    return ox_conns_new(&api->conns, &spec, err);
+}
+
+static struct MHD_Daemon *start_daemon(struct ox_api *api, unsigned threads, unsigned limit)
+{
     return MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL,
         ox_request_step, api, MHD_OPTION_EXTERNAL_LOGGER, log_line, api, MHD_OPTION_LISTEN_SOCKET,
-        options->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT,
-        limit < threads ? threads : limit, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)OX_API_IDLE_S,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, CONNECTION_MEMORY_BYTES, MHD_OPTION_UNESCAPE_CALLBACK,
-        keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, ox_request_end, api, MHD_OPTION_END);
+        api->listen_fd, MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT, limit,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)OX_API_IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        CONNECTION_MEMORY_BYTES, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
+        MHD_OPTION_NOTIFY_COMPLETED, ox_request_end, api, MHD_OPTION_NOTIFY_CONNECTION,
+        ox_conns_notify, api->conns, MHD_OPTION_END);
 }
 
 enum ox_code ox_api_start(struct ox_api **out, const struct ox_api_options *options,
                           struct ox_err *err)
 {
     struct ox_api *api = calloc(1, sizeof(*api));
+    unsigned threads = options->threads != 0 ? options->threads : ox_cpu_count();
+    unsigned limit = connections_max(options);
     enum ox_code code = OX_OK;
 
+    threads = threads < 2 ? 2 : threads > THREADS_MAX ? THREADS_MAX : threads;
+    limit = limit < threads ? threads : limit;
     if (api == NULL) {
         (void)close(options->listen_fd);
         return ox_err_nomem(err, "the API");
@@ -89,9 +103,12 @@ enum ox_code ox_api_start(struct ox_api **out, const struct ox_api_options *opti
     atomic_init(&api->suspended, 0);
     atomic_init(&api->closing, false);
     atomic_init(&api->refusing, false);
-    if ((code = ox_pool_new(&api->quick, QUICK_THREADS, QUEUE_MAX, err)) == OX_OK &&
+    atomic_init(&api->id_count, 0);
+    if ((code = ox_random_bytes(&api->id_seed, sizeof(api->id_seed), err)) == OX_OK &&
+        (code = watch_connections(api, options, limit, err)) == OX_OK &&
+        (code = ox_pool_new(&api->quick, QUICK_THREADS, QUEUE_MAX, err)) == OX_OK &&
         (code = ox_pool_new(&api->slow, SLOW_THREADS, QUEUE_MAX, err)) == OX_OK) {
-        api->daemon = start_daemon(api, options);
+        api->daemon = start_daemon(api, threads, limit);
         if (api->daemon == NULL) {
             code = ox_err_set(err, OX_EINTERNAL, "libmicrohttpd could not start its threads");
         }
@@ -99,6 +116,7 @@ enum ox_code ox_api_start(struct ox_api **out, const struct ox_api_options *opti
     if (code != OX_OK) {
         ox_pool_free(api->slow);
         ox_pool_free(api->quick);
+        ox_conns_free(api->conns);
         (void)close(api->listen_fd);
         free(api);
         return code;
@@ -133,5 +151,6 @@ void ox_api_stop(struct ox_api *api, int64_t grace_ms)
     MHD_stop_daemon(api->daemon);
     ox_pool_free(api->slow);
     ox_pool_free(api->quick);
+    ox_conns_free(api->conns);
     free(api);
 }

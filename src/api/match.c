@@ -96,6 +96,7 @@ enum ox_code ox_route_find(const char *method, const char *path, const struct ox
         add_allowed(allow, ox_routes[i].method);
     }
     if (allow[0] != '\0') {
+        add_allowed(allow, "OPTIONS");
         return ox_err_set(err, OX_EMETHOD, "%.16s is not for this path: it knows %s", method,
                           allow);
     }

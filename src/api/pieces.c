@@ -52,6 +52,7 @@ static void run_next(void *arg)
         ox_log(api->log, OX_LOG_ERROR, "an answer breaks off: %s", err.msg);
     }
     ox_log_bind(NULL);
+    (void)ox_conn_enter(answer->request->conn, OX_CONN_ANSWER);
     MHD_resume_connection(connection); /* from here on the answer is the connection's */
     atomic_fetch_sub(&api->suspended, 1);
 }
@@ -84,6 +85,7 @@ static ssize_t read_answer(void *arg, uint64_t offset, char *out, size_t max)
         atomic_fetch_sub(&request->api->suspended, 1);
         return MHD_CONTENT_READER_END_WITH_ERROR;
     }
+    (void)ox_conn_enter(request->conn, OX_CONN_OURS);
     MHD_suspend_connection(request->connection);
     if (!ox_pool_try_submit(request->api->slow, run_next, answer)) {
         answer->failed = true;

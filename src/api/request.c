@@ -88,10 +88,44 @@ static enum ox_code check_query(struct ox_request *request, struct ox_err *err)
     return take.code;
 }
 
+/* Two lengths are one of a proxy's and one of ours: what one takes for the body, the other may take
+ * for the next request. Source: RFC 9112, section 6.3. */
+struct lengths {
+    unsigned told;
+    unsigned chunked;
+};
+
+static enum MHD_Result count_length(void *arg, enum MHD_ValueKind kind, const char *key,
+                                    const char *value)
+{
+    struct lengths *lengths = arg;
+
+    (void)kind;
+    (void)value;
+    lengths->told += strcasecmp(key, "Content-Length") == 0;
+    lengths->chunked += strcasecmp(key, "Transfer-Encoding") == 0;
+    return MHD_YES;
+}
+
+static enum ox_code check_lengths(const struct ox_request *request, struct ox_err *err)
+{
+    struct lengths lengths = {0, 0};
+
+    (void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND, count_length, &lengths);
+    return lengths.told + lengths.chunked <= 1
+               ? OX_OK
+               : ox_err_set(err, OX_EINVAL,
+                            "a request has one Content-Length, or one Transfer-Encoding, and not "
+                            "both");
+}
+
 static enum ox_code check_headers(const struct ox_request *request, struct ox_err *err)
 {
     enum ox_body_kind kind = request->route->body;
 
+    if (check_lengths(request, err) != OX_OK) {
+        return OX_EINVAL;
+    }
     if (kind == OX_BODY_STREAM && ox_request_header(request, "Transfer-Encoding") == NULL &&
         ox_request_header(request, "Content-Length") == NULL) {
         return ox_err_set(err, OX_ELENGTH,
@@ -206,6 +240,7 @@ static enum MHD_Result hand_over(struct ox_request *request, enum ox_phase phase
         atomic_fetch_sub(&request->api->suspended, 1);
         return MHD_NO;
     }
+    (void)ox_conn_enter(request->conn, OX_CONN_OURS);
     request->phase = phase;
     MHD_suspend_connection(request->connection);
     if (!ox_pool_try_submit(pool, run, request)) {
@@ -226,6 +261,7 @@ static enum MHD_Result send_answer(struct ox_request *request)
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     enum MHD_Result result;
 
+    (void)ox_conn_enter(request->conn, OX_CONN_ANSWER);
     if (request->counts && info != NULL) {
         request->acked_before = ox_wire_acked(info->connect_fd);
     }
@@ -251,6 +287,9 @@ static enum MHD_Result before_body(struct ox_request *request)
          ox_request_header(request, "Expect") != NULL)) {
         return send_answer(request);
     }
+    if (has_body(request)) {
+        (void)ox_conn_enter(request->conn, OX_CONN_BODY);
+    }
     return MHD_YES;
 }
 
@@ -262,6 +301,7 @@ static struct ox_request *new_request(struct ox_api *api, struct MHD_Connection 
     if (request != NULL) {
         request->api = api;
         request->connection = connection;
+        request->conn = ox_conn_of(connection);
         request->method = method;
         request->path = url;
         request->begun_mono_ms = ox_clock_system()->mono_ms(NULL);
@@ -271,6 +311,19 @@ static struct ox_request *new_request(struct ox_api *api, struct MHD_Connection 
     return request;
 }
 
+/* OPTIONS: the methods of a path, as Allow tells them. */
+static enum MHD_Result tell_methods(struct ox_request *request, const char *allow)
+{
+    struct ox_err err = OX_ERR_INIT;
+
+    ox_request_set_header(request, "Allow", "%s", allow);
+    if (ox_reply_bytes(request, 204, NULL, NULL, 0, &err) != OX_OK) {
+        fail(request, &err);
+    }
+    request->discard = true;
+    return before_body(request);
+}
+
 static enum MHD_Result start(struct ox_request *request)
 {
     struct ox_err err = OX_ERR_INIT;
@@ -278,6 +331,9 @@ static enum MHD_Result start(struct ox_request *request)
     enum ox_code code = ox_route_find(request->method, request->path, &request->route,
                                       &request->params, allow, &err);
 
+    if (code == OX_EMETHOD && strcmp(request->method, "OPTIONS") == 0) {
+        return tell_methods(request, allow);
+    }
     if (code == OX_EMETHOD) {
         ox_request_set_header(request, "Allow", "%s", allow);
     }
@@ -304,6 +360,8 @@ static enum MHD_Result take(struct ox_request *request, const char *upload, size
     size_t len = *upload_bytes < room ? *upload_bytes : room;
     struct ox_err err = OX_ERR_INIT;
 
+    (void)ox_conn_enter(request->conn, OX_CONN_BODY);
+    ox_conn_took(request->conn, len);
     if (request->discard || request->route == NULL || request->route->body == OX_BODY_NONE) {
         *upload_bytes = 0;
         return MHD_YES;
@@ -366,7 +424,7 @@ enum MHD_Result ox_request_step(void *api, struct MHD_Connection *connection, co
     if (is_new) {
         request = new_request(api, connection, method, url);
         *state = request;
-        if (request == NULL) {
+        if (request == NULL || !ox_conn_enter(request->conn, OX_CONN_OURS)) {
             return MHD_NO;
         }
     }
@@ -442,6 +500,7 @@ void ox_request_end(void *api, struct MHD_Connection *connection, void **state,
         MHD_destroy_response(request->response);
     }
     ox_request_log(request, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    (void)ox_conn_enter(request->conn, OX_CONN_SILENT);
     while (request->header_count > 0) {
         free(request->headers[--request->header_count].value);
     }

@@ -6,6 +6,7 @@
 #include "oxide/base/pool.h"
 #include "oxide/control/blob.h"
 
+#include "connections.h"
 #include "query.h"
 #include "routes.h"
 
@@ -28,6 +29,9 @@ struct ox_api {
     const char *version;
     struct ox_pool *quick; /* handlers that read, or commit a row */
     struct ox_pool *slow;  /* those that write, sync or hash bodies */
+    struct ox_conns *conns;
+    uint64_t id_seed; /* of request ids */
+    atomic_ullong id_count;
     int listen_fd;
     atomic_uint active;    /* requests between their first byte and their end */
     atomic_uint suspended; /* of them, those that a worker has */
@@ -50,7 +54,8 @@ enum ox_phase {
 struct ox_request {
     struct ox_api *api;
     struct MHD_Connection *connection;
-    const char *method; /* lent by the connection, as is the path, still encoded */
+    struct ox_conn *conn; /* of the connection; may be NULL */
+    const char *method;   /* lent by the connection, as is the path, still encoded */
     const char *path;
     const struct ox_route *route;
     struct ox_params params;
@@ -151,5 +156,7 @@ void ox_request_log(const struct ox_request *request, bool whole);
 
 /** Bytes that the peer of a TCP socket has acknowledged so far; 0 where the system does not say. */
 uint64_t ox_wire_acked(int fd);
+/** The same of bytes that came from it. */
+uint64_t ox_wire_received(int fd);
 
 #endif

@@ -6,11 +6,24 @@
 #include <string.h>
 #include <sys/socket.h>
 
+static bool tcp_info(int fd, struct tcp_info *out)
+{
+    socklen_t len = sizeof(*out);
+
+    memset(out, 0, sizeof(*out));
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, out, &len) == 0;
+}
+
 uint64_t ox_wire_acked(int fd)
 {
     struct tcp_info info;
-    socklen_t len = sizeof(info);
 
-    memset(&info, 0, sizeof(info));
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 ? info.tcpi_bytes_acked : 0;
+    return tcp_info(fd, &info) ? info.tcpi_bytes_acked : 0;
+}
+
+uint64_t ox_wire_received(int fd)
+{
+    struct tcp_info info;
+
+    return tcp_info(fd, &info) ? info.tcpi_bytes_received : 0;
 }

@@ -22,6 +22,12 @@ refuses 404 not_found "" /nothing
 refuses 404 not_found "" /api/v2/devices
 refuses 405 method_not_allowed "" /api/v1/devices -X PUT
 holds "Allow" "$(header allow)" "POST"
+same "OPTIONS" 204 "$(http_status /api/v1/devices -X OPTIONS)"
+same "its Allow" "POST, GET, HEAD, OPTIONS" "$(header allow)"
+same "HEAD" 200 "$(http_status /health --head)"
+refuses 405 method_not_allowed "" /health -X TRACE
+refuses 400 invalid_request "limit" '/api/v1/devices?limit=%g1'
+refuses 400 invalid_request "UTF-8" '/api/v1/devices?sort=%c3%28'
 refuses 405 method_not_allowed "" /health -X DELETE
 
 step "bodies that are not JSON, not the right JSON, too large, of another type"
@@ -32,6 +38,11 @@ post 400 invalid_request "id" /api/v1/devices '{"name": "z"}'
 post 400 invalid_request "id" /api/v1/devices '{"id": 5, "name": "z"}'
 post 400 invalid_request "" /api/v1/devices "$(printf '[%.0s' {1..100})"
 post 400 invalid_request "" /api/v1/devices ''
+post 400 invalid_request "" /api/v1/devices "$(printf '{"a":%.0s' {1..33})1$(printf '}%.0s' {1..33})"
+refuses 400 invalid_request "32 levels" /api/v1/devices -X POST -d "$(printf '{"a":%.0s' {1..33})1$(printf '}%.0s' {1..33})"
+refuses 400 invalid_request "JSON" /api/v1/devices -X POST --data-binary $'{"id": "x", "name": "\xff"}'
+refuses 400 invalid_request "JSON" /api/v1/devices -X POST --data-binary $'{"id": "x", "name": "\xed\xa0\x80"}'
+refuses 400 invalid_request "JSON" /api/v1/devices -X POST -d '{"id": "x", "name": "\u0000"}'
 { printf '{"id":"x","name":"'; head -c 2000000 /dev/zero | tr '\0' a; printf '"}'; } > large.json
 refuses 413 too_large "" /api/v1/devices -X POST -H 'Content-Type: application/json' --data-binary @large.json
 refuses 415 unsupported_media_type "" /api/v1/devices -X POST -H 'Content-Type: text/xml' -d '<id>x</id>'

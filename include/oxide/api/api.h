@@ -11,6 +11,11 @@ struct ox_api;
  *  answer, are not idle. */
 #define OX_API_IDLE_S 30
 
+/** The head of a request must come in so long; behind silence, in OX_API_IDLE_S more. */
+#define OX_API_HEAD_MS 10000
+/** A body, or the reader of an answer, must move some bytes in each such time. */
+#define OX_API_WINDOW_MS 30000
+
 /** JSON bodies. */
 #define OX_API_BODY_MAX ((size_t)1 << 20)
 
@@ -20,6 +25,8 @@ struct ox_api_options {
     const struct ox_log *log;   /* may be NULL */
     const char *version;        /* of this release, for /health; lent; NULL: not told */
     unsigned threads;           /* that move bytes; 0: as many as processors, at most 8 */
+    int64_t head_ms;            /* 0: OX_API_HEAD_MS */
+    int64_t window_ms;          /* 0: OX_API_WINDOW_MS */
     unsigned connections_max;   /* 0: 2000, or what the process's descriptors allow */
 };
 

@@ -86,7 +86,7 @@ static void find__other_methods_name_those_that_are_allowed(void **state)
 
     (void)state;
     assert_int_equal(found.code, OX_EMETHOD);
-    assert_string_equal(found.allow, "GET, HEAD, DELETE");
+    assert_string_equal(found.allow, "GET, HEAD, DELETE, OPTIONS");
     assert_int_equal(find("GET", "/api/v1/campaigns/c-1/pause").code, OX_EMETHOD);
 }
 

@@ -22,9 +22,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ANSWER_MAX ((size_t)1 << 20)
+#define HEAD_MS 400
+#define WINDOW_MS 400
+#define CONNECTIONS 40
 
 struct fixture {
     char dir[64];
@@ -65,6 +69,9 @@ static int set_up(void **state)
     control.store = fixture->store;
     control.registry = fixture->registry;
     assert_int_equal(ox_control_new(&fixture->control, &control, NULL), OX_OK);
+    api.head_ms = HEAD_MS;
+    api.window_ms = WINDOW_MS;
+    api.connections_max = CONNECTIONS;
     api.control = fixture->control;
     api.listen_fd = listen_on_loopback(&fixture->port);
     assert_int_equal(ox_api_start(&fixture->api, &api, NULL), OX_OK);
@@ -174,6 +181,46 @@ static unsigned upload_chunked(struct fixture *fixture, size_t total, size_t chu
     return receive(fixture, fd);
 }
 
+/* Send `text` and read what comes until the server closes. */
+static unsigned exchange(struct fixture *fixture, const char *text)
+{
+    int fd = dial(fixture);
+
+    send_all(fd, text, strlen(text));
+    return receive(fixture, fd);
+}
+
+static void sleep_ms(int64_t ms)
+{
+    const struct timespec pause = {ms / 1000, (ms % 1000) * 1000000};
+
+    (void)nanosleep(&pause, NULL);
+}
+
+/* Send `text` a byte at a time, as slowly, until the server has enough of it. */
+static unsigned drip(struct fixture *fixture, const char *head, const char *text, int64_t pause_ms)
+{
+    int fd = dial(fixture);
+    char byte;
+
+    send_all(fd, head, strlen(head));
+    for (; *text != '\0'; text++) {
+        if (send(fd, text, 1, MSG_NOSIGNAL) != 1 ||
+            recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) >= 0) {
+            break;
+        }
+        sleep_ms(pause_ms);
+    }
+    return receive(fixture, fd);
+}
+
+static bool is_closed(int fd)
+{
+    char byte;
+
+    return recv(fd, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
 /* --- tests --- */
 
 static void health__answers(void **state)
@@ -243,6 +290,185 @@ static void json__is_taken_without_a_type_and_as_curl_sends_it(void **state)
                              "{\"id\":\"d-01\"}"),
                      200);
     assert_int_equal(request(fixture, "POST /api/v1/devices/d-01/heartbeat", "", ""), 200);
+}
+
+static void slow__heads_are_cut_off(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(
+        drip(fixture, "GET /health HT", "TP/1.1\r\nHost: x\r\nX: aaaaaaaaaaaaaaaaaaaaaaaa", 50),
+        408);
+    assert_true(says(fixture, "\"code\":\"timeout\""));
+    assert_true(says(fixture, "head of the request came too slowly"));
+    assert_int_equal(request(fixture, "GET /health", "", ""), 200);
+}
+
+static void slow__bodies_are_cut_off_and_leave_nothing(void **state)
+{
+    static const char head[] = "POST /api/v1/models/m/versions/v1 HTTP/1.1\r\nHost: x\r\n"
+                               "Content-Length: 100000\r\n\r\n";
+    static const char json[] = "POST /api/v1/devices HTTP/1.1\r\nHost: x\r\n"
+                               "Content-Length: 13\r\n\r\n";
+    struct fixture *fixture = *state;
+
+    assert_int_equal(drip(fixture, head, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 50), 408);
+    assert_true(says(fixture, "body came too slowly"));
+    assert_int_equal(request(fixture, "GET /api/v1/models/m", "", ""), 404);
+    assert_int_equal(drip(fixture, json, "{\"id\":", 150), 408);
+    assert_int_equal(request(fixture, "GET /api/v1/devices", "", ""), 200);
+    assert_true(says(fixture, "\r\n\r\n[]"));
+}
+
+/* Slow, but not too slow: 4 KiB in each window are enough. */
+static void slow__bodies_that_move_arrive(void **state)
+{
+    static const char head[] = "POST /api/v1/models/m/versions/v1 HTTP/1.1\r\nHost: x\r\n"
+                               "Connection: close\r\nContent-Length: 65536\r\n\r\n";
+    struct fixture *fixture = *state;
+    char *piece = calloc(1, 8192);
+    int fd = dial(fixture);
+
+    send_all(fd, head, strlen(head));
+    for (int i = 0; i < 8; i++) {
+        sleep_ms(WINDOW_MS / 3);
+        send_all(fd, piece, 8192);
+    }
+    assert_int_equal(receive(fixture, fd), 201);
+    free(piece);
+}
+
+/* Those that are silent longest make room for who has something to say. */
+static void silent__connections_make_room(void **state)
+{
+    struct fixture *fixture = *state;
+    int fds[2 * CONNECTIONS];
+    size_t closed = 0;
+
+    for (size_t i = 0; i < 2 * CONNECTIONS; i++) {
+        fds[i] = dial(fixture);
+    }
+    assert_int_equal(request(fixture, "GET /health", "", ""), 200);
+    for (size_t i = 0; i < 2 * CONNECTIONS; i++) {
+        closed += is_closed(fds[i]);
+        (void)close(fds[i]);
+    }
+    assert_true(closed > 0);
+    assert_int_equal(request(fixture, "GET /health", "", ""), 200);
+}
+
+static void pipelined__requests_are_answered_in_order(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *at;
+
+    assert_int_equal(
+        exchange(fixture, "GET /health HTTP/1.1\r\nHost: x\r\nX-Request-Id: one\r\n\r\n"
+                          "POST /api/v1/devices HTTP/1.1\r\nHost: x\r\nX-Request-Id: two\r\n"
+                          "Content-Length: 13\r\n\r\n{\"id\":\"d-01\"}"
+                          "GET /api/v1/devices/d-01 HTTP/1.1\r\nHost: x\r\nX-Request-Id: three\r\n"
+                          "Connection: close\r\n\r\n"),
+        200);
+    at = strstr(fixture->answer, "X-Request-Id: one");
+    assert_non_null(at);
+    at = strstr(at, "HTTP/1.1 201");
+    assert_non_null(at);
+    at = strstr(at, "X-Request-Id: two");
+    assert_non_null(at);
+    at = strstr(at, "HTTP/1.1 200");
+    assert_non_null(at);
+    assert_non_null(strstr(at, "X-Request-Id: three"));
+    assert_non_null(strstr(at, "\"id\":\"d-01\""));
+}
+
+/* What two readers could take for two requests is refused. */
+static void smuggled__lengths_are_refused(void **state)
+{
+    static const char *const headers[] = {
+        "Content-Length: 13\r\nContent-Length: 13\r\n",
+        "Content-Length: 13\r\nContent-Length: 0\r\n",
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "Content-Length: -1\r\n",
+        "Content-Length: 0x10\r\n",
+        "Content-Length: 99999999999999999999999\r\n",
+        "Content-Length: 13, 13\r\n",
+    };
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+        unsigned status = request(fixture, "POST /api/v1/devices", headers[i], "{\"id\":\"d-01\"}");
+
+        print_message("%s%u\n", headers[i], status);
+        assert_true(status == 400 || status == 413);
+    }
+    assert_int_equal(request(fixture, "GET /api/v1/devices/d-01", "", ""), 404);
+}
+
+static void chunks__that_are_none_end_the_connection(void **state)
+{
+    static const char head[] = "POST /api/v1/models/m/versions/v1 HTTP/1.1\r\nHost: x\r\n"
+                               "Transfer-Encoding: chunked\r\n\r\n";
+    static const char *const bodies[] = {
+        "zz\r\nabc\r\n0\r\n\r\n",
+        "-5\r\nabcde\r\n0\r\n\r\n",
+        "5\r\nabcdeXX0\r\n\r\n",
+        "ffffffffffffffffff\r\nabc\r\n",
+        "\r\n\r\n",
+        "5abcde\r\n0\r\n\r\n",
+    };
+    struct fixture *fixture = *state;
+    char text[512];
+
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        unsigned status;
+
+        (void)snprintf(text, sizeof(text), "%s%s", head, bodies[i]);
+        status = exchange(fixture, text);
+        print_message("chunks %zu: %u\n", i, status);
+        assert_true(status == 0 || status == 400 || status == 408 || status == 413);
+    }
+    assert_int_equal(request(fixture, "GET /api/v1/models/m", "", ""), 404);
+}
+
+static void heads__that_are_too_large_are_refused(void **state)
+{
+    static const char large[] = "GET /health HTTP/1.1\r\nHost: x\r\nX-Large: ";
+    static const char end[] = " HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct fixture *fixture = *state;
+    size_t len = 200000;
+    char *text = malloc(len + 128);
+    unsigned status;
+
+    memset(text, 'a', len);
+    memcpy(text, large, sizeof(large) - 1);
+    memcpy(text + len, "\r\n\r\n", 5);
+    status = exchange(fixture, text);
+    print_message("a header of %zu bytes: %u\n", len, status);
+    assert_true(status == 431 || status == 413 || status == 0);
+    memset(text, 'a', len);
+    memcpy(text, "GET /", 5);
+    memcpy(text + len, end, sizeof(end));
+    status = exchange(fixture, text);
+    print_message("an address of %zu bytes: %u\n", len, status);
+    assert_true(status == 414 || status == 431 || status == 0);
+    free(text);
+    assert_int_equal(request(fixture, "GET /health", "", ""), 200);
+}
+
+static void options__tells_the_methods(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(request(fixture, "OPTIONS /api/v1/devices/d-01", "", ""), 204);
+    assert_true(says(fixture, "Allow: GET, HEAD, DELETE, OPTIONS"));
+    assert_int_equal(request(fixture, "OPTIONS /nope", "", ""), 404);
+    assert_int_equal(request(fixture, "TRACE /health", "", ""), 405);
+    assert_int_equal(request(fixture, "PROPFIND /health", "", ""), 405);
+    assert_int_equal(request(fixture, "HEAD /health", "", ""), 200);
+    assert_false(says(fixture, "healthy"));
+    assert_int_equal(request(fixture, "HEAD /nope", "", ""), 404);
+    assert_false(says(fixture, "error"));
 }
 
 static void upload__in_chunks_of_any_size_arrives_whole(void **state)
@@ -318,6 +544,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(health__answers),
         TEST(request_id__is_the_clients_or_made),
+        TEST(slow__heads_are_cut_off),
+        TEST(slow__bodies_are_cut_off_and_leave_nothing),
+        TEST(slow__bodies_that_move_arrive),
+        TEST(silent__connections_make_room),
+        TEST(pipelined__requests_are_answered_in_order),
+        TEST(smuggled__lengths_are_refused),
+        TEST(chunks__that_are_none_end_the_connection),
+        TEST(heads__that_are_too_large_are_refused),
+        TEST(options__tells_the_methods),
         TEST(json__every_wrong_body_has_its_status),
         TEST(json__is_taken_without_a_type_and_as_curl_sends_it),
         TEST(upload__in_chunks_of_any_size_arrives_whole),
