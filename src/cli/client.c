@@ -70,6 +70,13 @@ static enum ox_code refused(const struct ox_client *client, const struct ox_http
 
         word = ox_cli_text(error, "code");
         message = ox_cli_text(error, "message");
+        if (client->cli->verbose && ox_cli_text(error, "request_id") != NULL) {
+            char id[128]; /* of whoever answered: fit to show */
+
+            (void)snprintf(id, sizeof(id), "%s", ox_cli_text(error, "request_id"));
+            ox_text_clean(id);
+            (void)fprintf(client->cli->notes, "request id %s: the server's log has it\n", id);
+        }
     }
     code = code_of_word(word);
     if (message != NULL) {

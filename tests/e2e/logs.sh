@@ -20,6 +20,10 @@ same "the header says the same" "$id" "$(header x-request-id)"
 holds "the warning" "$(lines ".request_id == \"$id\" and .level == \"warn\"")" "nobody is not registered"
 same "code" not_found "$(lines ".request_id == \"$id\" and .level == \"warn\"" | field .code)"
 
+oxide device status nobody --verbose 2> last.err > /dev/null && fail "nobody is there"
+id=$(sed -n 's/^request id \([0-9a-f]*\): .*/\1/p' last.err)
+holds "the log of what oxide asked" "$(lines ".request_id == \"$id\" and .level == \"warn\"")" "nobody"
+
 step "what comes of a request carries its id"
 make_model random 5000 one > /dev/null
 same "published" 201 "$(http_status /api/v1/models/m/versions/v1 -X POST --data-binary @one -H 'X-Request-Id: push-7')"
