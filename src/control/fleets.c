@@ -31,7 +31,7 @@ enum ox_code ox_fleet_json(struct ox_tx *tx, const struct ox_fleet_row *fleet, b
     if (code == OX_OK) {
         json = json_pack("{s:s, s:s, s:o, s:o*, s:I, s:s, s:o}", "id", fleet->id, "name",
                          fleet->name, "description", ox_json_of_str(fleet->description), "devices",
-                         devices, "device_count", (json_int_t)fleet->devices, "default_strategy",
+                         devices, "device_count", (json_int_t)fleet->listed, "default_strategy",
                          fleet->default_strategy, "tags", ox_json_of_text(fleet->tags));
         code = json == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
     }

@@ -3,6 +3,7 @@
 #include "migrations.h"
 
 #include "oxide/registry/event.h"
+#include "oxide/registry/natural.h"
 
 #include <inttypes.h>
 #include <stdatomic.h>
@@ -64,6 +65,19 @@ static enum ox_code run_text(struct ox_connection *connection, const char *sql, 
                : ox_db_error(connection->db, doing, err);
 }
 
+/* ox_natural(a, b): less than, equal to or greater than 0, by the order of version names. */
+static void sql_natural(sqlite3_context *context, int argc, sqlite3_value **argv)
+{
+    const char *a = (const char *)sqlite3_value_text(argv[0]);
+    const char *b = (const char *)sqlite3_value_text(argv[argc - 1]);
+
+    if (a != NULL && b != NULL) { /* else null */
+        sqlite3_result_int(context,
+                           ox_natural_compare(a, (size_t)sqlite3_value_bytes(argv[0]), b,
+                                              (size_t)sqlite3_value_bytes(argv[argc - 1])));
+    }
+}
+
 enum ox_code ox_db_open(struct ox_connection *connection, const char *path, bool read_only,
                         struct ox_err *err)
 {
@@ -77,6 +91,11 @@ enum ox_code ox_db_open(struct ox_connection *connection, const char *path, bool
     }
     (void)sqlite3_extended_result_codes(connection->db, 1);
     (void)sqlite3_busy_timeout(connection->db, BUSY_TIMEOUT_MS);
+    if (sqlite3_create_function_v2(connection->db, "ox_natural", 2,
+                                   SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, sql_natural, NULL,
+                                   NULL, NULL) != SQLITE_OK) {
+        return ox_db_error(connection->db, "opening", err);
+    }
     code = run_text(connection,
                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                     "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
@@ -312,6 +331,44 @@ enum ox_code ox_db_run(struct ox_tx *tx, struct ox_err *err, const char *sql, co
     code = query(tx, &statement, sql, types, args, err);
     va_end(args);
     return code == OX_OK ? ox_db_step(tx, statement, &row, err) : code;
+}
+
+static int bind_value(sqlite3_stmt *statement, int index, const struct ox_db_value *value)
+{
+    switch (value->type) {
+    case OX_DB_TEXT:
+        return sqlite3_bind_text(statement, index, value->text, -1, SQLITE_STATIC);
+    case OX_DB_INT:
+        return sqlite3_bind_int64(statement, index, value->number);
+    case OX_DB_REAL:
+        return sqlite3_bind_double(statement, index, value->real);
+    }
+    return SQLITE_MISUSE;
+}
+
+enum ox_code ox_db_once(struct ox_tx *tx, const char *sql, const struct ox_db_value *values,
+                        size_t count, sqlite3_stmt **out, struct ox_err *err)
+{
+    sqlite3 *db = tx->connection->db;
+    sqlite3_stmt *statement = NULL;
+    int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+
+    for (size_t i = 0; result == SQLITE_OK && i < count; i++) {
+        result = bind_value(statement, (int)i + 1, &values[i]);
+    }
+    if (result != SQLITE_OK) {
+        enum ox_code code = ox_db_error(db, "preparing a query", err);
+
+        (void)sqlite3_finalize(statement);
+        return code;
+    }
+    *out = statement;
+    return OX_OK;
+}
+
+void ox_db_done(sqlite3_stmt *statement)
+{
+    (void)sqlite3_finalize(statement);
 }
 
 int64_t ox_db_changes(const struct ox_tx *tx)

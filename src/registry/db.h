@@ -51,6 +51,21 @@ OX_MUST_USE enum ox_code ox_db_step(struct ox_tx *tx, sqlite3_stmt *statement, b
 /** Run a statement that returns no rows. */
 OX_MUST_USE enum ox_code ox_db_run(struct ox_tx *tx, struct ox_err *err, const char *sql,
                                    const char *types, ...);
+/** A value of a statement that is made while the process runs. */
+struct ox_db_value {
+    enum { OX_DB_TEXT, OX_DB_INT, OX_DB_REAL } type;
+    const char *text; /* lent until the statement is done; NULL is null */
+    int64_t number;
+    double real;
+};
+/** Prepare `sql` for this once, its parameters ?1, ?2, ... bound. The caller ends it with
+ *  ox_db_done. Errors: OX_ETOOBIG if it is more than the database takes. */
+OX_MUST_USE enum ox_code ox_db_once(struct ox_tx *tx, const char *sql,
+                                    const struct ox_db_value *values, size_t count,
+                                    sqlite3_stmt **out, struct ox_err *err);
+/** NULL is fine. */
+void ox_db_done(sqlite3_stmt *statement);
+
 /** Rows that the last statement changed. */
 int64_t ox_db_changes(const struct ox_tx *tx);
 

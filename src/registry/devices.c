@@ -1,14 +1,9 @@
-#include "db.h"
+#include "devices.h"
 
+#include "db.h"
 #include "page.h"
 
-#define COLUMNS                                                                                    \
-    "d.id, d.name, d.tags, d.last_heartbeat, d.status, d.current_model, d.current_version,"        \
-    " d.last_result, d.platform, d.metrics, d.agent, d.protocol, d.reads, d.report_seq,"           \
-    " (SELECT f.fleet_id FROM fleet_devices f WHERE f.device_id = d.id"                            \
-    " ORDER BY f.added_at DESC, f.fleet_id LIMIT 1)"
-
-static void read_device(struct ox_db_row *row, void *out)
+void ox_device_read(struct ox_db_row *row, void *out)
 {
     struct ox_device_row *device = out;
 
@@ -61,11 +56,12 @@ enum ox_code ox_registry_device_get(struct ox_tx *tx, const char *id, struct ox_
     struct ox_device_row row = {0};
     sqlite3_stmt *statement = NULL;
     bool found = false;
-    enum ox_code code = ox_db_query(tx, &statement, err,
-                                    "SELECT " COLUMNS " FROM devices d WHERE d.id = $1", "s", id);
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT " OX_DEVICE_COLUMNS " FROM devices d WHERE d.id = $1", "s", id);
 
     if (code == OX_OK) {
-        code = ox_db_one(tx, statement, read_device, &row, &found, err);
+        code = ox_db_one(tx, statement, ox_device_read, &row, &found, err);
     }
     if (code == OX_OK && !found) {
         return unknown_device(err, id);
@@ -82,15 +78,16 @@ enum ox_code ox_registry_devices(struct ox_tx *tx, const char *fleet_id,
     sqlite3_stmt *statement = NULL;
     void *all = NULL;
     enum ox_code code =
-        fleet_id == NULL ? ox_db_query(tx, &statement, err,
-                                       "SELECT " COLUMNS " FROM devices d ORDER BY d.id", "")
-                         : ox_db_query(tx, &statement, err,
-                                       "SELECT " COLUMNS " FROM devices d JOIN fleet_devices m"
-                                       " ON m.device_id = d.id WHERE m.fleet_id = $1 ORDER BY d.id",
-                                       "s", fleet_id);
+        fleet_id == NULL
+            ? ox_db_query(tx, &statement, err,
+                          "SELECT " OX_DEVICE_COLUMNS " FROM devices d ORDER BY d.id", "")
+            : ox_db_query(tx, &statement, err,
+                          "SELECT " OX_DEVICE_COLUMNS " FROM devices d JOIN fleet_devices m"
+                          " ON m.device_id = d.id WHERE m.fleet_id = $1 ORDER BY d.id",
+                          "s", fleet_id);
 
     if (code == OX_OK) {
-        code = ox_db_all(tx, statement, read_device, sizeof(**rows), &all, count, err);
+        code = ox_db_all(tx, statement, ox_device_read, sizeof(**rows), &all, count, err);
     }
     if (code == OX_OK) {
         *rows = all;
@@ -205,13 +202,13 @@ static const struct ox_list_filter device_filters[] = {
 };
 static const struct ox_list device_list = {
     .name = "devices",
-    .columns = COLUMNS,
+    .columns = OX_DEVICE_COLUMNS,
     .from = "devices d",
     .key = "d.id",
     .key_is_text = true,
     .sorts = device_sorts,
     .filters = device_filters,
-    .read = read_device,
+    .read = ox_device_read,
     .row_bytes = sizeof(struct ox_device_row),
 };
 

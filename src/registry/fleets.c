@@ -1,9 +1,10 @@
 #include "db.h"
+#include "select.h"
 
 #include "page.h"
 
 #define COLUMNS                                                                                    \
-    "f.id, f.name, f.description, f.default_strategy, f.tags, f.created_at,"                       \
+    "f.id, f.name, f.description, f.default_strategy, f.tags, f.filter, f.created_at,"             \
     " (SELECT count(*) FROM fleet_devices m WHERE m.fleet_id = f.id)"
 
 static void read_fleet(struct ox_db_row *row, void *out)
@@ -15,8 +16,14 @@ static void read_fleet(struct ox_db_row *row, void *out)
     fleet->description = ox_db_text(row);
     fleet->default_strategy = ox_db_text(row);
     fleet->tags = ox_db_text(row);
+    fleet->filter = ox_db_text(row);
     fleet->created_ms = ox_db_i64(row);
-    fleet->devices = ox_db_u64(row);
+    fleet->listed = ox_db_u64(row);
+}
+
+static enum ox_code no_fleet(struct ox_err *err, const char *id)
+{
+    return ox_err_set(err, OX_ENOTFOUND, "there is no fleet %s: create it first", id);
 }
 
 enum ox_code ox_registry_fleet_add(struct ox_tx *tx, const struct ox_fleet_row *row,
@@ -24,10 +31,10 @@ enum ox_code ox_registry_fleet_add(struct ox_tx *tx, const struct ox_fleet_row *
 {
     enum ox_code code =
         ox_db_run(tx, err,
-                  "INSERT INTO fleets (id, name, description, default_strategy, tags, created_at)"
-                  " VALUES ($1, $2, $3, $4, $5, $6)",
-                  "sssssi", row->id, row->name, row->description, row->default_strategy, row->tags,
-                  row->created_ms);
+                  "INSERT INTO fleets (id, name, description, default_strategy, tags, filter,"
+                  " created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+                  "ssssssi", row->id, row->name, row->description, row->default_strategy, row->tags,
+                  row->filter, row->created_ms);
 
     return code == OX_ECONFLICT ? ox_err_set(err, code, "fleet %s exists already", row->id) : code;
 }
@@ -45,12 +52,69 @@ enum ox_code ox_registry_fleet_get(struct ox_tx *tx, const char *id, struct ox_f
         code = ox_db_one(tx, statement, read_fleet, &row, &found, err);
     }
     if (code == OX_OK && !found) {
-        return ox_err_set(err, OX_ENOTFOUND, "there is no fleet %s: create it first", id);
+        return no_fleet(err, id);
     }
     if (code == OX_OK) {
         *out = row;
     }
     return code;
+}
+
+enum ox_code ox_registry_fleet_update(struct ox_tx *tx, const struct ox_fleet_row *row,
+                                      struct ox_err *err)
+{
+    enum ox_code code =
+        ox_db_run(tx, err,
+                  "UPDATE fleets SET name = $1, description = $2, default_strategy = $3, tags = $4,"
+                  " filter = $5 WHERE id = $6",
+                  "ssssss", row->name, row->description, row->default_strategy, row->tags,
+                  row->filter, row->id);
+
+    return code == OX_OK && ox_db_changes(tx) == 0 ? no_fleet(err, row->id) : code;
+}
+
+enum ox_code ox_registry_fleet_remove(struct ox_tx *tx, const char *id, struct ox_err *err)
+{
+    enum ox_code code = ox_db_run(tx, err, "DELETE FROM fleets WHERE id = $1", "s", id);
+
+    return code == OX_OK && ox_db_changes(tx) == 0 ? no_fleet(err, id) : code;
+}
+
+static void read_id(struct ox_db_row *row, void *out)
+{
+    *(const char **)out = ox_db_text(row);
+}
+
+enum ox_code ox_registry_fleet_campaign(struct ox_tx *tx, const char *id, const char **out,
+                                        struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT id FROM campaigns WHERE fleet_id = $1"
+                                    " AND state IN ('pending', 'rolling_out', 'paused')"
+                                    " ORDER BY created_at, id LIMIT 1",
+                                    "s", id);
+
+    *out = NULL;
+    return code == OX_OK ? ox_db_one(tx, statement, read_id, (void *)out, &found, err) : code;
+}
+
+enum ox_code ox_registry_fleet_empty(struct ox_tx *tx, const char *id, struct ox_err *err)
+{
+    return ox_db_run(tx, err, "DELETE FROM fleet_devices WHERE fleet_id = $1", "s", id);
+}
+
+enum ox_code ox_registry_fleet_fill(struct ox_tx *tx, const char *id,
+                                    const struct ox_selection *selection, struct ox_err *err)
+{
+    const struct ox_db_value values[] = {{.type = OX_DB_TEXT, .text = id},
+                                         {.type = OX_DB_INT, .number = selection->now_ms}};
+
+    return ox_select_run(tx, selection,
+                         "INSERT INTO fleet_devices (fleet_id, device_id, added_at)"
+                         " SELECT @, d.id, @ FROM devices d",
+                         values, " ON CONFLICT DO NOTHING", err);
 }
 
 enum ox_code ox_registry_fleets(struct ox_tx *tx, struct ox_fleet_row **rows, size_t *count,

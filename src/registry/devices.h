@@ -1,0 +1,20 @@
+/** What the queries that read devices share. */
+#ifndef OX_REGISTRY_DEVICES_H
+#define OX_REGISTRY_DEVICES_H
+
+struct ox_db_row;
+
+/** Columns of a row d of devices, as ox_device_read reads them. */
+#define OX_DEVICE_COLUMNS                                                                          \
+    "d.id, d.name, d.tags, d.last_heartbeat, d.status, d.current_model, d.current_version,"        \
+    " d.last_result, d.platform, d.metrics, d.agent, d.protocol, d.reads, d.report_seq,"           \
+    " (SELECT f.fleet_id FROM fleet_devices f WHERE f.device_id = d.id"                            \
+    " ORDER BY f.added_at DESC, f.fleet_id LIMIT 1)"
+void ox_device_read(struct ox_db_row *row, void *out);
+
+/** The status of a row d of devices: "@" is the time that makes who was not seen since offline. */
+#define OX_DEVICE_STATUS_AT                                                                        \
+    "CASE WHEN coalesce(d.last_heartbeat, 0) = 0 THEN 'unknown'"                                   \
+    " WHEN d.last_heartbeat < @ THEN 'offline' ELSE d.status END"
+
+#endif
