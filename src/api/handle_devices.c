@@ -29,6 +29,15 @@ OX_HANDLER(device)
     return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
 }
 
+OX_HANDLER(device_edit)
+{
+    json_t *out = NULL;
+    enum ox_code code = ox_control_device_edit(request->api->control, request->params.value[0],
+                                               request->json, &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
 OX_HANDLER(device_remove)
 {
     json_t *out = NULL;

@@ -19,6 +19,7 @@ OX_HANDLER(openapi);
 OX_HANDLER(device_register);
 OX_HANDLER(devices);
 OX_HANDLER(device);
+OX_HANDLER(device_edit);
 OX_HANDLER(device_remove);
 OX_HANDLER(heartbeat);
 

@@ -47,6 +47,8 @@ const struct ox_schema ox_schemas[] = {
     {"Tags", "Words that people gave", "{*: text}"},
     {"NewDevice", "A device to register; the name is the id unless given",
      "{id: id, name?: text(1024), tags?: Tags | null}"},
+    {"DeviceEdit", "What to change; a tag that is null goes, those not named stay",
+     "{name?: text(1024) | null, tags?: {*: text | null} | null}"},
     {"Registered", "The device is registered", "{status: 'registered', id: id}"},
     {"Platform", "What a device is; \"unknown\" or 0 where it did not say",
      "{arch: text, os: text, cpu_count: int, total_memory_bytes: int}"},

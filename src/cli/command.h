@@ -88,6 +88,7 @@ OX_COMMAND_RUN(model_show);
 OX_COMMAND_RUN(device_register);
 OX_COMMAND_RUN(device_list);
 OX_COMMAND_RUN(device_status);
+OX_COMMAND_RUN(device_tag);
 OX_COMMAND_RUN(device_remove);
 OX_COMMAND_RUN(fleet_create);
 OX_COMMAND_RUN(fleet_list);

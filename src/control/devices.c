@@ -157,6 +157,33 @@ enum ox_code ox_control_device_register(struct ox_control *control, const json_t
     return code;
 }
 
+enum ox_code ox_control_device_edit(struct ox_control *control, const char *id, const json_t *body,
+                                    json_t **out, struct ox_err *err)
+{
+    struct ox_device_row device;
+    struct ox_tx tx = OX_TX_INIT;
+    bool created = false;
+    char *tags = NULL;
+    enum ox_code code;
+
+    if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
+        (code = ox_registry_device_get(&tx, id, &device, err)) == OX_OK &&
+        (code = ox_body_text(body, "name", false, &device.name, err)) == OX_OK &&
+        (code = ox_body_tags_onto(body, device.tags, &tags, err)) == OX_OK &&
+        (code = ox_registry_device_put(&tx, id, device.name, tags, ox_control_now(control),
+                                       &created, err)) == OX_OK) {
+        device.tags = tags;
+        code = ox_device_json(control, &tx, &device, out, err);
+    }
+    if (code == OX_OK && (code = ox_registry_commit(&tx, err)) != OX_OK) {
+        json_decref(*out);
+        *out = NULL;
+    }
+    ox_registry_end(&tx);
+    free(tags);
+    return code;
+}
+
 enum ox_code ox_control_device_remove(struct ox_control *control, const char *id, json_t **out,
                                       struct ox_err *err)
 {

@@ -132,6 +132,10 @@ OX_MUST_USE enum ox_code ox_body_text(const json_t *body, const char *key, bool 
                                       const char **out, struct ox_err *err);
 /** An object of strings as JSON text, which the caller frees; absent is "{}". */
 OX_MUST_USE enum ox_code ox_body_tags(const json_t *body, char **out, struct ox_err *err);
+/** The tags of `held` (JSON text) with those of the body set, or taken away where they are null.
+ * The caller frees *out. Source: RFC 7396. */
+OX_MUST_USE enum ox_code ox_body_tags_onto(const json_t *body, const char *held, char **out,
+                                           struct ox_err *err);
 /** JSON text from the registry as a value; null for NULL. */
 json_t *ox_json_of_text(const char *text);
 /** A time, or null for 0. */

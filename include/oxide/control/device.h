@@ -10,6 +10,10 @@ OX_MUST_USE enum ox_code ox_control_device_register(struct ox_control *control, 
                                                     struct ox_err *err);
 OX_MUST_USE enum ox_code ox_control_device(struct ox_control *control, const char *id, json_t **out,
                                            struct ox_err *err);
+/** Change its name and its tags: what the body does not name stays, a tag that is null goes. */
+OX_MUST_USE enum ox_code ox_control_device_edit(struct ox_control *control, const char *id,
+                                                const json_t *body, json_t **out,
+                                                struct ox_err *err);
 OX_MUST_USE enum ox_code ox_control_device_remove(struct ox_control *control, const char *id,
                                                   json_t **out, struct ox_err *err);
 /** The answer's text, which the caller frees. */
