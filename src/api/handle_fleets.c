@@ -29,6 +29,24 @@ OX_HANDLER(fleet)
     return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
 }
 
+OX_HANDLER(fleet_edit)
+{
+    json_t *out = NULL;
+    enum ox_code code = ox_control_fleet_edit(request->api->control, request->params.value[0],
+                                              request->json, &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+OX_HANDLER(fleet_delete)
+{
+    json_t *out = NULL;
+    enum ox_code code =
+        ox_control_fleet_delete(request->api->control, request->params.value[0], &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
 OX_HANDLER(fleet_add)
 {
     json_t *out = NULL;

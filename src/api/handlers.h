@@ -26,6 +26,8 @@ OX_HANDLER(heartbeat);
 OX_HANDLER(fleet_create);
 OX_HANDLER(fleets);
 OX_HANDLER(fleet);
+OX_HANDLER(fleet_edit);
+OX_HANDLER(fleet_delete);
 OX_HANDLER(fleet_add);
 OX_HANDLER(fleet_remove);
 OX_HANDLER(fleet_deploy);

@@ -87,12 +87,22 @@ const struct ox_schema ox_schemas[] = {
 
     /* fleets */
     {"NewFleet", "A fleet to create",
-     "{id: id, name?: text(1024), description?: text(1024) | null, default_strategy?: " STRATEGY
-     " | null, tags?: Tags | null}"},
-    {"Created", "It was created", "{status: 'created', id: id}"},
-    {"Fleet", "A group of devices",
-     "{id: id, name: text, description: text | null, devices?: id[], device_count: int, "
-     "default_strategy: " STRATEGY ", tags: Tags}"},
+     "{id: id, name?: text(1024), description?: text(1024) | null, filter?: text(4096) | null,"
+     " default_strategy?: " STRATEGY " | null, tags?: Tags | null}"},
+    {"FleetEdit",
+     "What to change. A filter that is null leaves those who pass it now as a list; one in place "
+     "of "
+     "a list wants replace_list",
+     "{name?: text(1024) | null, description?: text(1024) | null, filter?: text(4096) | null,"
+     " replace_list?: bool | null, default_strategy?: " STRATEGY
+     " | null, tags?: {*: text | null} | null}"},
+    {"FleetChanged", "How many devices are in the fleet now",
+     "{status: 'changed', id: id, device_count: int}"},
+    {"Created", "It was created, and so many devices are in it",
+     "{status: 'created', id: id, device_count: int}"},
+    {"Fleet", "A group of devices: those put into it or, with a filter, those that pass it now",
+     "{id: id, name: text, description: text | null, filter: text | null, devices?: id[],"
+     " device_count: int, default_strategy: " STRATEGY ", tags: Tags}"},
     {"FleetStatus", "A fleet's devices by status",
      "{fleet_id: id, fleet_name: text, total_devices: int, online: int, offline: int, error: int,"
      " unknown: int, updating: int}"},
@@ -193,6 +203,7 @@ const struct ox_parameter ox_parameters[] = {
     {"sort", OX_IN_QUERY, "text(64)",
      "A field, with - in front for falling; docs/rest.md lists them"},
     {"devices", OX_IN_QUERY, "bool", "With the devices (true, unless given) or without"},
+    {"filter", OX_IN_QUERY, "text(4096)", "That pass this filter alone; docs/filter.md"},
     {"fleet", OX_IN_QUERY, "id", "Of this fleet alone"},
     {"device", OX_IN_QUERY, "id", "With this device alone"},
     {"model", OX_IN_QUERY, "id", "Of this model alone"},

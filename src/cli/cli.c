@@ -6,6 +6,7 @@
 #include "signals.h"
 #include "version.h"
 
+#include "oxide/base/buf.h"
 #include "oxide/base/text.h"
 
 #include <errno.h>
@@ -31,6 +32,27 @@ static void print_error(const struct ox_cli *cli, struct ox_err *err)
     (void)fflush(cli->out);
     (void)fprintf(cli->notes, "%soxide:%s %s\n", colour ? "\033[31m" : "", colour ? "\033[0m" : "",
                   err->msg);
+}
+
+/* Where the filter that was given is wrong: it, and a caret below the place. */
+static void print_place(const struct ox_cli *cli, const struct ox_args *args,
+                        const struct ox_err *err)
+{
+    static const char front[] = "the filter at column ";
+    const char *filter = ox_args_value(args, "filter", NULL);
+    unsigned long column;
+    char *text = NULL;
+
+    if (filter == NULL || strncmp(err->msg, front, sizeof(front) - 1) != 0 ||
+        ox_strdup(&text, filter, NULL) != OX_OK) {
+        return;
+    }
+    column = strtoul(err->msg + sizeof(front) - 1, NULL, 10);
+    ox_text_clean(text);
+    if (column > 0 && column <= strlen(text) + 1) {
+        (void)fprintf(cli->notes, "  %s\n  %*s\n", text, (int)column, "^");
+    }
+    free(text);
 }
 
 /* What asks for no command to run. Returns the exit status, or -1 to go on. */
@@ -102,6 +124,7 @@ int ox_cli_main(int argc, const char *const *argv, FILE *out, FILE *notes)
         /* A reader that closed its pipe has what it wanted ("oxide device list | head"). */
         if (err.sys_errno != EPIPE) {
             print_error(&cli, &err);
+            print_place(&cli, &args, &err);
         }
         status = (int)ox_exit_of(code);
     }

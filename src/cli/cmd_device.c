@@ -69,7 +69,7 @@ enum ox_code ox_run_device_list(struct ox_cli *cli, const struct ox_args *args, 
     static const struct ox_column columns[] = {
         {"ID", OX_LEFT},       {"NAME", OX_LEFT},  {"STATUS", OX_LEFT},   {"RUNS", OX_LEFT},
         {"ASSIGNED", OX_LEFT}, {"FLEET", OX_LEFT}, {"LAST SEEN", OX_LEFT}};
-    static const char *const filters[] = {"fleet", "runs", "status", NULL};
+    static const char *const filters[] = {"filter", "fleet", "runs", "status", NULL};
     static const struct ox_cli_list list = {
         .path = "/api/v1/devices",
         .columns = columns,

@@ -11,6 +11,7 @@ enum ox_code ox_run_fleet_create(struct ox_cli *cli, const struct ox_args *args,
 {
     const char *id = ox_args_word(args, 0);
     const char *description = ox_args_value(args, "description", NULL);
+    const char *filter = ox_args_value(args, "filter", NULL);
     json_t *body = json_object();
     json_t *answer = NULL;
     enum ox_code code = ox_id_check("fleet", id, err);
@@ -24,11 +25,19 @@ enum ox_code ox_run_fleet_create(struct ox_cli *cli, const struct ox_args *args,
     if (code == OX_OK && description != NULL) {
         code = ox_json_set_str(body, "description", description, err);
     }
+    if (code == OX_OK && filter != NULL) {
+        code = ox_json_set_str(body, "filter", filter, err);
+    }
     if (code == OX_OK) {
         code = ox_client_once(cli, "POST", body, &answer, err, "/api/v1/fleets");
     }
     if (code == OX_OK && cli->json) {
         code = ox_cli_print_json(cli, answer, err);
+    } else if (code == OX_OK && filter != NULL) {
+        (void)fprintf(cli->out,
+                      "fleet %s is created: %llu devices pass its filter now\n"
+                      "next: oxide device list --fleet %s\n",
+                      id, (unsigned long long)ox_cli_number(answer, "device_count"), id);
     } else if (code == OX_OK) {
         (void)fprintf(cli->out, "fleet %s is created\nnext: oxide fleet add %s DEVICE...\n", id,
                       id);
@@ -43,13 +52,17 @@ static void fleet_row(struct ox_table *table, const json_t *fleet)
     ox_table_cell(table, ox_cli_text(fleet, "id"));
     ox_table_cell(table, ox_cli_text(fleet, "name"));
     ox_table_cellf(table, "%llu", (unsigned long long)ox_cli_number(fleet, "device_count"));
+    ox_table_cell(table, ox_cli_text(fleet, "filter"));
     ox_table_cell(table, ox_cli_text(fleet, "description"));
 }
 
 enum ox_code ox_run_fleet_list(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)
 {
-    static const struct ox_column columns[] = {
-        {"ID", OX_LEFT}, {"NAME", OX_LEFT}, {"DEVICES", OX_RIGHT}, {"DESCRIPTION", OX_LEFT}};
+    static const struct ox_column columns[] = {{"ID", OX_LEFT},
+                                               {"NAME", OX_LEFT},
+                                               {"DEVICES", OX_RIGHT},
+                                               {"FILTER", OX_LEFT},
+                                               {"DESCRIPTION", OX_LEFT}};
     static const char *const filters[] = {"device", NULL};
     static const struct ox_cli_list list = {
         .path = "/api/v1/fleets",

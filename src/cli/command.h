@@ -93,6 +93,8 @@ OX_COMMAND_RUN(device_remove);
 OX_COMMAND_RUN(fleet_create);
 OX_COMMAND_RUN(fleet_list);
 OX_COMMAND_RUN(fleet_status);
+OX_COMMAND_RUN(fleet_edit);
+OX_COMMAND_RUN(fleet_delete);
 OX_COMMAND_RUN(fleet_add);
 OX_COMMAND_RUN(fleet_remove);
 OX_COMMAND_RUN(campaign_create);

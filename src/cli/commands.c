@@ -64,6 +64,7 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
 #define SORT(fields)                                                                               \
     {"sort", 0, "FIELD", NULL, "Sort by " fields "; -FIELD turns it around"}
 #define LIMIT {"limit", 0, "N", "all", "Rows at most"}
+#define FILTER(help) {"filter", 0, "EXPR", NULL, help}
 #define FORCE {"force", 'f', NULL, NULL, "Replace what stands there"}
 /* clang-format on */
 
@@ -148,13 +149,14 @@ const struct ox_command ox_commands[] = {
      "oxide device register cam-01 --name \"East Camera\"", REMOTE, OX_EXITS_REMOTE,
      ox_run_device_register},
     {"device list", "List the devices", NULL, NULL,
-     OPTIONS({"fleet", 0, "ID", NULL, "Those of a fleet"},
+     OPTIONS(FILTER("Those that pass it (docs/filter.md)"),
+             {"fleet", 0, "ID", NULL, "Those of a fleet"},
              {"runs", 0, "MODEL[@VERSION]", NULL, "Those that run it"},
              {"status", 0, "online|offline|updating|error|unknown", NULL, "Those with this status"},
              LIMIT, SORT("id, name, last_seen or registered")),
-     "oxide device list\n"
+     "oxide device list --filter 'tag.site = graz and not model.yolo >= 3'\n"
      "oxide device list --fleet factory --status offline --sort last_seen --limit 20",
-     REMOTE, OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_device_list},
+     REMOTE, OX_EXITS_REMOTE, ox_run_device_list},
     {"device status", "Show one device", NULL, WORDS({"ID", OX_WORD_ONE, "The device"}), NULL,
      "oxide device status cam-01", REMOTE, OX_EXITS_REMOTE, ox_run_device_status},
     {"device tag", "Set a device's tags, or take them away",
@@ -166,11 +168,16 @@ const struct ox_command ox_commands[] = {
     {"device remove", "Forget a device", "What it runs stays on it.",
      WORDS({"ID", OX_WORD_ONE, "The device"}), NULL, "oxide device remove cam-01", REMOTE,
      OX_EXITS_REMOTE, ox_run_device_remove},
-    {"fleet create", "Make a fleet", NULL, WORDS({"ID", OX_WORD_ONE, "The fleet"}),
+    {"fleet create", "Make a fleet",
+     "Its devices are those that are put into it ('oxide fleet add') or, with --filter, those that "
+     "pass the filter at any time; a campaign takes those that pass when it starts.",
+     WORDS({"ID", OX_WORD_ONE, "The fleet"}),
      OPTIONS({"name", 0, "NAME", "the ID", "A name for people"},
-             {"description", 0, "TEXT", NULL, "What it is for"}),
-     "oxide fleet create factory --name \"Factory Floor\"", REMOTE, OX_EXITS_REMOTE,
-     ox_run_fleet_create},
+             {"description", 0, "TEXT", NULL, "What it is for"},
+             FILTER("Who is in it (docs/filter.md)")),
+     "oxide fleet create factory --name \"Factory Floor\"\n"
+     "oxide fleet create graz-arm --filter 'tag.site = graz and platform.arch = aarch64'",
+     REMOTE, OX_EXITS_REMOTE, ox_run_fleet_create},
     {"fleet list", "List the fleets", NULL, NULL,
      OPTIONS({"device", 0, "ID", NULL, "Those that a device is in"}, LIMIT,
              SORT("id, name or created")),
@@ -179,6 +186,20 @@ const struct ox_command ox_commands[] = {
     {"fleet status", "Show how the devices of a fleet are", NULL,
      WORDS({"ID", OX_WORD_ONE, "The fleet"}), NULL, "oxide fleet status factory", REMOTE,
      OX_EXITS_REMOTE, ox_run_fleet_status},
+    {"fleet edit", "Change a fleet: its name, its description, its filter",
+     "A filter in place of a list of devices wants --force, which lets the list go. --no-filter "
+     "keeps those who pass the filter now, as a list.",
+     WORDS({"ID", OX_WORD_ONE, "The fleet"}),
+     OPTIONS(FILTER("Who is in it from now on (docs/filter.md)"),
+             {"no-filter", 0, NULL, NULL, "Keep who is in it now, as a list"},
+             {"name", 0, "NAME", NULL, "A name for people"},
+             {"description", 0, "TEXT", NULL, "What it is for"}, FORCE),
+     "oxide fleet edit graz --filter 'tag.site = graz'\noxide fleet edit graz --no-filter", REMOTE,
+     OX_EXITS_REMOTE, ox_run_fleet_edit},
+    {"fleet delete", "Remove a fleet; its devices stay",
+     "Not while a campaign to it is under way, or the filter of another fleet asks for it.",
+     WORDS({"ID", OX_WORD_ONE, "The fleet"}), NULL, "oxide fleet delete factory", REMOTE,
+     OX_EXITS_REMOTE, ox_run_fleet_delete},
     {"fleet add", "Put devices into a fleet", NULL,
      WORDS({"FLEET", OX_WORD_ONE, "The fleet"}, {"DEVICE", OX_WORD_MANY, "The devices"}), NULL,
      "oxide fleet add factory cam-01 cam-02", REMOTE, OX_EXITS_REMOTE, ox_run_fleet_add},

@@ -63,16 +63,30 @@ static enum ox_code gather_named(struct ox_tx *tx, const json_t *ids, struct ox_
     return code;
 }
 
-static enum ox_code gather(struct ox_tx *tx, const struct ox_campaign_spec *spec,
-                           struct ox_err *err)
+static enum ox_code gather(struct ox_control *control, struct ox_tx *tx,
+                           const struct ox_campaign_spec *spec, struct ox_err *err)
 {
+    const struct ox_selection fleet = ox_select_now(control, spec->fleet_id, NULL);
     enum ox_code code = ox_registry_members_begin(tx, err);
 
     if (code != OX_OK) {
         return code;
     }
     return spec->device_ids != NULL ? gather_named(tx, spec->device_ids, err)
-                                    : ox_registry_members_of_fleet(tx, spec->fleet_id, err);
+                                    : ox_registry_members_select(tx, &fleet, err);
+}
+
+enum ox_code ox_campaign_refresh(struct ox_control *control, const struct ox_campaign_spec *spec,
+                                 struct ox_err *err)
+{
+    const struct ox_selection fleet = ox_select_now(control, spec->fleet_id, NULL);
+    enum ox_code code = spec->fleet_id != NULL ? ox_select_refresh(control, &fleet, err) : OX_OK;
+
+    if (code == OX_ENOTFOUND) { /* said in its place */
+        ox_err_clear(err);
+        code = OX_OK;
+    }
+    return code;
 }
 
 /* The strategy that holds where the body names none: the fleet's. */
@@ -226,7 +240,7 @@ enum ox_code ox_campaign_make_in(struct ox_control *control, struct ox_tx *tx,
             OX_OK ||
         (code = fleet_strategy(tx, spec->fleet_id, &strategy, err)) != OX_OK ||
         (code = ox_policy_parse(spec->settings, strategy, &policy, err)) != OX_OK ||
-        (code = gather(tx, spec, err)) != OX_OK) {
+        (code = gather(control, tx, spec, err)) != OX_OK) {
         return code;
     }
     campaign = (struct ox_campaign_row){
@@ -249,9 +263,10 @@ enum ox_code ox_campaign_make(struct ox_control *control, const struct ox_campai
 {
     struct ox_campaign_row campaign;
     struct ox_tx tx = OX_TX_INIT;
-    enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
+    enum ox_code code = ox_campaign_refresh(control, spec, err);
 
     if (code == OX_OK &&
+        (code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
         (code = ox_campaign_make_in(control, &tx, spec, false, out, err)) == OX_OK &&
         (code = ox_registry_campaign_get(&tx, out->id, &campaign, err)) == OX_OK) {
         (void)snprintf(out->state, sizeof(out->state), "%s", campaign.state);
@@ -403,7 +418,7 @@ static enum ox_code revert_model(struct ox_control *control, struct ox_tx *tx,
     enum ox_code code;
 
     if ((code = revert_from(tx, spec->model_id, spec->fleet_id, &from, err)) != OX_OK ||
-        (code = gather(tx, spec, err)) != OX_OK) {
+        (code = gather(control, tx, spec, err)) != OX_OK) {
         return code;
     }
     if (spec->version == NULL) {
@@ -427,6 +442,7 @@ enum ox_code ox_control_model_revert(struct ox_control *control, const char *mod
     if ((code = read_devices(body, &spec, err)) == OX_OK &&
         (code = ox_json_opt_str(body, "model_version", &spec.version, err)) == OX_OK &&
         (spec.version == NULL || (code = ox_id_check("version", spec.version, err)) == OX_OK) &&
+        (code = ox_campaign_refresh(control, &spec, err)) == OX_OK &&
         (code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
         (code = revert_model(control, &tx, &spec, &made, err)) == OX_OK &&
         (code = ox_registry_campaign_get(&tx, made.id, &campaign, err)) == OX_OK) {

@@ -170,8 +170,7 @@ enum ox_code ox_control_device_edit(struct ox_control *control, const char *id, 
         (code = ox_registry_device_get(&tx, id, &device, err)) == OX_OK &&
         (code = ox_body_text(body, "name", false, &device.name, err)) == OX_OK &&
         (code = ox_body_tags_onto(body, device.tags, &tags, err)) == OX_OK &&
-        (code = ox_registry_device_put(&tx, id, device.name, tags, ox_control_now(control),
-                                       &created, err)) == OX_OK) {
+        (code = put_device(control, &tx, id, device.name, tags, &created, err)) == OX_OK) {
         device.tags = tags;
         code = ox_device_json(control, &tx, &device, out, err);
     }
@@ -219,42 +218,6 @@ enum ox_code ox_control_device(struct ox_control *control, const char *id, json_
 
     if (code == OX_OK && (code = ox_registry_device_get(&tx, id, &device, err)) == OX_OK) {
         code = ox_device_json(control, &tx, &device, out, err);
-    }
-    ox_registry_end(&tx);
-    return code;
-}
-
-/* --- fleets' status, which is that of their devices --- */
-
-enum ox_code ox_control_fleet_status(struct ox_control *control, const char *id, json_t **out,
-                                     struct ox_err *err)
-{
-    static const enum ox_device_status statuses[] = {OX_DEVICE_ONLINE, OX_DEVICE_OFFLINE,
-                                                     OX_DEVICE_ERROR, OX_DEVICE_UNKNOWN,
-                                                     OX_DEVICE_UPDATING};
-    enum { STATUSES = sizeof(statuses) / sizeof(statuses[0]) };
-    json_int_t counts[STATUSES] = {0};
-    struct ox_device_row *rows = NULL;
-    struct ox_fleet_row fleet;
-    struct ox_tx tx = OX_TX_INIT;
-    size_t count = 0;
-    enum ox_code code;
-
-    if ((code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err)) == OX_OK &&
-        (code = ox_registry_fleet_get(&tx, id, &fleet, err)) == OX_OK &&
-        (code = ox_registry_devices(&tx, id, &rows, &count, err)) == OX_OK) {
-        for (size_t i = 0; i < count; i++) {
-            const char *word = status_of(control, &rows[i], seen_of(control, &rows[i], NULL));
-
-            for (size_t s = 0; s < STATUSES; s++) {
-                counts[s] += strcmp(word, ox_device_status_word(statuses[s])) == 0;
-            }
-        }
-        *out = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "fleet_id", fleet.id,
-                         "fleet_name", fleet.name, "total_devices", (json_int_t)count, "online",
-                         counts[0], "offline", counts[1], "error", counts[2], "unknown", counts[3],
-                         "updating", counts[4]);
-        code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
     }
     ox_registry_end(&tx);
     return code;

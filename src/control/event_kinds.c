@@ -39,9 +39,11 @@ const struct ox_event_kind ox_event_kinds[] = {
      "A version failed so often on a device that it is not given there any more"},
     {"device.registered", "device_id, name, tags", "A device was made known"},
     {"device.removed", "device_id", "A device was unregistered"},
-    {"fleet.created", "fleet_id, name", "A fleet was made"},
+    {"fleet.changed", "fleet_id, name, filter", "A fleet's words, or who is in it, were changed"},
+    {"fleet.created", "fleet_id, name, filter", "A fleet was made"},
     {"fleet.device_added", "fleet_id, device_id", "A device joined a fleet"},
     {"fleet.device_removed", "fleet_id, device_id", "A device left a fleet"},
+    {"fleet.removed", "fleet_id", "A fleet is no more; its devices are"},
     {"model.published", "model_id, version, sha256, size_bytes, format",
      "A version of a model was published"},
 };

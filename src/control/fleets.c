@@ -1,14 +1,14 @@
 #include "inner.h"
 
-#include <stdlib.h>
+#include <string.h>
 
-static enum ox_code device_ids(struct ox_tx *tx, const char *fleet_id, json_t **out,
+static enum ox_code device_ids(struct ox_tx *tx, const struct ox_selection *members, json_t **out,
                                struct ox_err *err)
 {
     const char **ids = NULL;
     size_t count = 0;
     json_t *list = json_array();
-    enum ox_code code = ox_registry_fleet_device_ids(tx, fleet_id, &ids, &count, err);
+    enum ox_code code = ox_registry_selected_ids(tx, members, NULL, UINT64_MAX, &ids, &count, err);
 
     for (size_t i = 0; code == OX_OK && i < count; i++) {
         code = ox_json_append(list, json_string(ids[i]), err);
@@ -21,74 +21,124 @@ static enum ox_code device_ids(struct ox_tx *tx, const char *fleet_id, json_t **
     return OX_OK;
 }
 
-enum ox_code ox_fleet_json(struct ox_tx *tx, const struct ox_fleet_row *fleet, bool brief,
-                           json_t **out, struct ox_err *err)
+/* With the ids or without: how many there are. */
+static enum ox_code count_devices(struct ox_tx *tx, const struct ox_selection *members,
+                                  const struct ox_fleet_row *fleet, const json_t *devices,
+                                  uint64_t *out, struct ox_err *err)
 {
-    json_t *devices = NULL;
-    json_t *json = NULL;
-    enum ox_code code = brief ? OX_OK : device_ids(tx, fleet->id, &devices, err);
-
-    if (code == OX_OK) {
-        json = json_pack("{s:s, s:s, s:o, s:o*, s:I, s:s, s:o}", "id", fleet->id, "name",
-                         fleet->name, "description", ox_json_of_str(fleet->description), "devices",
-                         devices, "device_count", (json_int_t)fleet->listed, "default_strategy",
-                         fleet->default_strategy, "tags", ox_json_of_text(fleet->tags));
-        code = json == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+    if (devices != NULL || fleet->filter == NULL) {
+        *out = devices != NULL ? json_array_size(devices) : fleet->listed;
+        return OX_OK;
     }
-    if (code == OX_OK) {
-        *out = json;
-    }
-    return code;
+    return ox_registry_selected_count(tx, members, out, err);
 }
 
-enum ox_code ox_control_fleet_create(struct ox_control *control, const json_t *body, json_t **out,
-                                     struct ox_err *err)
+enum ox_code ox_fleet_json(struct ox_control *control, struct ox_tx *tx,
+                           const struct ox_fleet_row *fleet, bool brief, json_t **out,
+                           struct ox_err *err)
 {
-    struct ox_fleet_row row = {.created_ms = ox_control_now(control)};
-    enum ox_strategy strategy = OX_STRATEGY_ALL_AT_ONCE;
-    const char *word = NULL;
-    char *tags = NULL;
-    struct ox_tx tx = OX_TX_INIT;
-    enum ox_code code;
+    const struct ox_selection members = ox_select_now(control, fleet->id, NULL);
+    json_t *devices = NULL;
+    uint64_t count = 0;
+    json_t *json = NULL;
+    enum ox_code code = brief ? OX_OK : device_ids(tx, &members, &devices, err);
 
-    if ((code = ox_body_id(body, "id", &row.id, err)) != OX_OK ||
-        (code = ox_body_text(body, "name", false, &row.name, err)) != OX_OK ||
-        (code = ox_body_text(body, "description", false, &row.description, err)) != OX_OK ||
-        (code = ox_json_opt_str(body, "default_strategy", &word, err)) != OX_OK ||
-        (word != NULL && (code = ox_strategy_parse(word, &strategy, err)) != OX_OK) ||
-        (code = ox_body_tags(body, &tags, err)) != OX_OK) {
-        goto out;
+    if (code == OX_OK) {
+        code = count_devices(tx, &members, fleet, devices, &count, err);
     }
-    row.name = row.name == NULL ? row.id : row.name;
-    row.default_strategy = ox_strategy_word(strategy);
-    row.tags = tags;
-    if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
-        (code = ox_registry_fleet_add(&tx, &row, err)) == OX_OK &&
-        (code = ox_event(control, &tx, "fleet.created",
-                         json_pack("{s:s, s:s}", "fleet_id", row.id, "name", row.name), err)) ==
-            OX_OK &&
-        (code = ox_registry_commit(&tx, err)) == OX_OK) {
-        *out = json_pack("{s:s, s:s}", "status", "created", "id", row.id);
-        code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+    if (code != OX_OK) {
+        json_decref(devices);
+        return code;
     }
-    ox_registry_end(&tx);
-out:
-    free(tags);
-    return code;
+    json = json_pack("{s:s, s:s, s:o, s:o, s:o*, s:I, s:s, s:o}", "id", fleet->id, "name",
+                     fleet->name, "description", ox_json_of_str(fleet->description), "filter",
+                     ox_json_of_str(fleet->filter), "devices", devices, "device_count",
+                     (json_int_t)count, "default_strategy", fleet->default_strategy, "tags",
+                     ox_json_of_text(fleet->tags));
+    if (json == NULL) {
+        return ox_err_nomem(err, "an answer");
+    }
+    *out = json;
+    return OX_OK;
 }
 
 enum ox_code ox_control_fleet(struct ox_control *control, const char *id, bool brief, json_t **out,
                               struct ox_err *err)
 {
+    const struct ox_selection members = ox_select_now(control, id, NULL);
     struct ox_fleet_row fleet;
     struct ox_tx tx = OX_TX_INIT;
-    enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
+    enum ox_code code;
 
-    if (code == OX_OK && (code = ox_registry_fleet_get(&tx, id, &fleet, err)) == OX_OK) {
-        code = ox_fleet_json(&tx, &fleet, brief, out, err);
+    if ((code = ox_select_refresh(control, &members, err)) == OX_OK &&
+        (code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err)) == OX_OK &&
+        (code = ox_registry_fleet_get(&tx, id, &fleet, err)) == OX_OK) {
+        code = ox_fleet_json(control, &tx, &fleet, brief, out, err);
     }
     ox_registry_end(&tx);
     return code;
+}
+
+/* --- status, which is that of its devices --- */
+
+enum ox_code ox_control_fleet_status(struct ox_control *control, const char *id, json_t **out,
+                                     struct ox_err *err)
+{
+    static const enum ox_device_status statuses[] = {OX_DEVICE_ONLINE, OX_DEVICE_OFFLINE,
+                                                     OX_DEVICE_ERROR, OX_DEVICE_UNKNOWN,
+                                                     OX_DEVICE_UPDATING};
+    const struct ox_selection members = ox_select_now(control, id, NULL);
+    struct ox_status_count *counts = NULL;
+    struct ox_fleet_row fleet;
+    struct ox_tx tx = OX_TX_INIT;
+    json_int_t total = 0;
+    size_t count = 0;
+    json_t *json = NULL;
+    enum ox_code code;
+
+    if ((code = ox_live_flush(control, err)) == OX_OK &&
+        (code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err)) == OX_OK &&
+        (code = ox_registry_fleet_get(&tx, id, &fleet, err)) == OX_OK &&
+        (code = ox_registry_selected_statuses(&tx, &members, &counts, &count, err)) == OX_OK) {
+        json = json_pack("{s:s, s:s}", "fleet_id", fleet.id, "fleet_name", fleet.name);
+        code = json == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+    }
+    for (size_t s = 0; code == OX_OK && s < sizeof(statuses) / sizeof(statuses[0]); s++) {
+        const char *word = ox_device_status_word(statuses[s]);
+        json_int_t devices = 0;
+
+        for (size_t i = 0; i < count; i++) {
+            devices += strcmp(counts[i].status, word) == 0 ? (json_int_t)counts[i].devices : 0;
+        }
+        total += devices;
+        code = ox_json_set(json, word, json_integer(devices), err);
+    }
+    if (code == OX_OK) {
+        code = ox_json_set(json, "total_devices", json_integer(total), err);
+    }
+    ox_registry_end(&tx);
+    if (code != OX_OK) {
+        json_decref(json);
+        return code;
+    }
+    *out = json;
+    return OX_OK;
+}
+
+/* --- putting devices in --- */
+
+/* A fleet that has a filter holds who passes it, and nobody else. */
+static enum ox_code check_is_list(struct ox_tx *tx, const char *id, struct ox_err *err)
+{
+    struct ox_fleet_row fleet;
+    enum ox_code code = ox_registry_fleet_get(tx, id, &fleet, err);
+
+    return code == OX_OK && fleet.filter != NULL
+               ? ox_err_set(err, OX_ECONFLICT,
+                            "fleet %s has a filter, which alone says who is in it: change the "
+                            "device's tags, or the filter",
+                            id)
+               : code;
 }
 
 static enum ox_code member_event(struct ox_control *control, struct ox_tx *tx, const char *kind,
@@ -105,12 +155,11 @@ enum ox_code ox_control_fleet_add(struct ox_control *control, const char *id, co
                                   json_t **out, struct ox_err *err)
 {
     struct ox_device_row device;
-    struct ox_fleet_row fleet;
     struct ox_tx tx = OX_TX_INIT;
     enum ox_code code;
 
     if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
-        (code = ox_registry_fleet_get(&tx, id, &fleet, err)) == OX_OK &&
+        (code = check_is_list(&tx, id, err)) == OX_OK &&
         (code = ox_registry_device_get(&tx, device_id, &device, err)) == OX_OK &&
         (code = ox_registry_fleet_join(&tx, id, device_id, ox_control_now(control), err)) ==
             OX_OK &&
@@ -127,12 +176,11 @@ enum ox_code ox_control_fleet_add(struct ox_control *control, const char *id, co
 enum ox_code ox_control_fleet_remove(struct ox_control *control, const char *id,
                                      const char *device_id, json_t **out, struct ox_err *err)
 {
-    struct ox_fleet_row fleet;
     struct ox_tx tx = OX_TX_INIT;
     enum ox_code code;
 
     if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
-        (code = ox_registry_fleet_get(&tx, id, &fleet, err)) == OX_OK &&
+        (code = check_is_list(&tx, id, err)) == OX_OK &&
         (code = ox_registry_fleet_leave(&tx, id, device_id, err)) == OX_OK &&
         (code = member_event(control, &tx, "fleet.device_removed", id, device_id, err)) == OX_OK &&
         (code = ox_registry_commit(&tx, err)) == OX_OK) {

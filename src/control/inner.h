@@ -16,6 +16,7 @@
 #include "oxide/registry/fleet.h"
 #include "oxide/registry/job.h"
 #include "oxide/registry/registry.h"
+#include "oxide/registry/select.h"
 #include "oxide/rollout/rollout.h"
 #include "oxide/store/store.h"
 #include "oxide/wire/heartbeat.h"
@@ -146,6 +147,16 @@ json_t *ox_json_of_str(const char *text);
 /** The same, but NULL for NULL: what json_pack leaves out with "s:o*". */
 json_t *ox_json_of_opt(const char *text);
 
+/* --- selecting.c --- */
+
+/** Devices of a fleet (NULL: all) that pass a filter (NULL: all), as of now. */
+struct ox_selection ox_select_now(const struct ox_control *control, const char *fleet_id,
+                                  const struct ox_filter *filter);
+/** Write what is in memory if the selection asks for it. To be called outside of transactions. */
+OX_MUST_USE enum ox_code ox_select_refresh(struct ox_control *control,
+                                           const struct ox_selection *selection,
+                                           struct ox_err *err);
+
 /* --- rows of lists, each in the file of its resource --- */
 
 /** How long a device may be silent before it is offline. */
@@ -155,8 +166,9 @@ OX_MUST_USE enum ox_code ox_device_json(struct ox_control *control, struct ox_tx
                                         const struct ox_device_row *device, json_t **out,
                                         struct ox_err *err);
 /** brief: without the ids of its devices. */
-OX_MUST_USE enum ox_code ox_fleet_json(struct ox_tx *tx, const struct ox_fleet_row *fleet,
-                                       bool brief, json_t **out, struct ox_err *err);
+OX_MUST_USE enum ox_code ox_fleet_json(struct ox_control *control, struct ox_tx *tx,
+                                       const struct ox_fleet_row *fleet, bool brief, json_t **out,
+                                       struct ox_err *err);
 OX_MUST_USE enum ox_code ox_model_json(const struct ox_model_row *row, json_t **out,
                                        struct ox_err *err);
 OX_MUST_USE enum ox_code ox_version_row_json(const struct ox_artifact_row *row, json_t **out,
@@ -185,6 +197,11 @@ struct ox_campaign_spec {
 /** Read who is to get what. Errors: OX_EINVAL. */
 OX_MUST_USE enum ox_code ox_campaign_spec_read(const json_t *body, struct ox_campaign_spec *out,
                                                struct ox_err *err);
+/** A fleet's filter may ask for what heartbeats have not written yet. To be called outside of
+ *  transactions, before ox_campaign_make_in. */
+OX_MUST_USE enum ox_code ox_campaign_refresh(struct ox_control *control,
+                                             const struct ox_campaign_spec *spec,
+                                             struct ox_err *err);
 /** What came of it. */
 struct ox_campaign_made {
     char id[OX_CAMPAIGN_ID_MAX];

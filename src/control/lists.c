@@ -11,6 +11,8 @@ struct page {
     struct ox_tx tx;
     struct ox_page_filter filters[OX_LIST_FILTERS_MAX + 1];
     struct ox_page spec;
+    struct ox_filter *filter; /* of devices; owned */
+    struct ox_selection selection;
     json_t *rows;
     const char *next; /* as long as the transaction */
 };
@@ -19,8 +21,11 @@ static enum ox_code begin(struct ox_control *control, const struct ox_list_query
                           struct page *page, struct ox_err *err)
 {
     *page = (struct page){.tx = OX_TX_INIT, .rows = json_array()};
-    page->spec = (struct ox_page){query->sort, query->cursor, query->limit, page->filters,
-                                  query->filter_count};
+    page->spec = (struct ox_page){.sort = query->sort,
+                                  .cursor = query->cursor,
+                                  .limit = query->limit,
+                                  .filters = page->filters,
+                                  .filter_count = query->filter_count};
     for (size_t i = 0; i < query->filter_count; i++) {
         page->filters[i] = (struct ox_page_filter){query->filters[i].name, query->filters[i].value};
     }
@@ -35,6 +40,7 @@ static enum ox_code end(struct page *page, enum ox_code so_far, json_t **rows, c
     enum ox_code code = so_far == OX_OK ? ox_strdup(&copy, page->next, err) : so_far;
 
     ox_registry_end(&page->tx);
+    ox_filter_free(page->filter);
     if (code != OX_OK) {
         json_decref(page->rows);
         return code;
@@ -90,6 +96,68 @@ static void narrow_by_status(struct ox_control *control, struct page *page, char
     }
 }
 
+/* Leave a filter to the selection. */
+static void drop_filter(struct page *page, const char *name)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < page->spec.filter_count; i++) {
+        if (strcmp(page->filters[i].name, name) != 0) {
+            page->filters[kept++] = page->filters[i];
+        }
+    }
+    page->spec.filter_count = kept;
+}
+
+/* By a filter, and by a fleet that has one; a fleet that is a list is one of the registry's own
+ * filters, which goes by its members. */
+static enum ox_code narrow_by_selection(struct ox_control *control,
+                                        const struct ox_list_query *query, struct page *page,
+                                        struct ox_err *err)
+{
+    const char *text = filter_of(query, "filter");
+    const char *fleet_id = filter_of(query, "fleet");
+    struct ox_fleet_row fleet = {.filter = NULL};
+    enum ox_code code = text == NULL ? OX_OK : ox_filter_parse(&page->filter, text, err);
+
+    if (code == OX_OK && fleet_id != NULL) {
+        code = ox_registry_fleet_get(&page->tx, fleet_id, &fleet, err);
+        if (code == OX_ENOTFOUND) { /* nobody is in it, as with any other filter */
+            ox_err_clear(err);
+            code = OX_OK;
+        }
+    }
+    if (code != OX_OK) {
+        return code;
+    }
+    drop_filter(page, "filter");
+    if (fleet.filter != NULL) {
+        drop_filter(page, "fleet");
+    }
+    page->selection = ox_select_now(control, fleet.filter != NULL ? fleet_id : NULL, page->filter);
+    page->spec.selection = &page->selection;
+    return OX_OK;
+}
+
+/* What heartbeats change is written before the first page, if it is asked for. */
+static enum ox_code refresh(struct ox_control *control, const struct ox_list_query *query,
+                            struct page *page, struct ox_err *err)
+{
+    bool live = false;
+    enum ox_code code = OX_OK;
+
+    if (query->cursor == NULL) {
+        code = ox_registry_selection_is_live(&page->tx, &page->selection, &live, err);
+    }
+    if (code == OX_OK && live) {
+        ox_registry_end(&page->tx);
+        if ((code = ox_live_flush(control, err)) == OX_OK) {
+            code = ox_registry_begin(control->registry, OX_TX_READ, &page->tx, err);
+        }
+    }
+    return code;
+}
+
 OX_CONTROL_LIST(devices)
 {
     const char *status = filter_of(query, "status");
@@ -99,7 +167,8 @@ OX_CONTROL_LIST(devices)
     size_t count = 0;
     enum ox_code code = begin(control, query, &page, err);
 
-    if (code == OX_OK) {
+    if (code == OX_OK && (code = narrow_by_selection(control, query, &page, err)) == OX_OK &&
+        (code = refresh(control, query, &page, err)) == OX_OK) {
         narrow_by_status(control, &page, before);
         code = ox_registry_device_page(&page.tx, &page.spec, &found, &count, &page.next, err);
     }
@@ -118,6 +187,7 @@ OX_CONTROL_LIST(devices)
 
 OX_CONTROL_LIST(fleets)
 {
+    const char *device = filter_of(query, "device");
     struct ox_fleet_row *found = NULL;
     struct page page;
     size_t count = 0;
@@ -127,10 +197,17 @@ OX_CONTROL_LIST(fleets)
         code = ox_registry_fleet_page(&page.tx, &page.spec, &found, &count, &page.next, err);
     }
     for (size_t i = 0; code == OX_OK && i < count; i++) {
+        const struct ox_selection members = ox_select_now(control, found[i].id, NULL);
         json_t *row = NULL;
+        bool holds = true;
 
-        code = ox_fleet_json(&page.tx, &found[i], query->brief, &row, err);
-        code = append(&page, code, row, err);
+        if (device != NULL && found[i].filter != NULL) {
+            code = ox_registry_selected_has(&page.tx, &members, device, &holds, err);
+        }
+        if (code == OX_OK && holds) {
+            code = ox_fleet_json(control, &page.tx, &found[i], query->brief, &row, err);
+            code = append(&page, code, row, err);
+        }
     }
     return end(&page, code, rows, next, err);
 }

@@ -380,6 +380,7 @@ enum ox_code ox_control_campaign_plan(struct ox_control *control, const json_t *
     if ((code = ox_campaign_spec_read(body, &spec, err)) == OX_OK &&
         (code = ox_json_opt_u64(body, "link_bps", &link_bps, err)) == OX_OK &&
         (code = ox_json_opt_bool(body, "prepare", &prepare, err)) == OX_OK &&
+        (code = ox_campaign_refresh(control, &spec, err)) == OX_OK &&
         (code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
         (code = ox_campaign_make_in(control, &tx, &spec, true, &made, err)) == OX_OK) {
         code = describe(control, &tx, &made, link_bps, missing, &missing_count, &plan, err);

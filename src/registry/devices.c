@@ -72,29 +72,6 @@ enum ox_code ox_registry_device_get(struct ox_tx *tx, const char *id, struct ox_
     return code;
 }
 
-enum ox_code ox_registry_devices(struct ox_tx *tx, const char *fleet_id,
-                                 struct ox_device_row **rows, size_t *count, struct ox_err *err)
-{
-    sqlite3_stmt *statement = NULL;
-    void *all = NULL;
-    enum ox_code code =
-        fleet_id == NULL
-            ? ox_db_query(tx, &statement, err,
-                          "SELECT " OX_DEVICE_COLUMNS " FROM devices d ORDER BY d.id", "")
-            : ox_db_query(tx, &statement, err,
-                          "SELECT " OX_DEVICE_COLUMNS " FROM devices d JOIN fleet_devices m"
-                          " ON m.device_id = d.id WHERE m.fleet_id = $1 ORDER BY d.id",
-                          "s", fleet_id);
-
-    if (code == OX_OK) {
-        code = ox_db_all(tx, statement, ox_device_read, sizeof(**rows), &all, count, err);
-    }
-    if (code == OX_OK) {
-        *rows = all;
-    }
-    return code;
-}
-
 enum ox_code ox_registry_device_update(struct ox_tx *tx, const struct ox_device_row *row,
                                        struct ox_err *err)
 {

@@ -165,7 +165,9 @@ static const struct ox_list_sort fleet_sorts[] = {
     {0},
 };
 static const struct ox_list_filter fleet_filters[] = {
-    {"device", "EXISTS (SELECT 1 FROM fleet_devices m WHERE m.fleet_id = f.id AND m.device_id = ?)",
+    {"device",
+     "(f.filter IS NOT NULL"
+     " OR EXISTS (SELECT 1 FROM fleet_devices m WHERE m.fleet_id = f.id AND m.device_id = ?))",
      NULL, NULL},
     {0},
 };
@@ -190,30 +192,6 @@ enum ox_code ox_registry_fleet_page(struct ox_tx *tx, const struct ox_page *page
 
     if (code == OX_OK) {
         *rows = all;
-    }
-    return code;
-}
-
-static void read_device_id(struct ox_db_row *row, void *out)
-{
-    *(const char **)out = ox_db_text(row);
-}
-
-enum ox_code ox_registry_fleet_device_ids(struct ox_tx *tx, const char *fleet_id, const char ***ids,
-                                          size_t *count, struct ox_err *err)
-{
-    sqlite3_stmt *statement = NULL;
-    void *all = NULL;
-    enum ox_code code =
-        ox_db_query(tx, &statement, err,
-                    "SELECT device_id FROM fleet_devices WHERE fleet_id = $1 ORDER BY device_id",
-                    "s", fleet_id);
-
-    if (code == OX_OK) {
-        code = ox_db_all(tx, statement, read_device_id, sizeof(**ids), &all, count, err);
-    }
-    if (code == OX_OK) {
-        *ids = all;
     }
     return code;
 }

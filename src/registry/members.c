@@ -1,6 +1,7 @@
 /* Filling a campaign: its members are gathered in a table of the connection's own, and enter as a
  * set, so that a hundred thousand devices take a second or two. */
 #include "campaigns.h"
+#include "select.h"
 
 #include <string.h>
 
@@ -27,18 +28,12 @@ enum ox_code ox_registry_member_add(struct ox_tx *tx, const char *device_id, str
                          : code;
 }
 
-enum ox_code ox_registry_members_of_fleet(struct ox_tx *tx, const char *fleet_id,
-                                          struct ox_err *err)
+enum ox_code ox_registry_members_select(struct ox_tx *tx, const struct ox_selection *selection,
+                                        struct ox_err *err)
 {
-    struct ox_fleet_row fleet;
-    enum ox_code code = ox_registry_fleet_get(tx, fleet_id, &fleet, err);
-
-    return code == OX_OK ? ox_db_run(tx, err,
-                                     "INSERT INTO campaign_members (device_id)"
-                                     " SELECT device_id FROM fleet_devices WHERE fleet_id = $1"
-                                     " ON CONFLICT DO NOTHING",
-                                     "s", fleet_id)
-                         : code;
+    return ox_select_run(tx, selection,
+                         "INSERT INTO campaign_members (device_id) SELECT d.id FROM devices d",
+                         NULL, " ON CONFLICT DO NOTHING", err);
 }
 
 enum ox_code ox_registry_members_of_campaign(struct ox_tx *tx, const char *campaign_id,

@@ -1,5 +1,7 @@
 #include "page.h"
 
+#include "select.h"
+
 #include "oxide/base/base64.h"
 #include "oxide/base/json.h"
 
@@ -150,13 +152,20 @@ static enum ox_code find_filters(const struct ox_list *list, const struct ox_pag
     return OX_OK;
 }
 
-static enum ox_code write_where(struct ox_buf *sql, const struct ox_list_filter *const *filters,
-                                size_t filter_count, const struct order *order, struct ox_err *err)
+static enum ox_code write_where(struct ox_selecting *selecting,
+                                const struct ox_list_filter *const *filters,
+                                const struct ox_page *page, const struct order *order,
+                                struct ox_err *err)
 {
+    struct ox_buf *sql = &selecting->sql.text;
     char than = order->falling ? '<' : '>';
     enum ox_code code = ox_buf_printf(sql, err, " WHERE 1");
 
-    for (size_t i = 0; code == OX_OK && i < filter_count; i++) {
+    if (code == OX_OK && page->selection != NULL &&
+        (code = ox_buf_printf(sql, err, " AND ")) == OX_OK) {
+        code = ox_select_put(selecting, page->selection, err);
+    }
+    for (size_t i = 0; code == OX_OK && i < page->filter_count; i++) {
         code = ox_buf_printf(sql, err, " AND %s", filters[i]->sql);
     }
     if (code == OX_OK && order->has_last) {
@@ -167,9 +176,10 @@ static enum ox_code write_where(struct ox_buf *sql, const struct ox_list_filter 
     return code;
 }
 
-static enum ox_code write_sql(struct ox_buf *sql, const struct ox_list *list,
+static enum ox_code write_sql(struct ox_selecting *selecting, const struct ox_list *list,
                               const struct ox_page *page, struct order *order, struct ox_err *err)
 {
+    struct ox_buf *sql = &selecting->sql.text;
     const struct ox_list_filter *filters[OX_PAGE_FILTERS_MAX];
     const char *way = order->falling ? " DESC" : "";
     enum ox_code code =
@@ -183,7 +193,7 @@ static enum ox_code write_sql(struct ox_buf *sql, const struct ox_list *list,
                           order->by_key ? order->key : order->sort->sql, order->key, order->from);
     }
     if (code == OX_OK) {
-        code = write_where(sql, filters, page->filter_count, order, err);
+        code = write_where(selecting, filters, page, order, err);
     }
     if (code == OX_OK) {
         code = order->by_key ? ox_buf_printf(sql, err, " ORDER BY %s%s LIMIT ?", order->key, way)
@@ -200,10 +210,11 @@ static int bind_value(sqlite3_stmt *statement, int index, const struct value *va
                : sqlite3_bind_int64(statement, index, value->number);
 }
 
-static enum ox_code bind(struct ox_tx *tx, sqlite3_stmt *statement, const struct ox_page *page,
-                         const struct order *order, struct ox_err *err)
+/* A selection's parameters are the first, and have numbers; the others follow in order. */
+static enum ox_code bind(struct ox_selecting *selecting, sqlite3_stmt *statement,
+                         const struct ox_page *page, const struct order *order, struct ox_err *err)
 {
-    int index = 1;
+    int index = (int)selecting->sql.count + 1;
     int result = SQLITE_OK;
 
     for (size_t i = 0; result == SQLITE_OK && i < page->filter_count; i++) {
@@ -219,7 +230,8 @@ static enum ox_code bind(struct ox_tx *tx, sqlite3_stmt *statement, const struct
     if (result == SQLITE_OK) { /* one more than asked for tells whether there is a next page */
         result = sqlite3_bind_int64(statement, index, (sqlite3_int64)page->limit + 1);
     }
-    return result == SQLITE_OK ? OX_OK : ox_db_error(tx->connection->db, "binding a value", err);
+    return result == SQLITE_OK ? OX_OK
+                               : ox_db_error(selecting->tx->connection->db, "binding a value", err);
 }
 
 /* --- the rows --- */
@@ -269,7 +281,7 @@ enum ox_code ox_list_page(struct ox_tx *tx, const struct ox_list *list, const st
                           void **rows, size_t *count, const char **next, struct ox_err *err)
 {
     struct order order = {.sort = NULL};
-    struct ox_buf sql = OX_BUF_INIT;
+    struct ox_selecting selecting = {.tx = tx, .moment = {.one_by_one = true}};
     sqlite3_stmt *statement = NULL;
     json_t *cursor = NULL;
     const char *found_next = NULL;
@@ -280,18 +292,16 @@ enum ox_code ox_list_page(struct ox_tx *tx, const struct ox_list *list, const st
     if (code == OX_OK && page->cursor != NULL) {
         code = read_cursor(list, page->cursor, &order, &cursor, err);
     }
-    if (code == OX_OK && (code = write_sql(&sql, list, page, &order, err)) == OX_OK &&
-        sqlite3_prepare_v2(tx->connection->db, (const char *)sql.data, -1, &statement, NULL) !=
-            SQLITE_OK) {
-        code = ox_db_error(tx->connection->db, "preparing a list", err);
-    }
-    if (code == OX_OK && (code = bind(tx, statement, page, &order, err)) == OX_OK &&
+    if (code == OX_OK && (code = write_sql(&selecting, list, page, &order, err)) == OX_OK &&
+        (code = ox_db_once(tx, (const char *)selecting.sql.text.data, selecting.sql.values,
+                           selecting.sql.count, &statement, err)) == OX_OK &&
+        (code = bind(&selecting, statement, page, &order, err)) == OX_OK &&
         (code = ox_db_alloc(tx, page->limit * list->row_bytes, &array, err)) == OX_OK) {
         code = read_rows(tx, statement, list, page, &order, array, &found, &found_next, err);
     }
-    (void)sqlite3_finalize(statement);
+    ox_db_done(statement);
     json_decref(cursor);
-    ox_buf_clear(&sql);
+    ox_selecting_clear(&selecting);
     if (code == OX_OK) {
         *rows = array;
         *count = found;

@@ -41,6 +41,10 @@ call device_register POST 200 /api/v1/devices -d '{"id": "cam-01"}'
 call device_register POST 201 /api/v1/devices -d '{"id": "cam-02"}'
 call fleet_create POST 201 /api/v1/fleets -d '{"id": "f", "tags": {"a": "b"}}'
 call fleet_add POST 200 /api/v1/fleets/f/devices/cam-01
+call device_edit PATCH 200 /api/v1/devices/cam-01 -d '{"tags": {"site": "graz", "line": null}}'
+call fleet_create POST 201 /api/v1/fleets -d '{"id": "g", "filter": "tag.site = graz"}'
+call fleet_edit PATCH 200 /api/v1/fleets/g -d '{"description": "x", "tags": {"a": null}}'
+call fleet_create POST 400 /api/v1/fleets -d '{"id": "h", "filter": "tag.site"}'
 call publish POST 201 /api/v1/models/m/versions/v1 --data-binary @one
 call publish POST 201 /api/v1/models/m/versions/v2 --data-binary @two
 call upload PUT 200 "/api/v1/blobs/$(digest one)" --data-binary @one
@@ -89,7 +93,9 @@ call device GET 200 /api/v1/devices/cam-01
 call device GET 200 /api/v1/devices/cam-02
 call fleets GET 200 /api/v1/fleets
 call fleet GET 200 /api/v1/fleets/f
+call fleet GET 200 /api/v1/fleets/g
 call fleet_status GET 200 /api/v1/fleets/f/status
+call devices GET 200 '/api/v1/devices?filter=tag.site=graz'
 call models GET 200 /api/v1/models
 call model GET 200 /api/v1/models/m
 call version GET 200 /api/v1/models/m/versions/v1/meta
@@ -105,6 +111,7 @@ done
 call fleets GET 200 '/api/v1/fleets?devices=false'
 call campaign GET 200 "/api/v1/campaigns/$campaign"
 call fleet_remove DELETE 200 /api/v1/fleets/f/devices/cam-01
+call fleet_delete DELETE 200 /api/v1/fleets/g
 call device_remove DELETE 200 /api/v1/devices/cam-02
 
 # Bytes, not JSON: download and blob have tests of their own.

@@ -29,7 +29,8 @@ struct ox_list_query {
     OX_MUST_USE enum ox_code ox_control_##name(struct ox_control *control,                         \
                                                const struct ox_list_query *query, json_t **rows,   \
                                                char **next, struct ox_err *err)
-/** Sorts: id, name, last_seen, registered. Filters: fleet, runs ("MODEL[@VERSION]"), status. */
+/** Sorts: id, name, last_seen, registered. Filters: filter (registry/filter.h), fleet,
+ *  runs ("MODEL[@VERSION]"), status. */
 OX_CONTROL_LIST(devices);
 /** Sorts: id, name, created. Filters: device. */
 OX_CONTROL_LIST(fleets);

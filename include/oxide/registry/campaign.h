@@ -5,6 +5,7 @@
 #include "oxide/base/digest.h"
 #include "oxide/registry/page.h"
 #include "oxide/registry/registry.h"
+#include "oxide/registry/select.h"
 
 struct ox_campaign_row {
     const char *id;
@@ -100,9 +101,10 @@ OX_MUST_USE enum ox_code ox_registry_members_begin(struct ox_tx *tx, struct ox_e
 /** Gather a device that exists, once however often it is named. Errors: OX_ENOTFOUND. */
 OX_MUST_USE enum ox_code ox_registry_member_add(struct ox_tx *tx, const char *device_id,
                                                 struct ox_err *err);
-/** Gather all devices of a fleet that exists. */
-OX_MUST_USE enum ox_code ox_registry_members_of_fleet(struct ox_tx *tx, const char *fleet_id,
-                                                      struct ox_err *err);
+/** Gather the selected devices. */
+OX_MUST_USE enum ox_code ox_registry_members_select(struct ox_tx *tx,
+                                                    const struct ox_selection *selection,
+                                                    struct ox_err *err);
 /** Gather the devices of a campaign that it may have changed: complete, under way or silent. */
 OX_MUST_USE enum ox_code ox_registry_members_of_campaign(struct ox_tx *tx, const char *campaign_id,
                                                          struct ox_err *err);

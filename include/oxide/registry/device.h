@@ -38,10 +38,6 @@ OX_MUST_USE enum ox_code ox_registry_device_put(struct ox_tx *tx, const char *id
 /** Errors: OX_ENOTFOUND, with a hint to register. */
 OX_MUST_USE enum ox_code ox_registry_device_get(struct ox_tx *tx, const char *id,
                                                 struct ox_device_row *out, struct ox_err *err);
-/** All devices by id, or those of a fleet. */
-OX_MUST_USE enum ox_code ox_registry_devices(struct ox_tx *tx, const char *fleet_id,
-                                             struct ox_device_row **rows, size_t *count,
-                                             struct ox_err *err);
 /** Write everything that heartbeats tell (all but id, name, tags and fleet). */
 OX_MUST_USE enum ox_code
 ox_registry_device_update(struct ox_tx *tx, const struct ox_device_row *row, struct ox_err *err);

@@ -48,13 +48,10 @@ OX_MUST_USE enum ox_code ox_registry_fleet_join(struct ox_tx *tx, const char *fl
 OX_MUST_USE enum ox_code ox_registry_fleet_leave(struct ox_tx *tx, const char *fleet_id,
                                                  const char *device_id, struct ox_err *err);
 
-/** A page of fleets. Sorts: id, name, created. Filters: device. */
+/** A page of fleets. Sorts: id, name, created. Filters: device, which fleets that have filters pass
+ *  whatever they say. */
 OX_MUST_USE enum ox_code ox_registry_fleet_page(struct ox_tx *tx, const struct ox_page *page,
                                                 struct ox_fleet_row **rows, size_t *count,
                                                 const char **next, struct ox_err *err);
-/** The ids of a fleet's devices, sorted. */
-OX_MUST_USE enum ox_code ox_registry_fleet_device_ids(struct ox_tx *tx, const char *fleet_id,
-                                                      const char ***ids, size_t *count,
-                                                      struct ox_err *err);
 
 #endif

@@ -14,6 +14,8 @@ struct ox_page_filter {
     const char *value;
 };
 
+struct ox_selection;
+
 /** What is asked for. */
 struct ox_page {
     const char *sort;   /* a column's name, with - in front for falling; NULL: the list's own */
@@ -21,6 +23,7 @@ struct ox_page {
     uint64_t limit;     /* rows, 1 or more */
     const struct ox_page_filter *filters;
     size_t filter_count;
+    const struct ox_selection *selection; /* of devices (select.h); NULL: all of them */
 };
 
 /* Each list has a function ox_registry_..._page(tx, page, &rows, &count, &next, err), beside its

@@ -125,6 +125,25 @@ static void fleet__leaves_events(void **state)
                "fleet.device_removed d0 - - - - {\"fleet_id\":\"f\"}\n");
 }
 
+static void fleet__tells_how_it_changed(void **state)
+{
+    struct fixture *fixture = *state;
+    json_t *change = body("{\"filter\":\"id = d0\"}");
+    json_t *out = NULL;
+
+    fleet(fixture, "f", 0);
+    assert_int_equal(ox_control_fleet_edit(fixture->control, "f", change, &out, NULL), OX_OK);
+    json_decref(out);
+    assert_int_equal(ox_control_fleet_delete(fixture->control, "f", &out, NULL), OX_OK);
+    json_decref(out);
+    json_decref(change);
+    assert_log(fixture, "fleet",
+               "fleet.created - - - - - {\"fleet_id\":\"f\",\"name\":\"Fleet\"}\n"
+               "fleet.changed - - - - - {\"fleet_id\":\"f\",\"name\":\"Fleet\","
+               "\"filter\":\"id = d0\"}\n"
+               "fleet.removed - - - - - {\"fleet_id\":\"f\"}\n");
+}
+
 static void campaign__leaves_its_story(void **state)
 {
     struct fixture *fixture = *state;
@@ -214,6 +233,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(caller__is_on_record, set_up, tear_down),
         cmocka_unit_test_setup_teardown(fleet__leaves_events, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(fleet__tells_how_it_changed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(campaign__leaves_its_story, set_up, tear_down),
         cmocka_unit_test_setup_teardown(failure__with_a_cut_character_is_still_told, set_up,
                                         tear_down),
