@@ -166,7 +166,10 @@ enum ox_code ox_control_tick(struct ox_control *control, bool flush, struct ox_e
         free(ids[i]);
     }
     free(ids);
-    return code == OX_OK && flush ? ox_live_flush(control, err) : code;
+    if (code == OX_OK && flush && (code = ox_live_flush(control, err)) == OX_OK) {
+        code = ox_converge_fleets(control, err);
+    }
+    return code;
 }
 
 static void *clockwork(void *arg)

@@ -104,6 +104,29 @@ static enum ox_code enter_late(struct ox_control *control, struct ox_tx *tx, con
     return ox_registry_campaign_device_add(tx, &row, err);
 }
 
+/* What the fleets of a device are to run, the oldest first: also of those that have filters. */
+static enum ox_code desired_of_device(struct ox_control *control, struct ox_tx *tx,
+                                      const char *device_id, struct ox_desired_row **rows,
+                                      size_t *count, struct ox_err *err)
+{
+    size_t kept = 0;
+    enum ox_code code = ox_registry_desired_of_device(tx, device_id, rows, count, err);
+
+    for (size_t i = 0; code == OX_OK && i < *count; i++) {
+        const struct ox_selection fleet = ox_select_now(control, (*rows)[i].fleet_id, NULL);
+        bool in = true;
+
+        if ((*rows)[i].by_filter) {
+            code = ox_registry_selected_has(tx, &fleet, device_id, &in, err);
+        }
+        if (code == OX_OK && in) {
+            (*rows)[kept++] = (*rows)[i];
+        }
+    }
+    *count = kept;
+    return code;
+}
+
 /* What the device's fleets are to run of this model. */
 static enum ox_code join_desired(struct ox_control *control, struct ox_tx *tx,
                                  const char *device_id, const char *model_id,
@@ -114,7 +137,7 @@ static enum ox_code join_desired(struct ox_control *control, struct ox_tx *tx,
     struct ox_campaign_row campaign;
     size_t count = 0;
     bool known;
-    enum ox_code code = ox_registry_desired_of_device(tx, device_id, &desired, &count, err);
+    enum ox_code code = desired_of_device(control, tx, device_id, &desired, &count, err);
 
     for (size_t i = count; code == OX_OK && i > 0; i--) { /* the newest counts */
         if (!is(desired[i - 1].model_id, model_id)) {
@@ -176,5 +199,82 @@ enum ox_code ox_converge_joined(struct ox_control *control, struct ox_tx *tx, co
         }
         code = join_desired(control, tx, device_id, desired[i].model_id, runs, err);
     }
+    return code;
+}
+
+enum ox_code ox_converge_changed(struct ox_control *control, struct ox_tx *tx,
+                                 const char *device_id, struct ox_err *err)
+{
+    struct ox_desired_row *desired = NULL;
+    size_t count = 0;
+    enum ox_code code = desired_of_device(control, tx, device_id, &desired, &count, err);
+
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        if (desired[i].by_filter) {
+            code = ox_converge_joined(control, tx, desired[i].fleet_id, device_id, err);
+        }
+    }
+    return code;
+}
+
+/* --- fleets that have filters --- */
+
+/* Who has come to pass, be it by time alone. Read first: mostly there is nobody. */
+static enum ox_code find_late(struct ox_control *control, bool *out, struct ox_err *err)
+{
+    struct ox_desired_row *desired = NULL;
+    struct ox_tx tx = OX_TX_INIT;
+    size_t count = 0;
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
+
+    *out = false;
+    if (code == OX_OK) {
+        code = ox_registry_desired_by_filter(&tx, &desired, &count, err);
+    }
+    for (size_t i = 0; code == OX_OK && !*out && i < count; i++) {
+        const struct ox_selection fleet = ox_select_now(control, desired[i].fleet_id, NULL);
+        struct ox_campaign_row campaign;
+        uint64_t late = 0;
+
+        if ((code = ox_registry_campaign_get(&tx, desired[i].campaign_id, &campaign, err)) ==
+            OX_OK) {
+            code = ox_registry_late_count(&tx, &campaign, &fleet, &late, err);
+        }
+        *out = late > 0;
+    }
+    ox_registry_end(&tx);
+    return code;
+}
+
+static enum ox_code enter_all(struct ox_control *control, struct ox_tx *tx, struct ox_err *err)
+{
+    struct ox_desired_row *desired = NULL;
+    size_t count = 0;
+    enum ox_code code = ox_registry_desired_by_filter(tx, &desired, &count, err);
+
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        const struct ox_selection fleet = ox_select_now(control, desired[i].fleet_id, NULL);
+        struct ox_campaign_row campaign;
+
+        if ((code = ox_registry_campaign_get(tx, desired[i].campaign_id, &campaign, err)) ==
+            OX_OK) {
+            code = ox_registry_late_enter(tx, &campaign, &fleet, ox_control_now(control), err);
+        }
+    }
+    return code;
+}
+
+enum ox_code ox_converge_fleets(struct ox_control *control, struct ox_err *err)
+{
+    struct ox_tx tx = OX_TX_INIT;
+    bool late = false;
+    enum ox_code code = find_late(control, &late, err);
+
+    if (code == OX_OK && late &&
+        (code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
+        (code = enter_all(control, &tx, err)) == OX_OK) {
+        code = ox_registry_commit(&tx, err);
+    }
+    ox_registry_end(&tx);
     return code;
 }

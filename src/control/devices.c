@@ -126,11 +126,13 @@ static enum ox_code put_device(struct ox_control *control, struct ox_tx *tx, con
         return code;
     }
     code = ox_registry_device_put(tx, id, name, tags, ox_control_now(control), created, err);
-    return code == OX_OK ? ox_event(control, tx, *created ? "device.registered" : "device.changed",
-                                    json_pack("{s:s, s:s, s:o}", "device_id", id, "name", name,
-                                              "tags", ox_json_of_text(tags)),
-                                    err)
-                         : code;
+    if (code == OX_OK) {
+        code = ox_event(control, tx, *created ? "device.registered" : "device.changed",
+                        json_pack("{s:s, s:s, s:o}", "device_id", id, "name", name, "tags",
+                                  ox_json_of_text(tags)),
+                        err);
+    }
+    return code == OX_OK ? ox_converge_changed(control, tx, id, err) : code;
 }
 
 enum ox_code ox_control_device_register(struct ox_control *control, const json_t *body,

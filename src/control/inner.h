@@ -298,6 +298,12 @@ OX_MUST_USE enum ox_code ox_converge_joined(struct ox_control *control, struct o
                                             const char *fleet_id, const char *device_id,
                                             struct ox_err *err);
 
+/** A device has other tags, or is new: it may have come to pass the filters of fleets. */
+OX_MUST_USE enum ox_code ox_converge_changed(struct ox_control *control, struct ox_tx *tx,
+                                             const char *device_id, struct ox_err *err);
+/** Look at all fleets that have filters for devices that have come to pass. */
+OX_MUST_USE enum ox_code ox_converge_fleets(struct ox_control *control, struct ox_err *err);
+
 /* --- publish.c --- */
 
 /** Errors: OX_ENOSPC if so many bytes do not fit on the store's disk. */

@@ -35,6 +35,7 @@ static void read_desired(struct ox_db_row *row, void *out)
     desired->campaign_id = ox_db_text(row);
     desired->set_ms = ox_db_i64(row);
     desired->halted = ox_db_text(row);
+    desired->by_filter = ox_db_i64(row) != 0;
 }
 
 static enum ox_code all_desired(struct ox_tx *tx, sqlite3_stmt *statement,
@@ -49,17 +50,21 @@ static enum ox_code all_desired(struct ox_tx *tx, sqlite3_stmt *statement,
     return code;
 }
 
+#define COLUMNS "f.fleet_id, f.model_id, f.campaign_id, f.set_at, f.halted"
+
 enum ox_code ox_registry_desired_of_device(struct ox_tx *tx, const char *device_id,
                                            struct ox_desired_row **rows, size_t *count,
                                            struct ox_err *err)
 {
     sqlite3_stmt *statement = NULL;
-    enum ox_code code = ox_db_query(
-        tx, &statement, err,
-        "SELECT f.fleet_id, f.model_id, f.campaign_id, f.set_at, f.halted FROM fleet_devices d"
-        " JOIN fleet_desired f ON f.fleet_id = d.fleet_id WHERE d.device_id = $1"
-        " ORDER BY f.set_at, f.fleet_id",
-        "s", device_id);
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT " COLUMNS ", 0 FROM fleet_devices d"
+                    " JOIN fleet_desired f ON f.fleet_id = d.fleet_id WHERE d.device_id = $1"
+                    " UNION ALL SELECT " COLUMNS ", 1 FROM fleets g"
+                    " JOIN fleet_desired f ON f.fleet_id = g.id WHERE g.filter IS NOT NULL"
+                    " ORDER BY 4, 1",
+                    "s", device_id);
 
     return code == OX_OK ? all_desired(tx, statement, rows, count, err) : code;
 }
@@ -69,11 +74,25 @@ enum ox_code ox_registry_desired_of_fleet(struct ox_tx *tx, const char *fleet_id
                                           struct ox_err *err)
 {
     sqlite3_stmt *statement = NULL;
-    enum ox_code code =
-        ox_db_query(tx, &statement, err,
-                    "SELECT f.fleet_id, f.model_id, f.campaign_id, f.set_at, f.halted"
-                    " FROM fleet_desired f WHERE f.fleet_id = $1 ORDER BY f.model_id",
-                    "s", fleet_id);
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT " COLUMNS ", g.filter IS NOT NULL FROM fleet_desired f"
+                                    " JOIN fleets g ON g.id = f.fleet_id WHERE f.fleet_id = $1"
+                                    " ORDER BY f.model_id",
+                                    "s", fleet_id);
+
+    return code == OX_OK ? all_desired(tx, statement, rows, count, err) : code;
+}
+
+enum ox_code ox_registry_desired_by_filter(struct ox_tx *tx, struct ox_desired_row **rows,
+                                           size_t *count, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT " COLUMNS ", 1 FROM fleets g"
+                                    " JOIN fleet_desired f ON f.fleet_id = g.id"
+                                    " WHERE g.filter IS NOT NULL AND f.halted IS NULL"
+                                    " ORDER BY f.set_at DESC, f.fleet_id",
+                                    "");
 
     return code == OX_OK ? all_desired(tx, statement, rows, count, err) : code;
 }

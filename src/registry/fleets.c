@@ -114,7 +114,7 @@ enum ox_code ox_registry_fleet_fill(struct ox_tx *tx, const char *id,
     return ox_select_run(tx, selection,
                          "INSERT INTO fleet_devices (fleet_id, device_id, added_at)"
                          " SELECT @, d.id, @ FROM devices d",
-                         values, " ON CONFLICT DO NOTHING", err);
+                         values, " ON CONFLICT DO NOTHING", NULL, err);
 }
 
 enum ox_code ox_registry_fleets(struct ox_tx *tx, struct ox_fleet_row **rows, size_t *count,

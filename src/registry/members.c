@@ -33,7 +33,7 @@ enum ox_code ox_registry_members_select(struct ox_tx *tx, const struct ox_select
 {
     return ox_select_run(tx, selection,
                          "INSERT INTO campaign_members (device_id) SELECT d.id FROM devices d",
-                         NULL, " ON CONFLICT DO NOTHING", err);
+                         NULL, " ON CONFLICT DO NOTHING", NULL, err);
 }
 
 enum ox_code ox_registry_members_of_campaign(struct ox_tx *tx, const char *campaign_id,

@@ -270,21 +270,30 @@ static void read_number(struct ox_db_row *row, void *out)
     *(uint64_t *)out = ox_db_u64(row);
 }
 
-enum ox_code ox_registry_selected_count(struct ox_tx *tx, const struct ox_selection *selection,
-                                        uint64_t *out, struct ox_err *err)
+enum ox_code ox_select_one(struct ox_tx *tx, const struct ox_selection *selection, const char *head,
+                           const struct ox_db_value *head_values, const char *tail,
+                           const struct ox_db_value *tail_values, ox_db_read_fn *read, void *out,
+                           struct ox_err *err)
 {
     struct ox_selecting selecting = {.tx = tx};
     sqlite3_stmt *statement = NULL;
     bool found = false;
-    enum ox_code code = prepare(&selecting, selection, "SELECT count(*) FROM devices d", NULL, "",
-                                NULL, &statement, err);
+    enum ox_code code =
+        prepare(&selecting, selection, head, head_values, tail, tail_values, &statement, err);
 
     if (code == OX_OK) {
-        code = ox_db_one(tx, statement, read_number, out, &found, err);
+        code = ox_db_one(tx, statement, read, out, &found, err);
     }
     ox_db_done(statement);
     ox_selecting_clear(&selecting);
     return code;
+}
+
+enum ox_code ox_registry_selected_count(struct ox_tx *tx, const struct ox_selection *selection,
+                                        uint64_t *out, struct ox_err *err)
+{
+    return ox_select_one(tx, selection, "SELECT count(*) FROM devices d", NULL, "", NULL,
+                         read_number, out, err);
 }
 
 enum ox_code ox_registry_selected_has(struct ox_tx *tx, const struct ox_selection *selection,
@@ -338,12 +347,14 @@ enum ox_code ox_registry_selected_statuses(struct ox_tx *tx, const struct ox_sel
 }
 
 enum ox_code ox_select_run(struct ox_tx *tx, const struct ox_selection *selection, const char *head,
-                           const struct ox_db_value *values, const char *tail, struct ox_err *err)
+                           const struct ox_db_value *head_values, const char *tail,
+                           const struct ox_db_value *tail_values, struct ox_err *err)
 {
     struct ox_selecting selecting = {.tx = tx};
     sqlite3_stmt *statement = NULL;
     bool row = false;
-    enum ox_code code = prepare(&selecting, selection, head, values, tail, NULL, &statement, err);
+    enum ox_code code =
+        prepare(&selecting, selection, head, head_values, tail, tail_values, &statement, err);
 
     if (code == OX_OK) {
         code = ox_db_step(tx, statement, &row, err);

@@ -31,13 +31,19 @@ OX_MUST_USE enum ox_code ox_select_put(struct ox_selecting *selecting,
                                        const struct ox_selection *selection, struct ox_err *err);
 
 /**
- * Run "head WHERE <d is selected> tail" once. head ends in "FROM devices d" and may hold parameters
- * "@", which are `values`:
+ * Run "head WHERE <d is selected> tail" once. head names devices d, and both may hold parameters
+ * "@", which are their values (NULL: none):
  *     "INSERT INTO fleet_devices (fleet_id, device_id, added_at) SELECT @, d.id, @ FROM devices d"
- * head and tail are texts of ours. ox_db_changes tells how many rows it changed.
+ * They are texts of ours. ox_db_changes tells how many rows it changed.
  */
 OX_MUST_USE enum ox_code ox_select_run(struct ox_tx *tx, const struct ox_selection *selection,
-                                       const char *head, const struct ox_db_value *values,
-                                       const char *tail, struct ox_err *err);
+                                       const char *head, const struct ox_db_value *head_values,
+                                       const char *tail, const struct ox_db_value *tail_values,
+                                       struct ox_err *err);
+/** As above, for a query of one row, which `read` reads to `out`. */
+OX_MUST_USE enum ox_code ox_select_one(struct ox_tx *tx, const struct ox_selection *selection,
+                                       const char *head, const struct ox_db_value *head_values,
+                                       const char *tail, const struct ox_db_value *tail_values,
+                                       ox_db_read_fn *read, void *out, struct ox_err *err);
 
 #endif

@@ -154,6 +154,19 @@ struct ox_plan_row {
 OX_MUST_USE enum ox_code ox_registry_campaign_plan(struct ox_tx *tx, const char *campaign_id,
                                                    struct ox_plan_row **rows, size_t *count,
                                                    struct ox_err *err);
+/**
+ * Who of a fleet is to enter a campaign after its end: devices of the selection that are not in it,
+ * nor in one of the model that is newer, or under way for them. *count of them.
+ */
+OX_MUST_USE enum ox_code ox_registry_late_count(struct ox_tx *tx,
+                                                const struct ox_campaign_row *campaign,
+                                                const struct ox_selection *selection,
+                                                uint64_t *count, struct ox_err *err);
+/** Let them enter: as ox_registry_members_enter, but released, and late. */
+OX_MUST_USE enum ox_code ox_registry_late_enter(struct ox_tx *tx,
+                                                const struct ox_campaign_row *campaign,
+                                                const struct ox_selection *selection,
+                                                int64_t now_ms, struct ox_err *err);
 
 /** Release the devices below a place that are not yet; *count of them. */
 OX_MUST_USE enum ox_code ox_registry_campaign_release(struct ox_tx *tx, const char *campaign_id,
@@ -241,6 +254,7 @@ struct ox_desired_row {
     const char *campaign_id;
     int64_t set_ms;
     const char *halted; /* why nobody is sent there any more; NULL: they are */
+    bool by_filter;     /* the fleet has a filter */
 };
 OX_MUST_USE enum ox_code ox_registry_desired_put(struct ox_tx *tx, const char *fleet_id,
                                                  const char *model_id, const char *campaign_id,
@@ -250,7 +264,8 @@ OX_MUST_USE enum ox_code ox_registry_desired_halt(struct ox_tx *tx, const char *
                                                   const char *why, struct ox_err *err);
 OX_MUST_USE enum ox_code ox_registry_desired_remove(struct ox_tx *tx, const char *fleet_id,
                                                     const char *model_id, struct ox_err *err);
-/** What the fleets of a device are to run. */
+/** What the fleets that a device was put into are to run, and all fleets that have filters, be it
+ * in them or not: see ox_registry_selected_has. The oldest first. */
 OX_MUST_USE enum ox_code ox_registry_desired_of_device(struct ox_tx *tx, const char *device_id,
                                                        struct ox_desired_row **rows, size_t *count,
                                                        struct ox_err *err);
@@ -258,6 +273,10 @@ OX_MUST_USE enum ox_code ox_registry_desired_of_device(struct ox_tx *tx, const c
 OX_MUST_USE enum ox_code ox_registry_desired_of_fleet(struct ox_tx *tx, const char *fleet_id,
                                                       struct ox_desired_row **rows, size_t *count,
                                                       struct ox_err *err);
+/** What fleets that have filters are to run, unless it is halted; the newest first. */
+OX_MUST_USE enum ox_code ox_registry_desired_by_filter(struct ox_tx *tx,
+                                                       struct ox_desired_row **rows, size_t *count,
+                                                       struct ox_err *err);
 /** Is the campaign what a fleet is to run, and halted? */
 OX_MUST_USE enum ox_code ox_registry_desired_is_halted(struct ox_tx *tx, const char *campaign_id,
                                                        bool *out, struct ox_err *err);

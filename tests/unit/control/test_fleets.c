@@ -292,6 +292,82 @@ static void campaign__takes_who_passes_when_it_starts(void **state)
     assert_int_equal(campaign_number(fixture, "summary.total"), 2);
 }
 
+/* A campaign of v2 that is complete at once: d0, the only one to pass, runs it. */
+static void complete_campaign(struct fixture *fixture, const char *filter)
+{
+    char text[256];
+
+    four_devices(fixture);
+    publish_two(fixture);
+    (void)snprintf(text, sizeof(text), "{\"filter\":\"%s\",\"replace_list\":true}", filter);
+    assert_int_equal(change(fixture, "f", text, NULL), OX_OK);
+    json_decref(beat_running(fixture, "d0", "v2"));
+    campaign(fixture, "v2", "all_at_once");
+    assert_campaign(fixture, "state", "complete");
+    assert_int_equal(campaign_number(fixture, "summary.total"), 1);
+}
+
+static void late__who_is_tagged_gets_what_the_fleet_is_to_run(void **state)
+{
+    struct fixture *fixture = *state;
+
+    complete_campaign(fixture, "tag.line = 1 or id = d0");
+    json_decref(edit_device(fixture, "d2", "{\"tags\":{\"line\":\"1\"}}"));
+    assert_device_state(fixture, "d0", "complete");
+    assert_device_state(fixture, "d2", "pending");
+    json_decref(beat_running(fixture, "d3", "v2"));
+    json_decref(edit_device(fixture, "d3", "{\"tags\":{\"line\":\"1\"}}"));
+    assert_device_state(fixture, "d3", "complete");
+    json_decref(edit_device(fixture, "d2", "{\"tags\":{\"line\":\"2\"}}")); /* what began stays */
+    assert_device_state(fixture, "d2", "pending");
+}
+
+/* What is not told by a change of tags is found within half a minute. */
+static void late__who_passes_by_what_it_tells_or_by_time_is_found(void **state)
+{
+    struct fixture *fixture = *state;
+
+    complete_campaign(fixture, "platform.arch = arm or registered < 1h ago or id = d0");
+    json_decref(beat(fixture, "d1",
+                     "{" AGENT ",\"platform\":{\"arch\":\"arm\",\"os\":\"linux\","
+                     "\"cpu_count\":1,\"total_memory_bytes\":1}}"));
+    assert_int_equal(ox_control_tick(fixture->control, true, NULL), OX_OK);
+    assert_device_state(fixture, "d1", "pending");
+    json_decref(beat_running(fixture, "d3", "v2"));
+    fixture->now_ms += (int64_t)2 * 3600 * 1000;
+    assert_int_equal(ox_control_tick(fixture->control, true, NULL), OX_OK);
+    assert_device_state(fixture, "d2", "pending");
+    assert_device_state(fixture, "d3", "complete");
+    assert_int_equal(ox_control_tick(fixture->control, true, NULL), OX_OK); /* once is enough */
+    assert_device_state(fixture, "d2", "pending");
+}
+
+static void late__nobody_is_taken_from_a_newer_campaign(void **state)
+{
+    struct fixture *fixture = *state;
+    bool created = false;
+    json_t *request;
+    json_t *out = NULL;
+    char old[64];
+
+    complete_campaign(fixture, "tag.line = 1 or id = d0");
+    (void)snprintf(old, sizeof(old), "%s", fixture->campaign);
+    assert_int_equal(publish(fixture, "v3", 1, 20, &created), OX_OK);
+    fixture->now_ms += 1000;
+    request = body("{\"model_id\":\"m\",\"model_version\":\"v3\",\"device_ids\":[\"d2\"]}");
+    assert_int_equal(ox_control_campaign_create(fixture->control, request, &out, NULL), OX_OK);
+    (void)snprintf(fixture->campaign, sizeof(fixture->campaign), "%s", text_at(out, "campaign_id"));
+    json_decref(out);
+    json_decref(request);
+    json_decref(edit_device(fixture, "d3", "{\"tags\":{\"line\":\"1\"}}"));
+    assert_int_equal(change(fixture, "f", "{\"filter\":\"id in (d0, d2, d3)\"}", NULL), OX_OK);
+    assert_int_equal(ox_control_tick(fixture->control, true, NULL), OX_OK);
+    assert_device_state(fixture, "d2", "pending"); /* of v3 */
+    (void)snprintf(fixture->campaign, sizeof(fixture->campaign), "%s", old);
+    assert_device_state(fixture, "d3", "pending");
+    assert_int_equal(campaign_number(fixture, "summary.pending"), 1);
+}
+
 /* --- lists --- */
 
 static void assert_lists(struct fixture *fixture, const char *fleet_id, const char *filter,
@@ -373,6 +449,9 @@ int main(void)
         TEST(fleet__is_not_removed_under_a_campaign_or_a_filter),
         TEST(fleet__status_and_filters_are_of_now),
         TEST(campaign__takes_who_passes_when_it_starts),
+        TEST(late__who_is_tagged_gets_what_the_fleet_is_to_run),
+        TEST(late__who_passes_by_what_it_tells_or_by_time_is_found),
+        TEST(late__nobody_is_taken_from_a_newer_campaign),
         TEST(list__pages_by_filter_and_fleets_of_both_kinds),
         TEST(list__refuses_bad_filters),
     };

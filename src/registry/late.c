@@ -1,0 +1,73 @@
+/* Devices that come to be in a fleet when its campaign is over. */
+#include "campaigns.h"
+#include "select.h"
+
+/* Behind "... FROM devices d WHERE <selected>": "@" are the campaign, the model, when the campaign
+ * began, and the campaign again. */
+#define IS_LATE                                                                                    \
+    " AND NOT EXISTS (SELECT 1 FROM campaign_devices e WHERE e.campaign_id = @"                    \
+    " AND e.device_id = d.id)"                                                                     \
+    " AND NOT EXISTS (SELECT 1 FROM campaign_devices e JOIN campaigns c ON c.id = e.campaign_id"   \
+    " JOIN artifacts a ON a.id = c.artifact_id WHERE e.device_id = d.id AND a.model_id = @"        \
+    " AND (c.created_at > @ OR e.state IN " OX_CAMPAIGN_OPEN "))"
+
+static void read_number(struct ox_db_row *row, void *out)
+{
+    *(uint64_t *)out = ox_db_u64(row);
+}
+
+enum ox_code ox_registry_late_count(struct ox_tx *tx, const struct ox_campaign_row *campaign,
+                                    const struct ox_selection *selection, uint64_t *count,
+                                    struct ox_err *err)
+{
+    const struct ox_db_value late[] = {{.type = OX_DB_TEXT, .text = campaign->id},
+                                       {.type = OX_DB_TEXT, .text = campaign->model_id},
+                                       {.type = OX_DB_INT, .number = campaign->created_ms}};
+
+    return ox_select_one(tx, selection, "SELECT count(*) FROM devices d", NULL, IS_LATE, late,
+                         read_number, count, err);
+}
+
+enum ox_code ox_registry_late_enter(struct ox_tx *tx, const struct ox_campaign_row *campaign,
+                                    const struct ox_selection *selection, int64_t now_ms,
+                                    struct ox_err *err)
+{
+    char hex[OX_DIGEST_HEX_MAX];
+    const struct ox_db_value digest = {.type = OX_DB_TEXT,
+                                       .text = ox_digest_hex(&campaign->digest, hex)};
+    const struct ox_db_value id = {.type = OX_DB_TEXT, .text = campaign->id};
+    const struct ox_db_value model = {.type = OX_DB_TEXT, .text = campaign->model_id};
+    const struct ox_db_value now = {.type = OX_DB_INT, .number = now_ms};
+    const struct ox_db_value row[] = {
+        id,
+        {.type = OX_DB_INT, .number = (int64_t)campaign->total},
+        {.type = OX_DB_INT, .number = campaign->artifact_id},
+        digest,
+        digest,
+        digest,
+        digest,
+        {.type = OX_DB_INT, .number = (int64_t)campaign->size_bytes},
+        now,
+        now,
+        model,
+        digest,
+        {.type = OX_DB_INT, .number = OX_QUARANTINE_FAILURES},
+    };
+    const struct ox_db_value late[] = {
+        id, model, {.type = OX_DB_INT, .number = campaign->created_ms}};
+
+    return ox_select_run(
+        tx, selection,
+        "INSERT INTO campaign_devices (campaign_id, device_id, place, artifact_id, from_version,"
+        " from_digest, state, error, strategy, bytes_full, released, late, released_at, updated_at)"
+        " SELECT @, d.id, @, @, r.version, r.digest,"
+        " CASE WHEN r.digest = @ THEN 'complete' WHEN q.digest IS NOT NULL THEN 'skipped'"
+        "  ELSE 'pending' END,"
+        " CASE WHEN r.digest = @ THEN NULL"
+        "  WHEN q.digest IS NOT NULL THEN 'quarantined: this version failed here before' END,"
+        " CASE WHEN r.digest = @ THEN 'none' END, CASE WHEN r.digest = @ THEN 0 ELSE @ END,"
+        " 1, 1, @, @ FROM devices d"
+        " LEFT JOIN device_models r ON r.device_id = d.id AND r.model_id = @"
+        " LEFT JOIN quarantines q ON q.device_id = d.id AND q.digest = @ AND q.failures >= @",
+        row, IS_LATE, late, err);
+}
