@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PROGRESS_GAP_MS 1000 /* progress alone is not told more often */
@@ -34,6 +35,7 @@ struct loop {
 
     uint64_t update_failures; /* in a row, of whatever */
     int64_t retry_mono_ms;    /* no update begins before */
+    bool waits_for_window;    /* it was said */
 };
 
 static int64_t now_mono_ms(void)
@@ -165,6 +167,32 @@ static enum ox_decision decide(struct loop *loop, const struct ox_assignment *as
                             ox_state_failures(state, assignment));
 }
 
+/* The device's own time. */
+static int64_t local_ms(void)
+{
+    int64_t wall_ms = ox_clock_system()->wall_ms(NULL);
+    time_t seconds = (time_t)(wall_ms / 1000);
+    struct tm local = {0};
+
+    return localtime_r(&seconds, &local) == NULL ? wall_ms : wall_ms + local.tm_gmtoff * 1000;
+}
+
+/* Is it outside of the windows in which the assignment may begin? Said once per wait. */
+static bool waits_for_window(struct loop *loop, const struct ox_assignment *assignment)
+{
+    int64_t wait_ms =
+        assignment->urgent
+            ? 0
+            : ox_windows_wait_ms(assignment->windows, assignment->windows_count, local_ms());
+
+    if (wait_ms > 0 && !loop->waits_for_window) {
+        ox_log(loop->agent->log, OX_LOG_INFO, "%s@%s waits for its window: it opens in %lld min",
+               assignment->model_id, assignment->version, (long long)((wait_ms + 59999) / 60000));
+    }
+    loop->waits_for_window = wait_ms > 0;
+    return wait_ms > 0;
+}
+
 /* Begin the first update that is to be done; *assignment is emptied then. */
 static bool consider(struct loop *loop, struct ox_assignment *assignment, bool first_gen)
 {
@@ -178,6 +206,9 @@ static bool consider(struct loop *loop, struct ox_assignment *assignment, bool f
         return false;
     case OX_DECIDE_UPDATE:
         break;
+    }
+    if (waits_for_window(loop, assignment)) {
+        return false;
     }
     if (now_mono_ms() < loop->retry_mono_ms) {
         return true;
@@ -263,8 +294,11 @@ static void take_answer(struct loop *loop, struct ox_heartbeat_answer *answer)
         consider_first_gen(loop, answer);
         return;
     }
-    for (size_t i = 0; i < answer->assignments_count; i++) {
-        if (consider(loop, &answer->assignments[i], false)) {
+    for (size_t i = 0; i < 2 * answer->assignments_count; i++) { /* the urgent first */
+        struct ox_assignment *assignment = &answer->assignments[i % answer->assignments_count];
+
+        if (assignment->urgent == (i < answer->assignments_count) &&
+            consider(loop, assignment, false)) {
             break;
         }
     }

@@ -245,6 +245,10 @@ enum ox_code ox_stage_preflight(struct ox_update *update, struct ox_err *err)
     if (!update->ready && (code = choose_way(update, err)) != OX_OK) {
         return code;
     }
+    if (!update->ready && !update->use_patch && assigned(update)->patch_only &&
+        assigned(update)->patch.present) {
+        return ox_err_set(err, OX_EBASE, "%s", update->note);
+    }
     if ((code = check_space(update, err)) == OX_OK &&
         (code = drop_other_parts(update, err)) == OX_OK) {
         log_plan(update);

@@ -148,6 +148,12 @@ static void log_received(const struct ox_update *update, uint64_t came)
     }
 }
 
+/* The lower of two limits, of which 0 is none. */
+static uint64_t slower(uint64_t a, uint64_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
 enum ox_code ox_stage_download(struct ox_update *update, struct ox_err *err)
 {
     const struct ox_assignment *assignment = assigned(update);
@@ -156,7 +162,7 @@ enum ox_code ox_stage_download(struct ox_update *update, struct ox_err *err)
     struct ox_fetch fetch = {.http = update->http,
                              .control_plane = options->control_plane,
                              .device_id = options->device_id,
-                             .rate_bps = options->rate_bps,
+                             .rate_bps = slower(options->rate_bps, assignment->rate_bps),
                              .retry_ms = options->poll_ms < RETRY_MS ? options->poll_ms : RETRY_MS,
                              .stop = &update->stop,
                              .rng = &update->rng,

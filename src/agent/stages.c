@@ -135,7 +135,8 @@ static bool falls_back(struct ox_update *update, size_t index, enum ox_code code
 {
     const struct ox_assignment *assignment = &update->journal.assignment;
 
-    if (!update->use_patch || stages[index].committing || !ox_policy_blames_patch(code)) {
+    if (!update->use_patch || assignment->patch_only || stages[index].committing ||
+        !ox_policy_blames_patch(code)) {
         return false;
     }
     update->use_patch = false;
@@ -187,10 +188,22 @@ static enum ox_code run_stages(struct ox_update *update, size_t *at, struct ox_e
     return code;
 }
 
+/* Did it fail by its patch, where the full files are not for it? The server may let it have them.
+ */
+static bool failed_by_patch(const struct ox_update *update, size_t index, enum ox_code code)
+{
+    const struct ox_assignment *assignment = &update->journal.assignment;
+
+    return assignment->patch_only && assignment->patch.present && !stages[index].committing &&
+           ox_policy_blames_patch(code);
+}
+
 /* Write down how it failed: count it where it speaks against the version, and report it. */
-static void record_failure(struct ox_update *update, const char *word, enum ox_code code,
+static void record_failure(struct ox_update *update, size_t index, enum ox_code code,
                            const struct ox_err *why)
 {
+    bool by_patch = failed_by_patch(update, index, code);
+    const char *word = by_patch ? "patch" : stages[index].error_word;
     const struct ox_assignment *assignment = &update->journal.assignment;
     struct ox_device_report report = ox_update_describe(update, OX_ROLLOUT_FAILED);
     struct ox_agent *agent = update->agent;
@@ -200,7 +213,8 @@ static void record_failure(struct ox_update *update, const char *word, enum ox_c
     report.error_code = (char *)(code == OX_ENOSPC ? "disk" : word);
     report.error_message = (char *)why->msg;
     (void)pthread_mutex_lock(&agent->lock);
-    if ((ox_policy_counts(code) && ox_state_fail(&agent->state, assignment, NULL, &err) != OX_OK) ||
+    if ((ox_policy_counts(code) && !by_patch &&
+         ox_state_fail(&agent->state, assignment, NULL, &err) != OX_OK) ||
         ox_state_set_result(&agent->state, why->msg, &err) != OX_OK ||
         ox_state_report(&agent->state, &report, &err) != OX_OK) {
         ox_log(agent->log, OX_LOG_ERROR, "%s", err.msg);
@@ -262,7 +276,7 @@ enum ox_code ox_update_run(struct ox_update *update, struct ox_err *err)
         undo(update, at, true);
     } else {
         undo(update, at, false);
-        record_failure(update, stages[at].error_word, code, err);
+        record_failure(update, at, code, err);
     }
     if (withdrawn || !ox_policy_is_interruption(code)) {
         tidy(update);

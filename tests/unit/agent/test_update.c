@@ -181,6 +181,50 @@ static void fallback__an_unknown_patch_format_means_full_files(void **state)
     assert_last_report(world, "complete patch");
 }
 
+/* One update by patch, where the full files are not for it. */
+static enum ox_code update_by_patch_only(struct world *world)
+{
+    struct ox_journal none = {0};
+    struct ox_journal journal;
+    struct ox_update *update = NULL;
+    bool pending;
+    enum ox_code code;
+
+    open_agent(world, &none, &pending);
+    journal = assign(world, &world->v2, true);
+    journal.assignment.patch_only = true;
+    assert_int_equal(ox_update_new(&update, &world->agent, &journal, NULL), OX_OK);
+    code = ox_update_run(update, NULL);
+    ox_update_free(update);
+    return code;
+}
+
+static void fallback__is_left_to_the_server_where_it_says_so(void **state)
+{
+    struct world *world = *state;
+
+    install_v1(world);
+    world->patch = put_blob(world, "OXDL\x02 this is no patch", 23);
+    world->patch_bytes = 23;
+    assert_int_not_equal(update_by_patch_only(world), OX_OK);
+    assert_true(is_active(world, &world->v1));
+    assert_last_report(world, "failed patch");
+    assert_int_equal(world->blob_requests, 1);
+    assert_int_equal(failures_of(world, &world->v2), 0); /* no fault of the version's */
+    assert_no_litter(world);
+}
+
+static void fallback__of_a_damaged_base_is_left_to_the_server_too(void **state)
+{
+    struct world *world = *state;
+
+    install_v1(world);
+    write_file(world, "defect/versions/v1/model.bin", "bit rot");
+    assert_int_not_equal(update_by_patch_only(world), OX_OK);
+    assert_last_report(world, "failed patch");
+    assert_int_equal(world->blob_requests, 0);
+}
+
 static void fallback__a_patch_that_is_garbage_means_full_files_once(void **state)
 {
     struct world *world = *state;
@@ -677,6 +721,8 @@ int main(void)
         WITH_WORLD(fallback__a_damaged_base_means_full_files),
         WITH_WORLD(fallback__an_absent_base_means_full_files),
         WITH_WORLD(fallback__an_unknown_patch_format_means_full_files),
+        WITH_WORLD(fallback__is_left_to_the_server_where_it_says_so),
+        WITH_WORLD(fallback__of_a_damaged_base_is_left_to_the_server_too),
         WITH_WORLD(fallback__a_patch_that_is_garbage_means_full_files_once),
         WITH_WORLD(fallback__a_patch_that_is_gone_means_full_files),
         WITH_WORLD(download__goes_on_where_it_broke_off),
