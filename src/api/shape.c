@@ -1,5 +1,6 @@
 #include "shape.h"
 
+#include "oxide/base/clock.h"
 #include "oxide/base/digest.h"
 #include "oxide/wire/id.h"
 
@@ -373,6 +374,11 @@ static enum ox_code check_against(const json_t *schema, const char *shape, const
         struct ox_digest digest;
 
         return ox_digest_parse(text, &digest, err);
+    }
+    if (strcmp(shape, "time") == 0) {
+        int64_t wall_ms = 0;
+
+        return ox_time_parse(text, &wall_ms, err);
     }
     if (max != NULL && strlen(text) > (size_t)json_integer_value(max)) {
         return ox_err_set(err, OX_EINVAL, "must have at most %" PRId64 " bytes",

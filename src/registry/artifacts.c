@@ -216,7 +216,7 @@ static const struct ox_list_sort artifact_sorts[] = {
     {"size", "size_bytes", false},
     {0},
 };
-static const struct ox_list_filter artifact_filters[] = {{"model", "model_id = ?", NULL, NULL},
+static const struct ox_list_filter artifact_filters[] = {{.name = "model", .sql = "model_id = ?"},
                                                          {0}};
 static const struct ox_list artifact_list = {
     .name = "versions",

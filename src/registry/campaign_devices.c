@@ -328,9 +328,9 @@ static const struct ox_list_sort campaign_device_sorts[] = {
     {0},
 };
 static const struct ox_list_filter campaign_device_filters[] = {
-    {"campaign", "d.campaign_id = ?", NULL, NULL},
-    {"state", "d.state = ?", NULL, NULL},
-    {"class", "d.class = ?", NULL, NULL},
+    {.name = "campaign", .sql = "d.campaign_id = ?"},
+    {.name = "state", .sql = "d.state = ?", .is_rare = true},
+    {.name = "class", .sql = "d.state = 'failed' AND d.class = ?", .is_rare = true},
     {0},
 };
 static const struct ox_list campaign_device_list = {

@@ -239,12 +239,12 @@ static const struct ox_list_sort campaign_sorts[] = {
     {0},
 };
 static const struct ox_list_filter campaign_filters[] = {
-    {"state", "c.state = ?", NULL, NULL},
-    {"model", "a.model_id = ?", NULL, NULL},
-    {"fleet", "c.fleet_id = ?", NULL, NULL},
-    {"device",
-     "EXISTS (SELECT 1 FROM campaign_devices d WHERE d.campaign_id = c.id AND d.device_id = ?)",
-     NULL, NULL},
+    {.name = "state", .sql = "c.state = ?"},
+    {.name = "model", .sql = "a.model_id = ?"},
+    {.name = "fleet", .sql = "c.fleet_id = ?"},
+    {.name = "device",
+     .sql = "EXISTS (SELECT 1 FROM campaign_devices d WHERE d.campaign_id = c.id AND d.device_id = "
+            "?)"},
     {0},
 };
 static const struct ox_list campaign_list = {

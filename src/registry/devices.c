@@ -166,15 +166,16 @@ static const struct ox_list_sort device_sorts[] = {
 };
 static const struct ox_list_filter device_filters[] = {
     /* by its members, be they few or all: the devices are not walked */
-    {"fleet", "m.fleet_id = ?", "fleet_devices m JOIN devices d ON d.id = m.device_id",
-     "m.device_id"},
-    {"runs",
-     "EXISTS (SELECT 1 FROM device_models r WHERE r.device_id = d.id"
-     " AND ? IN (r.model_id, r.model_id || '@' || r.version))",
-     NULL, NULL},
-    {"said", "d.status = ?", NULL, NULL},
-    {"seen_before", "d.last_heartbeat < CAST(? AS INTEGER)", NULL, NULL},
-    {"never_seen", "(d.last_heartbeat IS NULL) = CAST(? AS INTEGER)", NULL, NULL},
+    {.name = "fleet",
+     .sql = "m.fleet_id = ?",
+     .from = "fleet_devices m JOIN devices d ON d.id = m.device_id",
+     .key = "m.device_id"},
+    {.name = "runs",
+     .sql = "EXISTS (SELECT 1 FROM device_models r WHERE r.device_id = d.id"
+            " AND ? IN (r.model_id, r.model_id || '@' || r.version))"},
+    {.name = "said", .sql = "d.status = ?"},
+    {.name = "seen_before", .sql = "d.last_heartbeat < CAST(? AS INTEGER)"},
+    {.name = "never_seen", .sql = "d.last_heartbeat IS NULL AND ? = '1'"},
     {0},
 };
 static const struct ox_list device_list = {
@@ -183,6 +184,7 @@ static const struct ox_list device_list = {
     .from = "devices d",
     .key = "d.id",
     .key_is_text = true,
+    .is_wide = true,
     .sorts = device_sorts,
     .filters = device_filters,
     .read = ox_device_read,

@@ -165,10 +165,10 @@ static const struct ox_list_sort fleet_sorts[] = {
     {0},
 };
 static const struct ox_list_filter fleet_filters[] = {
-    {"device",
-     "(f.filter IS NOT NULL"
-     " OR EXISTS (SELECT 1 FROM fleet_devices m WHERE m.fleet_id = f.id AND m.device_id = ?))",
-     NULL, NULL},
+    {.name = "device",
+     .sql =
+         "(f.filter IS NOT NULL"
+         " OR EXISTS (SELECT 1 FROM fleet_devices m WHERE m.fleet_id = f.id AND m.device_id = ?))"},
     {0},
 };
 static const struct ox_list fleet_list = {

@@ -179,9 +179,9 @@ static const struct ox_list_sort job_sorts[] = {
     {0},
 };
 static const struct ox_list_filter job_filters[] = {
-    {"state", "state = ?", NULL, NULL},
-    {"base", "base_digest = ?", NULL, NULL},
-    {"target", "target_digest = ?", NULL, NULL},
+    {.name = "state", .sql = "state = ?"},
+    {.name = "base", .sql = "base_digest = ?"},
+    {.name = "target", .sql = "target_digest = ?"},
     {0},
 };
 static const struct ox_list job_list = {

@@ -22,6 +22,7 @@ struct order {
     bool by_key; /* the sort column is the key itself */
     const char *from;
     const char *key;
+    bool is_rare;
     const char *word; /* as asked for, or the list's own */
     bool has_last;
     struct value last;
@@ -147,6 +148,7 @@ static enum ox_code find_filters(const struct ox_list *list, const struct ox_pag
         }
         order->from = at->from != NULL ? at->from : order->from;
         order->key = at->key != NULL ? at->key : order->key;
+        order->is_rare = order->is_rare || at->is_rare;
         out[i] = at;
     }
     return OX_OK;
@@ -176,29 +178,63 @@ static enum ox_code write_where(struct ox_selecting *selecting,
     return code;
 }
 
+static enum ox_code write_order(struct ox_buf *sql, const struct order *order, const char *key,
+                                struct ox_err *err)
+{
+    const char *way = order->falling ? " DESC" : "";
+
+    if (order->by_key) {
+        return ox_buf_printf(sql, err, " ORDER BY %s%s", key, way);
+    }
+    /* "+" keeps SQLite from walking the sort's index in search of the few that fit */
+    return ox_buf_printf(sql, err, " ORDER BY %s%s%s, %s%s", order->is_rare ? "+" : "",
+                         order->sort->sql, way, key, way);
+}
+
+/* Which rows are on the page: the part of the query that has all of its values. */
+static enum ox_code write_page(struct ox_selecting *selecting,
+                               const struct ox_list_filter *const *filters,
+                               const struct ox_page *page, const struct order *order,
+                               struct ox_err *err)
+{
+    struct ox_buf *sql = &selecting->sql.text;
+    enum ox_code code = ox_buf_printf(sql, err, " FROM %s", order->from);
+
+    if (code == OX_OK && (code = write_where(selecting, filters, page, order, err)) == OX_OK &&
+        (code = write_order(sql, order, order->key, err)) == OX_OK) {
+        code = ox_buf_printf(sql, err, " LIMIT ?");
+    }
+    return code;
+}
+
 static enum ox_code write_sql(struct ox_selecting *selecting, const struct ox_list *list,
                               const struct ox_page *page, struct order *order, struct ox_err *err)
 {
     struct ox_buf *sql = &selecting->sql.text;
     const struct ox_list_filter *filters[OX_PAGE_FILTERS_MAX];
-    const char *way = order->falling ? " DESC" : "";
+    const char *sort;
+    bool late;
     enum ox_code code =
         page->filter_count > OX_PAGE_FILTERS_MAX
             ? ox_err_set(err, OX_EINVAL, "a list has at most %d filters", OX_PAGE_FILTERS_MAX)
             : find_filters(list, page, filters, order, err);
 
-    if (code == OX_OK) {
-        code =
-            ox_buf_printf(sql, err, "SELECT %s, %s, %s FROM %s", list->columns,
-                          order->by_key ? order->key : order->sort->sql, order->key, order->from);
+    if (code != OX_OK) {
+        return code;
+    }
+    late = list->is_wide && !order->by_key;
+    sort = order->by_key ? order->key : order->sort->sql;
+    code = ox_buf_printf(sql, err, "SELECT %s, %s, %s", list->columns, sort,
+                         late ? list->key : order->key);
+    if (code == OX_OK && late) {
+        code = ox_buf_printf(sql, err, " FROM %s WHERE %s IN (SELECT %s", list->from, list->key,
+                             order->key);
     }
     if (code == OX_OK) {
-        code = write_where(selecting, filters, page, order, err);
+        code = write_page(selecting, filters, page, order, err);
     }
-    if (code == OX_OK) {
-        code = order->by_key ? ox_buf_printf(sql, err, " ORDER BY %s%s LIMIT ?", order->key, way)
-                             : ox_buf_printf(sql, err, " ORDER BY %s%s, %s%s LIMIT ?",
-                                             order->sort->sql, way, order->key, way);
+    if (code == OX_OK && late && (code = ox_buf_printf(sql, err, ")")) == OX_OK) {
+        code = write_order(sql, order, list->key, err);
     }
     return code;
 }

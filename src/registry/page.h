@@ -16,6 +16,7 @@ struct ox_list_filter {
     const char *sql;  /* a condition with one "?" for the value, which is a text */
     const char *from; /* in place of the list's, where that is the shorter way to its rows */
     const char *key;  /* in place of the list's */
+    bool is_rare; /* it leaves few rows: they are sorted, rather than found in the sort's order */
 };
 
 /** A list. Its parts are joined to one SELECT: what comes from outside is bound, never joined. */
@@ -25,6 +26,8 @@ struct ox_list {
     const char *from;
     const char *key; /* a column that tells rows apart, and sorts them in the end */
     bool key_is_text;
+    bool is_wide; /* rows cost more than their key: those of the page are found first. The key must
+                   * tell the list's rows apart whatever the filters */
     const struct ox_list_sort *sorts; /* the first is the list's own order */
     const struct ox_list_filter *filters;
     ox_db_read_fn *read;

@@ -62,7 +62,7 @@ OX_MUST_USE enum ox_code ox_registry_device_models_clear(struct ox_tx *tx, const
 /** A page of devices. Sorts: id, name, last_seen (as it is written), registered. Filters: fleet;
  * runs
  *  ("MODEL" or "MODEL@VERSION"); said (the status that it said); seen_before (milliseconds);
- *  never_seen (0 or 1). */
+ *  never_seen (1). */
 OX_MUST_USE enum ox_code ox_registry_device_page(struct ox_tx *tx, const struct ox_page *page,
                                                  struct ox_device_row **rows, size_t *count,
                                                  const char **next, struct ox_err *err);

@@ -1,6 +1,7 @@
 -- Lists that are sorted by these columns are read from an index.
 CREATE INDEX devices_by_name ON devices (name, id);
 CREATE INDEX devices_by_registered ON devices (registered_at, id);
+CREATE INDEX devices_unseen ON devices (id) WHERE last_heartbeat IS NULL;
 
 -- What a device in a campaign has cost: what we served it or, where others did, what it says that it
 -- received; and what that saved, once it completed.
