@@ -36,7 +36,7 @@ void ox_request_identify(struct ox_request *request)
     (void)snprintf(request->id, sizeof(request->id), "%016" PRIx64, ox_rng_u64(&rng));
 }
 
-static const char *peer_of(struct MHD_Connection *connection, char out[PEER_MAX])
+static void peer_of(struct MHD_Connection *connection, char out[PEER_MAX])
 {
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
@@ -56,28 +56,32 @@ static const char *peer_of(struct MHD_Connection *connection, char out[PEER_MAX]
         port = ntohs(v6.sin6_port);
     }
     (void)snprintf(out, PEER_MAX, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
-    return out;
+}
+
+static void log_line(const struct ox_request *request, bool whole)
+{
+    char peer[PEER_MAX];
+    const struct ox_log_field fields[] = {
+        {"method", request->method, 0},
+        {"path", request->path, 0},
+        {"status", NULL, request->status},
+        {"bytes", NULL, (int64_t)request->answer_bytes},
+        {"duration_ms", NULL, ox_clock_system()->mono_ms(NULL) - request->begun_mono_ms},
+        {"peer", peer, 0},
+        {0},
+    };
+
+    peer_of(request->connection, peer);
+    ox_log_bind(request->id);
+    ox_log_fields(request->api->log, OX_LOG_DEBUG, fields, whole ? "request" : "request broke off");
+    ox_log_bind(NULL);
 }
 
 void ox_request_log(const struct ox_request *request, bool whole)
 {
     const struct ox_log *log = request->api->log;
-    char peer[PEER_MAX];
 
-    if (log == NULL || log->level < OX_LOG_DEBUG) {
-        return;
+    if (log != NULL && log->level >= OX_LOG_DEBUG) { /* most do without: it costs a format */
+        log_line(request, whole);
     }
-    ox_log_bind(request->id);
-    ox_log_fields(
-        log, OX_LOG_DEBUG,
-        (const struct ox_log_field[]){
-            {"method", request->method, 0},
-            {"path", request->path, 0},
-            {"status", NULL, request->status},
-            {"bytes", NULL, (int64_t)request->answer_bytes},
-            {"duration_ms", NULL, ox_clock_system()->mono_ms(NULL) - request->begun_mono_ms},
-            {"peer", peer_of(request->connection, peer), 0},
-            {0}},
-        whole ? "request" : "request broke off");
-    ox_log_bind(NULL);
 }

@@ -96,6 +96,11 @@ void ox_reply_error(struct ox_request *request, const struct ox_err *problem)
     static char last_resort[] =
         "{\"error\":{\"code\":\"out_of_memory\",\"message\":\"try again later\"}}";
     unsigned status = ox_api_status(problem->code);
+    const struct ox_log_field fields[] = {{"method", request->method, 0},
+                                          {"path", request->path, 0},
+                                          {"status", NULL, status},
+                                          {"code", ox_code_word(problem->code), 0},
+                                          {0}};
     json_t *json = json_pack("{s:{s:s, s:s, s:s}}", "error", "code", ox_code_word(problem->code),
                              "message", ox_api_public_message(problem), "request_id", request->id);
 
@@ -103,15 +108,8 @@ void ox_reply_error(struct ox_request *request, const struct ox_err *problem)
         json = json_pack("{s:{s:s, s:s, s:s}}", "error", "code", ox_code_word(problem->code),
                          "message", "the request is not valid", "request_id", request->id);
     }
-    if (status >= 400) {
-        ox_log_fields(request->api->log, status >= 500 ? OX_LOG_ERROR : OX_LOG_WARN,
-                      (const struct ox_log_field[]){{"method", request->method, 0},
-                                                    {"path", request->path, 0},
-                                                    {"status", NULL, status},
-                                                    {"code", ox_code_word(problem->code), 0},
-                                                    {0}},
-                      "%s", problem->msg);
-    }
+    ox_log_fields(request->api->log, status >= 500 ? OX_LOG_ERROR : OX_LOG_WARN, fields, "%s",
+                  problem->msg);
     if (ox_reply_json(request, status, json, NULL) != OX_OK) {
         request->status = 500;
         request->response = MHD_create_response_from_buffer(sizeof(last_resort) - 1, last_resort,
