@@ -131,19 +131,50 @@ static enum ox_code user_version(struct ox_connection *connection, int *out, str
     return code;
 }
 
+/* Does every row that another refers to stand there? */
+static enum ox_code check_references(struct ox_connection *connection, const char *name,
+                                     struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum ox_code code = OX_OK;
+    int result = sqlite3_prepare_v2(connection->db, "PRAGMA foreign_key_check", -1, &statement,
+                                    NULL) == SQLITE_OK
+                     ? sqlite3_step(statement)
+                     : SQLITE_ERROR;
+
+    if (result == SQLITE_ROW) {
+        code = ox_err_set(err, OX_ECORRUPT,
+                          "registry: %s: a row of table %s refers to none: restore registry.db "
+                          "from a backup",
+                          name, sqlite3_column_text(statement, 0));
+    } else if (result != SQLITE_DONE) {
+        code = ox_db_error(connection->db, name, err);
+    }
+    (void)sqlite3_finalize(statement);
+    return code;
+}
+
+/* Foreign keys are off meanwhile, so that a migration may make a table anew under its name without
+ * taking along what refers to it; what refers to nothing at the end undoes it. The pragma has no
+ * effect within a transaction. Source: sqlite.org/lang_altertable.html, section 7. */
 static enum ox_code migrate_one(struct ox_connection *connection,
                                 const struct ox_migration *migration, struct ox_err *err)
 {
     char pragma[64];
-    enum ox_code code = run_text(connection, "BEGIN IMMEDIATE", migration->name, err);
+    enum ox_code code = run_text(connection, "PRAGMA foreign_keys = OFF", migration->name, err);
 
+    if (code == OX_OK) {
+        code = run_text(connection, "BEGIN IMMEDIATE", migration->name, err);
+    }
     (void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %d; COMMIT", migration->number);
     if (code == OX_OK &&
         ((code = run_text(connection, migration->sql, migration->name, err)) != OX_OK ||
+         (code = check_references(connection, migration->name, err)) != OX_OK ||
          (code = run_text(connection, pragma, migration->name, err)) != OX_OK)) {
         (void)sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL);
     }
-    return code;
+    return code == OX_OK ? run_text(connection, "PRAGMA foreign_keys = ON", migration->name, err)
+                         : code;
 }
 
 enum ox_code ox_db_migrate(struct ox_connection *connection, struct ox_err *err)
