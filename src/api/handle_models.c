@@ -4,6 +4,8 @@
 
 #include "oxide/wire/header.h"
 
+#include <string.h>
+
 OX_HANDLER(models)
 {
     static const struct ox_list_answer list = {
@@ -29,13 +31,38 @@ OX_HANDLER(model)
 OX_HANDLER(version)
 {
     json_t *out = NULL;
-    enum ox_code code = ox_control_version(request->api->control, request->params.value[0],
-                                           request->params.value[1], &out, err);
+    enum ox_code code = ox_control_variant(request->api->control, request->params.value[0],
+                                           request->params.value[1],
+                                           ox_request_query(request, "variant"), &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+OX_HANDLER(version_patch)
+{
+    json_t *out = NULL;
+    enum ox_code code =
+        ox_control_version_patch(request->api->control, request->params.value[0],
+                                 request->params.value[1], request->json, &out, err);
 
     return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
 }
 
 /* --- publishing --- */
+
+/* What is said of a raw upload comes in a header: the body is the file. */
+static enum ox_code take_meta(struct ox_request *request, struct ox_publish *publish,
+                              struct ox_err *err)
+{
+    const char *text = ox_request_header(request, OX_HEADER_META);
+    json_t *meta = NULL;
+    enum ox_code code = text == NULL ? OX_OK : ox_json_parse_object(text, strlen(text), &meta, err);
+
+    if (code == OX_OK && meta != NULL) {
+        code = ox_control_publish_meta(publish, meta, err);
+    }
+    return code == OX_OK ? OX_OK : ox_err_context(err, OX_HEADER_META);
+}
 
 static enum ox_code publish_begin(struct ox_request *request, struct ox_err *err)
 {
@@ -49,9 +76,11 @@ static enum ox_code publish_begin(struct ox_request *request, struct ox_err *err
     code = ox_control_publish_begin(request->api->control, request->params.value[0],
                                     request->params.value[1], ox_request_length(request), &publish,
                                     err);
-    if (code == OX_OK) {
+    if (code == OX_OK && (code = take_meta(request, publish, err)) == OX_OK) {
         request->stream = publish;
+        publish = NULL;
     }
+    ox_control_publish_abort(publish);
     return code;
 }
 
@@ -92,10 +121,14 @@ OX_HANDLER(download)
 {
     struct ox_download download;
     char hex[OX_DIGEST_HEX_MAX];
-    enum ox_code code = ox_control_download(
-        request->api->control, request->params.value[0], request->params.value[1],
-        ox_request_header(request, OX_HEADER_BASE_VERSION),
-        ox_request_header(request, OX_HEADER_READS), &download, err);
+    const struct ox_download_ask ask = {
+        .model_id = request->params.value[0],
+        .version = request->params.value[1],
+        .variant = ox_request_query(request, "variant"),
+        .base_version = ox_request_header(request, OX_HEADER_BASE_VERSION),
+        .reads = ox_request_header(request, OX_HEADER_READS),
+    };
+    enum ox_code code = ox_control_download_variant(request->api->control, &ask, &download, err);
 
     if (code != OX_OK) {
         return code;

@@ -37,6 +37,7 @@ OX_HANDLER(models);
 OX_HANDLER(model);
 OX_HANDLER(publish);
 OX_HANDLER(version);
+OX_HANDLER(version_patch);
 OX_HANDLER(download);
 extern const struct ox_stream ox_stream_publish;
 

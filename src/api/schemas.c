@@ -35,6 +35,15 @@
     " follow?: bool | null"
 #define JOB_STATE "'queued' | 'running' | 'ready' | 'useless' | 'failed'"
 #define UPLOADED "uploaded_at: time"
+#define VARIANT_FILE "sha256: digest, size_bytes: int"
+#define VARIANT "variant: id | null, requires: text | null, rank: int(0..1000), metrics: Numbers"
+#define LINEAGE                                                                                    \
+    "labels: Labels, parent: text | null, commit: text | null, data_digest: text | null,"          \
+    " notes: text | null"
+#define META                                                                                       \
+    "variant?: id | null, labels?: {*: text(256) | null} | null, parent?: text | null,"            \
+    " commit?: text(256) | null, data_digest?: text(256) | null, notes?: text(16384) | null,"      \
+    " requires?: text | null, rank?: int(0..1000) | null, metrics?: {*: number | null} | null"
 
 const struct ox_schema ox_schemas[] = {
     {"Error", "Why a request was refused, and what to do",
@@ -113,15 +122,21 @@ const struct ox_schema ox_schemas[] = {
     /* models */
     {"Models", "Models by name",
      "{models: {model_id: id, versions: int, latest: id, size_bytes: int}[]}"},
-    {"Model", "A model's versions, oldest first",
-     "{model_id: id, versions: {version: id, sha256: digest, size_bytes: int, " UPLOADED "}[]}"},
+    {"Labels", "Words that people gave", "{*: text(256)}"},
+    {"Numbers", "Numbers by name", "{*: number}"},
+    {"Variant", "An artifact of a version, and what devices it is for",
+     "{" VARIANT_FILE ", " UPLOADED ", format: text, " VARIANT "}"},
+    {"ModelVersion", "A version of a model; variant is null for the one without a name",
+     "{version: id, " VARIANT_FILE ", " UPLOADED ", " LINEAGE ", variants: Variant[]}"},
+    {"Model", "A model's versions, oldest first", "{model_id: id, versions: ModelVersion[]}"},
     {"Version", "An artifact; sha256 is its digest",
-     "{model_id: id, version: id, sha256: digest, size_bytes: int, " UPLOADED
-     ", format: text, files: File[]}"},
+     "{model_id: id, version: id, " VARIANT_FILE ", " UPLOADED
+     ", format: text, files: File[], " LINEAGE ", " VARIANT ", variants: Variant[]}"},
     {"Manifest", "The files of an artifact, all of them blobs that are held",
-     "{files: {path: text, size: int, sha256: digest, mode?: '0644' | '0755' | null}[]}"},
+     "{files: {path: text, size: int, sha256: digest, mode?: '0644' | '0755' | null}[], " META "}"},
+    {"Meta", "What is said of a version and of one variant; null takes it back", "{" META "}"},
     {"Published", "The artifact that was published",
-     "{model_id: id, version: id, sha256: digest, size_bytes: int}"},
+     "{model_id: id, version: id, " VARIANT_FILE ", variant: id | null}"},
 
     /* blobs */
     {"Blob", "A blob that is held", "{sha256: digest, size_bytes: int}"},
@@ -216,10 +231,12 @@ const struct ox_parameter ox_parameters[] = {
     {"job.state", OX_IN_QUERY, JOB_STATE, "In this state alone"},
     {"base", OX_IN_QUERY, "digest", "From this artifact alone"},
     {"target", OX_IN_QUERY, "digest", "To this artifact alone"},
+    {"variant", OX_IN_QUERY, "id", "The variant; the one that stands for the version if left out"},
 
     {"X-Request-Id", OX_IN_HEADER, "text(64)",
      "An id for the request: letters, digits and . _ : + / = -; others are replaced by a fresh "
      "one"},
+    {"X-Oxide-Meta", OX_IN_HEADER, "text", "What is said of a raw upload: a Meta, as JSON"},
     {"X-Oxide-Base-Version", OX_IN_HEADER, "id", "The version that the asker holds"},
     {"X-Oxide-Reads", OX_IN_HEADER, "text", "Patch formats that the asker reads"},
     {"X-Oxide-Device", OX_IN_HEADER, "id", "The device that asks, for byte counts"},

@@ -17,6 +17,7 @@
 #include "oxide/registry/job.h"
 #include "oxide/registry/registry.h"
 #include "oxide/registry/select.h"
+#include "oxide/registry/version.h"
 #include "oxide/rollout/rollout.h"
 #include "oxide/store/store.h"
 #include "oxide/wire/heartbeat.h"
@@ -171,8 +172,8 @@ OX_MUST_USE enum ox_code ox_fleet_json(struct ox_control *control, struct ox_tx 
                                        struct ox_err *err);
 OX_MUST_USE enum ox_code ox_model_json(const struct ox_model_row *row, json_t **out,
                                        struct ox_err *err);
-OX_MUST_USE enum ox_code ox_version_row_json(const struct ox_artifact_row *row, json_t **out,
-                                             struct ox_err *err);
+OX_MUST_USE enum ox_code ox_version_row_json(struct ox_tx *tx, const struct ox_version_row *version,
+                                             json_t **out, struct ox_err *err);
 OX_MUST_USE enum ox_code ox_campaign_row_json(struct ox_tx *tx,
                                               const struct ox_campaign_row *campaign, json_t **out,
                                               struct ox_err *err);

@@ -236,13 +236,13 @@ OX_CONTROL_LIST(models)
 OX_CONTROL_LIST(versions)
 {
     const char *model = filter_of(query, "model");
-    struct ox_artifact_row *found = NULL;
+    struct ox_version_row *found = NULL;
     struct page page;
     size_t count = 0;
     enum ox_code code = begin(control, query, &page, err);
 
     if (code == OX_OK) {
-        code = ox_registry_artifact_page(&page.tx, &page.spec, &found, &count, &page.next, err);
+        code = ox_registry_version_page(&page.tx, &page.spec, &found, &count, &page.next, err);
     }
     if (code == OX_OK && count == 0 && query->cursor == NULL) {
         code = ox_err_set(err, OX_ENOTFOUND, "there is no model %s: push a version of it",
@@ -251,7 +251,7 @@ OX_CONTROL_LIST(versions)
     for (size_t i = 0; code == OX_OK && i < count; i++) {
         json_t *row = NULL;
 
-        code = ox_version_row_json(&found[i], &row, err);
+        code = ox_version_row_json(&page.tx, &found[i], &row, err);
         code = append(&page, code, row, err);
     }
     return end(&page, code, rows, next, err);

@@ -1,11 +1,12 @@
 #include "inner.h"
+#include "meta.h"
 
 #include "oxide/crypto/artifact.h"
 #include "oxide/tensor/layout.h"
 #include "oxide/wire/id.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* An artifact of many files is of the format of the first that has one; the files are sorted, and
  * configuration and labels sort among the shards, so a few are looked at. */
@@ -18,11 +19,13 @@ struct ox_publish {
     struct ox_control *control;
     char *model_id;
     char *version;
+    json_t *meta; /* what is said of it, checked; NULL: nothing */
     struct ox_store_writer *writer;
 };
 
 static void free_publish(struct ox_publish *publish)
 {
+    json_decref(publish->meta);
     free(publish->model_id);
     free(publish->version);
     free(publish);
@@ -78,6 +81,16 @@ enum ox_code ox_control_publish_begin(struct ox_control *control, const char *mo
     return OX_OK;
 }
 
+enum ox_code ox_control_publish_meta(struct ox_publish *publish, json_t *take_meta,
+                                     struct ox_err *err)
+{
+    const char *variant;
+
+    json_decref(publish->meta);
+    publish->meta = take_meta;
+    return ox_meta_check(take_meta, &variant, err);
+}
+
 enum ox_code ox_control_publish_write(struct ox_publish *publish, const void *bytes,
                                       size_t len_bytes, struct ox_err *err)
 {
@@ -122,8 +135,7 @@ static enum ox_code queue_deltas(struct ox_control *control, struct ox_tx *tx,
                                  const struct ox_artifact_row *artifact, struct ox_err *err)
 {
     struct ox_artifact_row before;
-    enum ox_code code =
-        ox_registry_artifact_before(tx, artifact->model_id, artifact->id, &before, err);
+    enum ox_code code = ox_registry_artifact_before(tx, artifact, &before, err);
 
     if (code == OX_OK && !ox_digest_equal(&before.digest, &artifact->digest)) {
         code = ox_registry_job_queue(tx, &before.digest, &artifact->digest, "oxdl/2", 0,
@@ -137,68 +149,115 @@ static enum ox_code queue_deltas(struct ox_control *control, struct ox_tx *tx,
                : code;
 }
 
+/* "m@v1", or "m@v1 (int8)". */
+static const char *name_of(const struct ox_artifact_row *row, char out[OX_ERR_MSG_MAX])
+{
+    (void)snprintf(out, OX_ERR_MSG_MAX, row->variant[0] == '\0' ? "%s@%s" : "%s@%s (%s)",
+                   row->model_id, row->version, row->variant);
+    return out;
+}
+
 static enum ox_code version_differs(const struct ox_artifact_row *held, struct ox_err *err)
 {
+    char name[OX_ERR_MSG_MAX];
     char hex[OX_DIGEST_HEX_MAX];
 
     return ox_err_set(err, OX_ECONFLICT,
-                      "%s@%s is published already with other bytes (sha256 %.12s...): a version "
-                      "never changes, publish a new one",
-                      held->model_id, held->version, ox_digest_hex(&held->digest, hex));
+                      "%s %s with other bytes (sha256 %.12s...): a version never changes, publish "
+                      "a new one",
+                      name_of(held, name),
+                      held->removed_ms == 0 ? "is published already"
+                                            : "was removed, but stood here",
+                      ox_digest_hex(&held->digest, hex));
 }
 
-/* Insert the artifact, unless the same one stands there. Durable when it returns. */
-static enum ox_code register_artifact(struct ox_control *control, struct ox_artifact_row *row,
-                                      const struct ox_manifest *files, bool *created,
-                                      struct ox_err *err)
+/* In the transaction: add the artifact, or hold it again, unless the same one stands there. */
+static enum ox_code put_artifact(struct ox_control *control, struct ox_tx *tx,
+                                 struct ox_artifact_row *row, const struct ox_manifest *files,
+                                 bool *created, struct ox_err *err)
 {
     struct ox_artifact_row held;
-    struct ox_tx tx = OX_TX_INIT;
-    enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
+    enum ox_code code =
+        ox_registry_artifact_find(tx, row->model_id, row->version, row->variant, &held, err);
 
-    if (code == OX_OK) {
-        code = ox_registry_artifact_get(&tx, row->model_id, row->version, &held, err);
-        *created = code == OX_ENOTFOUND;
-    }
     if (code == OX_OK && !ox_digest_equal(&held.digest, &row->digest)) {
-        code = version_differs(&held, err);
-    } else if (*created) {
+        return version_differs(&held, err);
+    }
+    *created = code == OX_ENOTFOUND || (code == OX_OK && held.removed_ms != 0);
+    if (code == OX_ENOTFOUND) {
         ox_err_clear(err);
-        if ((code = ox_registry_artifact_add(&tx, row, files, err)) == OX_OK &&
-            (code = queue_deltas(control, &tx, row, err)) == OX_OK &&
-            (code = ox_event(control, &tx, "model.published",
-                             json_pack("{s:s, s:s, s:o, s:I, s:s}", "model_id", row->model_id,
-                                       "version", row->version, "sha256",
-                                       ox_json_of_digest(&row->digest), "size_bytes",
-                                       (json_int_t)row->size_bytes, "format", row->format),
-                             err)) == OX_OK) {
-            code = ox_registry_commit(&tx, err);
-        }
+        code = ox_registry_artifact_add(tx, row, files, err);
+    } else if (code == OX_OK) {
+        row->id = held.id;
+        code = *created ? ox_registry_artifact_restore(tx, held.id, row->uploaded_ms, files, err)
+                        : OX_OK;
+    }
+    return code == OX_OK && *created ? queue_deltas(control, tx, row, err) : code;
+}
+
+static enum ox_code published_event(struct ox_control *control, struct ox_tx *tx,
+                                    const struct ox_artifact_row *row, struct ox_err *err)
+{
+    return ox_event(control, tx, "model.published",
+                    json_pack("{s:s, s:s, s:s*, s:o, s:I, s:s}", "model_id", row->model_id,
+                              "version", row->version, "variant",
+                              row->variant[0] == '\0' ? NULL : row->variant, "sha256",
+                              ox_json_of_digest(&row->digest), "size_bytes",
+                              (json_int_t)row->size_bytes, "format", row->format),
+                    err);
+}
+
+/* Insert the artifact with what is said of it. Durable when it returns. */
+static enum ox_code register_artifact(struct ox_control *control, struct ox_artifact_row *row,
+                                      const struct ox_manifest *files, const json_t *meta,
+                                      bool *created, struct ox_err *err)
+{
+    struct ox_artifact_row held;
+    char name[OX_ERR_MSG_MAX];
+    struct ox_tx tx = OX_TX_INIT;
+    enum ox_code code;
+
+    if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
+        (code = put_artifact(control, &tx, row, files, created, err)) == OX_OK &&
+        (code = ox_registry_artifact_by_id(&tx, row->id, &held, err)) == OX_OK &&
+        (code = ox_meta_apply(&tx, &held, meta, err)) == OX_OK &&
+        (!*created || (code = published_event(control, &tx, row, err)) == OX_OK)) {
+        code = ox_registry_commit(&tx, err);
     }
     ox_registry_end(&tx);
     if (code == OX_OK && *created) {
         ox_jobs_wake(control);
-        ox_log(control->log, OX_LOG_INFO, "published %s@%s: %llu bytes", row->model_id,
-               row->version, (unsigned long long)row->size_bytes);
+        ox_log(control->log, OX_LOG_INFO, "published %s: %llu bytes", name_of(row, name),
+               (unsigned long long)row->size_bytes);
     }
     return code;
 }
 
 static json_t *published_json(const struct ox_artifact_row *row)
 {
-    return json_pack("{s:s, s:s, s:o, s:I}", "model_id", row->model_id, "version", row->version,
-                     "sha256", ox_json_of_digest(&row->digest), "size_bytes",
-                     (json_int_t)row->size_bytes);
+    return json_pack("{s:s, s:s, s:o, s:I, s:o}", "model_id", row->model_id, "version",
+                     row->version, "sha256", ox_json_of_digest(&row->digest), "size_bytes",
+                     (json_int_t)row->size_bytes, "variant",
+                     ox_json_of_str(row->variant[0] == '\0' ? NULL : row->variant));
 }
 
-static enum ox_code publish_files(struct ox_control *control, const char *model_id,
-                                  const char *version, const struct ox_manifest *files,
-                                  enum ox_format format, bool *created, json_t **out,
-                                  struct ox_err *err)
+/* What is published: the names, and what is said of it. */
+struct naming {
+    const char *model_id;
+    const char *version;
+    const char *variant;
+    const json_t *meta;
+};
+
+static enum ox_code publish_files(struct ox_control *control, const struct naming *naming,
+                                  const struct ox_manifest *files, enum ox_format format,
+                                  bool *created, json_t **out, struct ox_err *err)
 {
     struct ox_artifact_row row = {
-        .model_id = model_id,
-        .version = version,
+        .model_id = naming->model_id,
+        .version = naming->version,
+        .variant = naming->variant,
+        .rank = OX_RANK_DEFAULT,
         .size_bytes = ox_manifest_size(files),
         .format = ox_format_word(format),
         .uploaded_ms = ox_control_now(control),
@@ -206,30 +265,44 @@ static enum ox_code publish_files(struct ox_control *control, const char *model_
     enum ox_code code = ox_artifact_digest(files, &row.digest, err);
 
     *created = false;
-    if (code == OX_OK && (code = register_artifact(control, &row, files, created, err)) == OX_OK) {
+    if (code == OX_OK &&
+        (code = register_artifact(control, &row, files, naming->meta, created, err)) == OX_OK) {
         *out = published_json(&row);
         code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
     }
     return code;
 }
 
+static enum ox_code naming_of(const struct ox_publish *publish, struct naming *out,
+                              struct ox_err *err)
+{
+    *out = (struct naming){publish->model_id, publish->version, "", publish->meta};
+    return ox_meta_check(publish->meta, &out->variant, err);
+}
+
 /* --- one file --- */
 
-/* The digest that this version has already; *held is false if it is new. */
-static enum ox_code held_digest(struct ox_publish *publish, struct ox_digest *out, bool *held,
-                                struct ox_err *err)
+/* What stands, or stood, under this name: its digest and whether it is removed, no texts.
+ * *stands is false if the name is new. */
+static enum ox_code find_standing(struct ox_control *control, const struct naming *naming,
+                                  struct ox_artifact_row *out, bool *stands, struct ox_err *err)
 {
-    struct ox_artifact_row row;
+    struct ox_artifact_row held;
     struct ox_tx tx = OX_TX_INIT;
-    enum ox_code code = ox_registry_begin(publish->control->registry, OX_TX_READ, &tx, err);
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
 
-    *held = false;
+    *stands = false;
     if (code == OX_OK) {
-        code = ox_registry_artifact_get(&tx, publish->model_id, publish->version, &row, err);
+        code = ox_registry_artifact_find(&tx, naming->model_id, naming->version, naming->variant,
+                                         &held, err);
     }
     if (code == OX_OK) {
-        *held = true;
-        *out = row.digest;
+        *stands = true;
+        *out = (struct ox_artifact_row){.model_id = naming->model_id,
+                                        .version = naming->version,
+                                        .variant = naming->variant,
+                                        .digest = held.digest,
+                                        .removed_ms = held.removed_ms};
     } else if (code == OX_ENOTFOUND) {
         ox_err_clear(err);
         code = OX_OK;
@@ -238,29 +311,32 @@ static enum ox_code held_digest(struct ox_publish *publish, struct ox_digest *ou
     return code;
 }
 
-static enum ox_code commit_single(struct ox_publish *publish, struct ox_manifest *files,
-                                  enum ox_format *format, struct ox_err *err)
+/* Other bytes for a version that stands are dropped before they become a blob. */
+static enum ox_code commit_blob(struct ox_publish *publish, const struct naming *naming,
+                                struct ox_digest *digest, uint64_t *size_bytes, struct ox_err *err)
 {
     struct ox_store_writer *writer = publish->writer;
-    struct ox_digest expected;
-    struct ox_digest digest;
-    uint64_t size = 0;
-    char *path = NULL;
-    bool held = false;
-    enum ox_code code = held_digest(publish, &expected, &held, err);
+    struct ox_artifact_row standing;
+    bool stands = false;
+    enum ox_code code = find_standing(publish->control, naming, &standing, &stands, err);
 
     if (code != OX_OK) {
         return code;
     }
     publish->writer = NULL;
-    /* Other bytes for a version that stands are dropped before they become a blob. */
-    code = ox_store_commit(writer, held ? &expected : NULL, &digest, &size, err);
-    if (code == OX_EDIGEST) {
-        struct ox_artifact_row row = {
-            .model_id = publish->model_id, .version = publish->version, .digest = expected};
+    code = ox_store_commit(writer, stands ? &standing.digest : NULL, digest, size_bytes, err);
+    return code == OX_EDIGEST ? version_differs(&standing, err) : code;
+}
 
-        return version_differs(&row, err);
-    }
+static enum ox_code commit_single(struct ox_publish *publish, const struct naming *naming,
+                                  struct ox_manifest *files, enum ox_format *format,
+                                  struct ox_err *err)
+{
+    struct ox_digest digest;
+    uint64_t size = 0;
+    char *path = NULL;
+    enum ox_code code = commit_blob(publish, naming, &digest, &size, err);
+
     if (code == OX_OK) {
         code = format_of_blob(publish->control, &digest, format, err);
     }
@@ -280,14 +356,14 @@ enum ox_code ox_control_publish_finish(struct ox_publish *take_publish, bool *cr
     struct ox_publish *publish = take_publish;
     struct ox_manifest files = OX_MANIFEST_INIT;
     enum ox_format format = OX_FORMAT_UNKNOWN;
-    enum ox_code code =
-        ox_store_written(publish->writer) == 0
-            ? ox_err_set(err, OX_EINVAL, "the body is empty: send the bytes of the model file")
-            : commit_single(publish, &files, &format, err);
+    struct naming naming;
+    enum ox_code code = naming_of(publish, &naming, err);
 
-    if (code == OX_OK) {
-        code = publish_files(publish->control, publish->model_id, publish->version, &files, format,
-                             created, out, err);
+    if (code == OX_OK && ox_store_written(publish->writer) == 0) {
+        code = ox_err_set(err, OX_EINVAL, "the body is empty: send the bytes of the model file");
+    }
+    if (code == OX_OK && (code = commit_single(publish, &naming, &files, &format, err)) == OX_OK) {
+        code = publish_files(publish->control, &naming, &files, format, created, out, err);
     }
     ox_manifest_clear(&files);
     ox_control_publish_abort(publish);
@@ -327,10 +403,11 @@ enum ox_code ox_control_publish_manifest(struct ox_control *control, const char 
                                          json_t **out, struct ox_err *err)
 {
     struct ox_manifest files = OX_MANIFEST_INIT;
+    struct naming naming = {model_id, version, "", body};
     enum ox_format format = OX_FORMAT_UNKNOWN;
     enum ox_code code = check_ids(model_id, version, err);
 
-    if (code == OX_OK &&
+    if (code == OX_OK && (code = ox_meta_check(body, &naming.variant, err)) == OX_OK &&
         (code = ox_manifest_from_json(json_object_get(body, "files"), &files, err)) == OX_OK) {
         code = check_held(control, &files, err);
     }
@@ -339,7 +416,7 @@ enum ox_code ox_control_publish_manifest(struct ox_control *control, const char 
         code = format_of_blob(control, &files.files[i].sha256, &format, err);
     }
     if (code == OX_OK) {
-        code = publish_files(control, model_id, version, &files, format, created, out, err);
+        code = publish_files(control, &naming, &files, format, created, out, err);
     }
     ox_manifest_clear(&files);
     return code;

@@ -1,8 +1,14 @@
 #include "db.h"
 
 #include "page.h"
+#include "standing.h"
 
-#define COLUMNS "id, model_id, version, digest, size_bytes, format, uploaded_at"
+#define COLUMNS                                                                                    \
+    "a.id, a.model_id, a.version, a.digest, a.size_bytes, a.format, a.uploaded_at, a.variant,"     \
+    " a.rank, a.requires, a.metrics, a.removed_at"
+#define FROM " FROM artifacts a"
+#define HELD " a.removed_at IS NULL"
+#define PREFERRED " a.requires IS NULL, a.rank, a.id"
 
 static void read_artifact(struct ox_db_row *row, void *out)
 {
@@ -15,6 +21,11 @@ static void read_artifact(struct ox_db_row *row, void *out)
     artifact->size_bytes = ox_db_u64(row);
     artifact->format = ox_db_text(row);
     artifact->uploaded_ms = ox_db_i64(row);
+    artifact->variant = ox_db_text(row);
+    artifact->rank = ox_db_i64(row);
+    artifact->requires = ox_db_text(row);
+    artifact->metrics = ox_db_text(row);
+    artifact->removed_ms = ox_db_i64(row);
 }
 
 static enum ox_code one(struct ox_tx *tx, sqlite3_stmt *statement, struct ox_artifact_row *out,
@@ -33,22 +44,11 @@ static enum ox_code one(struct ox_tx *tx, sqlite3_stmt *statement, struct ox_art
     return code;
 }
 
-enum ox_code ox_registry_artifact_add(struct ox_tx *tx, struct ox_artifact_row *row,
-                                      const struct ox_manifest *files, struct ox_err *err)
+static enum ox_code add_files(struct ox_tx *tx, int64_t id, const struct ox_manifest *files,
+                              struct ox_err *err)
 {
-    enum ox_code code = ox_db_run(
-        tx, err,
-        "INSERT INTO artifacts (model_id, version, digest, size_bytes, format, uploaded_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6)",
-        "ssdusi", row->model_id, row->version, &row->digest, row->size_bytes, row->format,
-        row->uploaded_ms);
+    enum ox_code code = OX_OK;
 
-    if (code == OX_ECONFLICT) {
-        ox_err_set(err, code, "model %s has a version %s already", row->model_id, row->version);
-    }
-    if (code == OX_OK) {
-        row->id = sqlite3_last_insert_rowid(tx->connection->db);
-    }
     for (size_t i = 0; code == OX_OK && i < files->count; i++) {
         const struct ox_manifest_file *file = &files->files[i];
 
@@ -56,23 +56,101 @@ enum ox_code ox_registry_artifact_add(struct ox_tx *tx, struct ox_artifact_row *
                          "INSERT INTO artifact_files"
                          " (artifact_id, path, size_bytes, sha256, executable)"
                          " VALUES ($1, $2, $3, $4, $5)",
-                         "isudi", row->id, file->path, file->size_bytes, &file->sha256,
+                         "isudi", id, file->path, file->size_bytes, &file->sha256,
                          (int64_t)file->executable);
     }
     return code;
 }
 
+enum ox_code ox_registry_artifact_add(struct ox_tx *tx, struct ox_artifact_row *row,
+                                      const struct ox_manifest *files, struct ox_err *err)
+{
+    const char *variant = row->variant == NULL ? "" : row->variant;
+    enum ox_code code = ox_db_run(tx, err,
+                                  "INSERT INTO versions (model_id, version, published_at)"
+                                  " VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+                                  "ssi", row->model_id, row->version, row->uploaded_ms);
+
+    if (code == OX_OK) {
+        code = ox_db_run(tx, err,
+                         "INSERT INTO artifacts (model_id, version, variant, digest, size_bytes,"
+                         " format, uploaded_at, rank, requires, metrics)"
+                         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, coalesce($10, '{}'))",
+                         "sssdusiiss", row->model_id, row->version, variant, &row->digest,
+                         row->size_bytes, row->format, row->uploaded_ms, row->rank, row->requires,
+                         row->metrics);
+        if (code == OX_ECONFLICT) {
+            ox_err_set(err, code, "model %s has a version %s already%s%s", row->model_id,
+                       row->version, variant[0] == '\0' ? "" : " with a variant ", variant);
+        }
+    }
+    if (code == OX_OK) {
+        row->id = sqlite3_last_insert_rowid(tx->connection->db);
+        code = add_files(tx, row->id, files, err);
+    }
+    return code;
+}
+
+enum ox_code ox_registry_artifact_restore(struct ox_tx *tx, int64_t id, int64_t now_ms,
+                                          const struct ox_manifest *files, struct ox_err *err)
+{
+    enum ox_code code =
+        ox_db_run(tx, err, "UPDATE artifacts SET removed_at = NULL, uploaded_at = $1 WHERE id = $2",
+                  "ii", now_ms, id);
+
+    return code == OX_OK ? add_files(tx, id, files, err) : code;
+}
+
+enum ox_code ox_registry_artifact_update(struct ox_tx *tx, const struct ox_artifact_row *row,
+                                         struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "UPDATE artifacts SET rank = $1, requires = $2, metrics = $3 WHERE id = $4",
+                     "issi", row->rank, row->requires, row->metrics, row->id);
+}
+
+enum ox_code ox_registry_artifact_remove(struct ox_tx *tx, int64_t id, int64_t now_ms,
+                                         struct ox_err *err)
+{
+    enum ox_code code =
+        ox_db_run(tx, err, "DELETE FROM artifact_files WHERE artifact_id = $1", "i", id);
+
+    return code == OX_OK ? ox_db_run(tx, err, "UPDATE artifacts SET removed_at = $1 WHERE id = $2",
+                                     "ii", now_ms, id)
+                         : code;
+}
+
+/* --- finding one --- */
+
 enum ox_code ox_registry_artifact_get(struct ox_tx *tx, const char *model_id, const char *version,
                                       struct ox_artifact_row *out, struct ox_err *err)
 {
     sqlite3_stmt *statement = NULL;
-    enum ox_code code = ox_db_query(tx, &statement, err,
-                                    "SELECT " COLUMNS " FROM artifacts"
-                                    " WHERE model_id = $1 AND version = $2",
-                                    "ss", model_id, version);
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT " COLUMNS FROM
+                    " WHERE a.model_id = $1 AND a.version = $2 AND" HELD OX_STANDING_ORDER("a"),
+                    "ss", model_id, version);
 
     if (code == OX_OK && (code = one(tx, statement, out, err)) == OX_ENOTFOUND) {
         ox_err_set(err, code, "model %s has no version %s here: push it first", model_id, version);
+    }
+    return code;
+}
+
+enum ox_code ox_registry_artifact_find(struct ox_tx *tx, const char *model_id, const char *version,
+                                       const char *variant, struct ox_artifact_row *out,
+                                       struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT " COLUMNS FROM " WHERE a.model_id = $1"
+                                    " AND a.version = $2 AND a.variant = $3",
+                                    "sss", model_id, version, variant);
+
+    if (code == OX_OK && (code = one(tx, statement, out, err)) == OX_ENOTFOUND) {
+        ox_err_set(err, code, "%s@%s has no variant %s here: 'oxide model show' lists them",
+                   model_id, version, variant[0] == '\0' ? "without a name" : variant);
     }
     return code;
 }
@@ -81,8 +159,8 @@ enum ox_code ox_registry_artifact_by_id(struct ox_tx *tx, int64_t id, struct ox_
                                         struct ox_err *err)
 {
     sqlite3_stmt *statement = NULL;
-    enum ox_code code = ox_db_query(tx, &statement, err,
-                                    "SELECT " COLUMNS " FROM artifacts WHERE id = $1", "i", id);
+    enum ox_code code =
+        ox_db_query(tx, &statement, err, "SELECT " COLUMNS FROM " WHERE a.id = $1", "i", id);
 
     return code == OX_OK ? one(tx, statement, out, err) : code;
 }
@@ -91,41 +169,65 @@ enum ox_code ox_registry_artifact_by_digest(struct ox_tx *tx, const struct ox_di
                                             struct ox_artifact_row *out, struct ox_err *err)
 {
     sqlite3_stmt *statement = NULL;
-    enum ox_code code = ox_db_query(
-        tx, &statement, err,
-        "SELECT " COLUMNS " FROM artifacts WHERE digest = $1 ORDER BY id LIMIT 1", "d", digest);
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT " COLUMNS FROM " WHERE a.digest = $1 AND" HELD " ORDER BY a.id LIMIT 1",
+                    "d", digest);
 
     return code == OX_OK ? one(tx, statement, out, err) : code;
 }
 
-enum ox_code ox_registry_artifact_before(struct ox_tx *tx, const char *model_id, int64_t id,
+enum ox_code ox_registry_artifact_before(struct ox_tx *tx, const struct ox_artifact_row *row,
                                          struct ox_artifact_row *out, struct ox_err *err)
 {
     sqlite3_stmt *statement = NULL;
-    enum ox_code code = ox_db_query(tx, &statement, err,
-                                    "SELECT " COLUMNS " FROM artifacts"
-                                    " WHERE model_id = $1 AND id < $2 ORDER BY id DESC LIMIT 1",
-                                    "si", model_id, id);
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT " COLUMNS FROM " WHERE a.model_id = $1 AND a.variant = coalesce($2, '')"
+                    " AND a.id < $3 AND" HELD " ORDER BY a.id DESC LIMIT 1",
+                    "ssi", row->model_id, row->variant, row->id);
 
     return code == OX_OK ? one(tx, statement, out, err) : code;
+}
+
+/* --- lists --- */
+
+static enum ox_code all_artifacts(struct ox_tx *tx, sqlite3_stmt *statement,
+                                  struct ox_artifact_row **rows, size_t *count, struct ox_err *err)
+{
+    void *all = NULL;
+    enum ox_code code = ox_db_all(tx, statement, read_artifact, sizeof(**rows), &all, count, err);
+
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
 }
 
 enum ox_code ox_registry_artifacts(struct ox_tx *tx, const char *model_id,
                                    struct ox_artifact_row **rows, size_t *count, struct ox_err *err)
 {
     sqlite3_stmt *statement = NULL;
-    void *all = NULL;
     enum ox_code code = ox_db_query(
-        tx, &statement, err, "SELECT " COLUMNS " FROM artifacts WHERE model_id = $1 ORDER BY id",
+        tx, &statement, err,
+        "SELECT " COLUMNS FROM " JOIN versions v ON v.model_id = a.model_id"
+        " AND v.version = a.version WHERE a.model_id = $1 AND" HELD " ORDER BY v.id," PREFERRED,
         "s", model_id);
 
-    if (code == OX_OK) {
-        code = ox_db_all(tx, statement, read_artifact, sizeof(**rows), &all, count, err);
-    }
-    if (code == OX_OK) {
-        *rows = all;
-    }
-    return code;
+    return code == OX_OK ? all_artifacts(tx, statement, rows, count, err) : code;
+}
+
+enum ox_code ox_registry_variants(struct ox_tx *tx, const char *model_id, const char *version,
+                                  struct ox_artifact_row **rows, size_t *count, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT " COLUMNS FROM " WHERE a.model_id = $1 AND a.version = $2 AND" HELD
+                    " ORDER BY" PREFERRED,
+                    "ss", model_id, version);
+
+    return code == OX_OK ? all_artifacts(tx, statement, rows, count, err) : code;
 }
 
 static void read_model(struct ox_db_row *row, void *out)
@@ -138,17 +240,23 @@ static void read_model(struct ox_db_row *row, void *out)
     model->size_bytes = ox_db_u64(row);
 }
 
+/* The newest version is the one whose name came last; a variant that is added to an old version
+ * does not make it new. */
+#define MODEL_COLUMNS "v.model_id, m.versions, v.version, a.size_bytes"
+#define MODELS                                                                                     \
+    "versions v JOIN artifacts a ON a.id = " OX_STANDING(                                          \
+        "v") " JOIN (SELECT count(*) AS versions,"                                                 \
+             " max(w.id) AS newest FROM versions w WHERE EXISTS (SELECT 1 FROM artifacts h"        \
+             " WHERE h.model_id = w.model_id AND h.version = w.version AND h.removed_at IS NULL)"  \
+             " GROUP BY w.model_id) m ON v.id = m.newest"
+
 enum ox_code ox_registry_models(struct ox_tx *tx, struct ox_model_row **rows, size_t *count,
                                 struct ox_err *err)
 {
     sqlite3_stmt *statement = NULL;
     void *all = NULL;
-    enum ox_code code =
-        ox_db_query(tx, &statement, err,
-                    "SELECT a.model_id, m.versions, a.version, a.size_bytes FROM artifacts a"
-                    " JOIN (SELECT count(*) AS versions, max(id) AS newest FROM artifacts"
-                    " GROUP BY model_id) m ON a.id = m.newest ORDER BY a.model_id",
-                    "");
+    enum ox_code code = ox_db_query(
+        tx, &statement, err, "SELECT " MODEL_COLUMNS " FROM " MODELS " ORDER BY v.model_id", "");
 
     if (code == OX_OK) {
         code = ox_db_all(tx, statement, read_model, sizeof(**rows), &all, count, err);
@@ -210,40 +318,8 @@ enum ox_code ox_registry_artifact_files(struct ox_tx *tx, int64_t artifact_id,
 
 /* --- pages --- */
 
-static const struct ox_list_sort artifact_sorts[] = {
-    {"uploaded", "id", false},
-    {"version", "version", true},
-    {"size", "size_bytes", false},
-    {0},
-};
-static const struct ox_list_filter artifact_filters[] = {{.name = "model", .sql = "model_id = ?"},
-                                                         {0}};
-static const struct ox_list artifact_list = {
-    .name = "versions",
-    .columns = COLUMNS,
-    .from = "artifacts",
-    .key = "id",
-    .sorts = artifact_sorts,
-    .filters = artifact_filters,
-    .read = read_artifact,
-    .row_bytes = sizeof(struct ox_artifact_row),
-};
-
-enum ox_code ox_registry_artifact_page(struct ox_tx *tx, const struct ox_page *page,
-                                       struct ox_artifact_row **rows, size_t *count,
-                                       const char **next, struct ox_err *err)
-{
-    void *all = NULL;
-    enum ox_code code = ox_list_page(tx, &artifact_list, page, &all, count, next, err);
-
-    if (code == OX_OK) {
-        *rows = all;
-    }
-    return code;
-}
-
 static const struct ox_list_sort model_sorts[] = {
-    {"id", "a.model_id", true},
+    {"id", "v.model_id", true},
     {"versions", "m.versions", false},
     {"size", "a.size_bytes", false},
     {"uploaded", "a.uploaded_at", false},
@@ -252,10 +328,9 @@ static const struct ox_list_sort model_sorts[] = {
 static const struct ox_list_filter no_filters[] = {{0}};
 static const struct ox_list model_list = {
     .name = "models",
-    .columns = "a.model_id, m.versions, a.version, a.size_bytes",
-    .from = "artifacts a JOIN (SELECT count(*) AS versions, max(id) AS newest FROM artifacts"
-            " GROUP BY model_id) m ON a.id = m.newest",
-    .key = "a.model_id",
+    .columns = MODEL_COLUMNS,
+    .from = MODELS,
+    .key = "v.model_id",
     .key_is_text = true,
     .sorts = model_sorts,
     .filters = no_filters,

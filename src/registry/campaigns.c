@@ -183,8 +183,9 @@ enum ox_code ox_registry_campaign_of_blob(struct ox_tx *tx, const char *device_i
         "SELECT c.id FROM campaign_devices d JOIN campaigns c ON c.id = d.campaign_id"
         " JOIN artifacts t ON t.id = d.artifact_id"
         " WHERE d.device_id = $1 AND (EXISTS (SELECT 1 FROM artifact_files f"
-        " WHERE f.artifact_id = t.id AND f.sha256 = $2) OR EXISTS (SELECT 1 FROM delta_jobs j"
-        " WHERE j.target_digest = t.digest AND j.patch_sha256 = $2))"
+        " WHERE f.artifact_id = t.id AND f.sha256 = $2)"
+        " OR EXISTS (SELECT 1 FROM delta_jobs j JOIN artifacts u ON u.digest = j.target_digest"
+        " WHERE j.patch_sha256 = $2 AND u.model_id = t.model_id))"
         " ORDER BY CASE WHEN d.state IN " OX_CAMPAIGN_OPEN
         " THEN 0 ELSE 1 END, c.created_at DESC LIMIT 1",
         "sd", device_id, blob);
@@ -200,8 +201,9 @@ enum ox_code ox_registry_campaign_of_version(struct ox_tx *tx, int64_t artifact_
     bool found = false;
     enum ox_code code = ox_db_query(
         tx, &statement, err,
-        "SELECT id FROM campaigns WHERE artifact_id = $1 AND state IN " OX_CAMPAIGN_ACTIVE
-        " ORDER BY created_at DESC LIMIT 1",
+        "SELECT c.id FROM artifacts v JOIN artifacts a ON a.model_id = v.model_id"
+        " AND a.version = v.version JOIN campaigns c ON c.artifact_id = a.id"
+        " WHERE v.id = $1 AND c.state IN " OX_CAMPAIGN_ACTIVE " ORDER BY c.created_at DESC LIMIT 1",
         "i", artifact_id);
 
     *out = NULL;

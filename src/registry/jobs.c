@@ -146,7 +146,8 @@ enum ox_code ox_registry_bases_of_campaign(struct ox_tx *tx, const char *campaig
                     " JOIN device_models m ON m.device_id = d.id AND m.model_id = t.model_id"
                     " WHERE cd.campaign_id = $1 AND cd.state IN"
                     " ('pending', 'downloading', 'applying', 'verifying')"
-                    " AND m.digest <> t.digest AND m.digest IN (SELECT digest FROM artifacts)"
+                    " AND m.digest <> t.digest AND m.digest IN (SELECT digest FROM artifacts WHERE "
+                    "removed_at IS NULL)"
                     " GROUP BY m.digest, t.digest, d.protocol, d.reads",
                     "s", campaign_id);
 
@@ -158,13 +159,14 @@ enum ox_code ox_registry_bases_of_model(struct ox_tx *tx, const char *model_id,
                                         size_t *count, struct ox_err *err)
 {
     sqlite3_stmt *statement = NULL;
-    enum ox_code code = ox_db_query(tx, &statement, err,
-                                    "SELECT m.digest, $2, d.protocol, d.reads, count(*)"
-                                    " FROM device_models m JOIN devices d ON d.id = m.device_id"
-                                    " WHERE m.model_id = $1 AND m.digest <> $2"
-                                    " AND m.digest IN (SELECT digest FROM artifacts)"
-                                    " GROUP BY m.digest, d.protocol, d.reads",
-                                    "sd", model_id, target);
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT m.digest, $2, d.protocol, d.reads, count(*)"
+                    " FROM device_models m JOIN devices d ON d.id = m.device_id"
+                    " WHERE m.model_id = $1 AND m.digest <> $2"
+                    " AND m.digest IN (SELECT digest FROM artifacts WHERE removed_at IS NULL)"
+                    " GROUP BY m.digest, d.protocol, d.reads",
+                    "sd", model_id, target);
 
     return code == OX_OK ? all_bases(tx, statement, rows, count, err) : code;
 }

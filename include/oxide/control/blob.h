@@ -52,6 +52,17 @@ OX_MUST_USE enum ox_code ox_control_download(struct ox_control *control, const c
                                              const char *version, const char *base_version,
                                              const char *reads, struct ox_download *out,
                                              struct ox_err *err);
+/** The same for one of its variants, whose bases are those of the same variant. */
+struct ox_download_ask {
+    const char *model_id;
+    const char *version;
+    const char *variant; /* NULL: the one that stands for the version */
+    const char *base_version;
+    const char *reads;
+};
+OX_MUST_USE enum ox_code ox_control_download_variant(struct ox_control *control,
+                                                     const struct ox_download_ask *ask,
+                                                     struct ox_download *out, struct ox_err *err);
 /** Count body bytes that crossed the wire. device_id NULL: the asker did not say who it is. */
 void ox_control_served(struct ox_control *control, const char *device_id,
                        const struct ox_digest *blob, int64_t artifact_id, uint64_t bytes);

@@ -233,12 +233,12 @@ OX_MUST_USE enum ox_code ox_registry_device_completed(struct ox_tx *tx, const ch
                                                       struct ox_campaign_row *out,
                                                       struct ox_err *err);
 
-/** The campaign for which a blob (of its target, or a patch to it) goes to a device: the newest,
- *  those that are not ended for it first. *out is NULL if there is none. */
+/** The campaign for which a blob (of its target, or a patch of its model) goes to a device: the
+ *  newest, those that are not ended for it first. *out is NULL if there is none. */
 OX_MUST_USE enum ox_code ox_registry_campaign_of_blob(struct ox_tx *tx, const char *device_id,
                                                       const struct ox_digest *blob,
                                                       const char **out, struct ox_err *err);
-/** The newest campaign under way for a version; *out is NULL if there is none. */
+/** The newest campaign under way for the version of an artifact; *out is NULL if there is none. */
 OX_MUST_USE enum ox_code ox_registry_campaign_of_version(struct ox_tx *tx, int64_t artifact_id,
                                                          const char **out, struct ox_err *err);
 /** Add bytes served for a campaign to a device; to no named one if device_id is "". */

@@ -6,6 +6,7 @@
 #define OX_HEADER_BASE_VERSION "X-Oxide-Base-Version" /* the version that the asker holds */
 #define OX_HEADER_READS "X-Oxide-Reads"               /* patch formats; see wire/reads.h */
 #define OX_HEADER_DEVICE "X-Oxide-Device"             /* who asks: for byte counts */
+#define OX_HEADER_META "X-Oxide-Meta"                 /* JSON: what is said of a raw upload */
 
 #define OX_HEADER_REQUEST_ID "X-Request-Id" /* of the asker, or made; in the answer too */
 

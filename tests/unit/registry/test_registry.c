@@ -284,10 +284,9 @@ static void artifact__versions_come_oldest_first_and_know_their_predecessor(void
     assert_int_equal(ox_registry_artifacts(&tx, "m", &rows, &count, NULL), OX_OK);
     assert_int_equal(count, 2);
     assert_string_equal(rows[0].version, "v10");
-    assert_int_equal(ox_registry_artifact_before(&tx, "m", rows[1].id, &before, NULL), OX_OK);
+    assert_int_equal(ox_registry_artifact_before(&tx, &rows[1], &before, NULL), OX_OK);
     assert_string_equal(before.version, "v10");
-    assert_int_equal(ox_registry_artifact_before(&tx, "m", rows[0].id, &before, NULL),
-                     OX_ENOTFOUND);
+    assert_int_equal(ox_registry_artifact_before(&tx, &rows[0], &before, NULL), OX_ENOTFOUND);
     assert_int_equal(ox_registry_models(&tx, &models, &count, NULL), OX_OK);
     assert_int_equal(count, 1);
     assert_string_equal(models[0].latest, "v9");
