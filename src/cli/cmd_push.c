@@ -1,6 +1,7 @@
 #include "args.h"
 #include "client.h"
 #include "human.h"
+#include "meta_args.h"
 #include "progress.h"
 
 #include "oxide/base/clock.h"
@@ -19,6 +20,7 @@ struct push {
     struct ox_client client;
     const char *model;
     const char *version;
+    json_t *meta; /* what the options say of it */
     struct ox_artifact_files *artifact;
     const struct ox_delta_side *side;
     struct ox_bar bar;
@@ -135,6 +137,29 @@ static enum ox_code send_file(struct push *push, size_t index, struct ox_err *er
     return OX_OK;
 }
 
+static const char *variant_of(const struct push *push)
+{
+    return ox_cli_text(push->meta, "variant");
+}
+
+/* The digest of the variant that is pushed, among those that are published; NULL if it is new. */
+static const char *digest_there(const struct push *push, const json_t *meta)
+{
+    const char *wanted = variant_of(push);
+    json_t *row;
+    size_t i;
+
+    json_array_foreach(json_object_get(meta, "variants"), i, row)
+    {
+        const char *name = ox_cli_text(row, "variant");
+
+        if (name == NULL || wanted == NULL ? name == wanted : strcmp(name, wanted) == 0) {
+            return ox_cli_text(row, "sha256");
+        }
+    }
+    return json_object_get(meta, "variants") == NULL ? ox_cli_text(meta, "sha256") : NULL;
+}
+
 /* Is this version published already? Other bytes under its name are an error before any is sent. */
 static enum ox_code published(struct push *push, bool *out, struct ox_err *err)
 {
@@ -149,10 +174,9 @@ static enum ox_code published(struct push *push, bool *out, struct ox_err *err)
         *out = false;
         return OX_OK;
     }
-    there = ox_cli_text(meta, "sha256");
-    *out = code == OX_OK;
-    if (code == OX_OK &&
-        (there == NULL || strcmp(there, ox_digest_hex(&push->side->digest, hex)) != 0)) {
+    there = digest_there(push, meta);
+    *out = code == OX_OK && there != NULL;
+    if (*out && strcmp(there, ox_digest_hex(&push->side->digest, hex)) != 0) {
         code = ox_err_set(err, OX_ECONFLICT,
                           "it is published already, with other bytes: a version never changes, "
                           "push under another name");
@@ -161,23 +185,24 @@ static enum ox_code published(struct push *push, bool *out, struct ox_err *err)
     return code;
 }
 
-static enum ox_code publish(struct push *push, struct ox_err *err)
+static enum ox_code call_version(struct push *push, const char *method, const json_t *body,
+                                 const char *media, struct ox_err *err)
 {
     char path[600];
+
+    (void)snprintf(path, sizeof(path), "/api/v1/models/%s/versions/%s", push->model, push->version);
+    return ox_client_call(&push->client, method, path, body, media, NULL, err);
+}
+
+static enum ox_code publish(struct push *push, struct ox_err *err)
+{
     json_t *files = NULL;
-    json_t *body = json_object();
     enum ox_code code = ox_manifest_to_json(push->side->manifest, &files, err);
 
     if (code == OX_OK) {
-        code = ox_json_set(body, "files", files, err);
+        code = ox_json_set(push->meta, "files", files, err);
     }
-    if (code == OX_OK) {
-        (void)snprintf(path, sizeof(path), "/api/v1/models/%s/versions/%s", push->model,
-                       push->version);
-        code = ox_client_call(&push->client, "POST", path, body, OX_MEDIA_MANIFEST, NULL, err);
-    }
-    json_decref(body);
-    return code;
+    return code == OX_OK ? call_version(push, "POST", push->meta, OX_MEDIA_MANIFEST, err) : code;
 }
 
 static enum ox_code print_done(struct push *push, bool was_there, struct ox_err *err)
@@ -194,8 +219,9 @@ static enum ox_code print_done(struct push *push, bool was_there, struct ox_err 
                       push->version, "sha256", ox_digest_hex(&push->side->digest, hex), "files",
                       (json_int_t)count, "size_bytes", (json_int_t)push->total_bytes, "sent_bytes",
                       (json_int_t)push->sent_bytes, "published_before", was_there);
-        enum ox_code code =
-            json == NULL ? ox_err_nomem(err, "JSON") : ox_cli_print_json(cli, json, err);
+        enum ox_code code = ox_json_set_str(json, "variant", variant_of(push), err);
+
+        code = code == OX_OK ? ox_cli_print_json(cli, json, err) : code;
 
         json_decref(json);
         return code;
@@ -229,10 +255,31 @@ static enum ox_code open_artifact(struct push *push, const char *path, struct ox
     return code;
 }
 
+/* Send what the server lacks, and publish; what is published already may still be spoken of. */
+static enum ox_code send_all(struct push *push, bool was_there, struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+
+    if (was_there) {
+        return json_object_size(push->meta) == 0
+                   ? OX_OK
+                   : call_version(push, "PATCH", push->meta, NULL, err);
+    }
+    ox_bar_start(&push->bar, "sending", push->cli->notes, push->cli->notes_is_terminal,
+                 ox_clock_system());
+    for (size_t i = 0; i < push->side->manifest->count && code == OX_OK; i++) {
+        code = send_file(push, i, err);
+    }
+    ox_bar_end(&push->bar, code == OX_OK);
+    return code == OX_OK ? publish(push, err) : code;
+}
+
 enum ox_code ox_run_push(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)
 {
-    struct push push = {
-        .cli = cli, .model = ox_args_word(args, 0), .version = ox_args_word(args, 1)};
+    struct push push = {.cli = cli,
+                        .model = ox_args_word(args, 0),
+                        .version = ox_args_word(args, 1),
+                        .meta = json_object()};
     bool was_there = false;
     enum ox_code code = ox_id_check("model", push.model, err);
 
@@ -240,23 +287,16 @@ enum ox_code ox_run_push(struct ox_cli *cli, const struct ox_args *args, struct 
         code = ox_id_check("version", push.version, err);
     }
     if (code == OX_OK) {
+        code = ox_meta_args(args, push.meta, err);
+    }
+    if (code == OX_OK) {
         code = ox_client_open(&push.client, cli, err);
     }
     if (code == OX_OK) {
         code = open_artifact(&push, ox_args_word(args, 2), err);
     }
-    if (code == OX_OK) {
-        code = published(&push, &was_there, err);
-    }
-    if (code == OX_OK && !was_there) {
-        ox_bar_start(&push.bar, "sending", cli->notes, cli->notes_is_terminal, ox_clock_system());
-        for (size_t i = 0; i < push.side->manifest->count && code == OX_OK; i++) {
-            code = send_file(&push, i, err);
-        }
-        ox_bar_end(&push.bar, code == OX_OK);
-        if (code == OX_OK) {
-            code = publish(&push, err);
-        }
+    if (code == OX_OK && (code = published(&push, &was_there, err)) == OX_OK) {
+        code = send_all(&push, was_there, err);
     }
     if (code == OX_OK) {
         code = print_done(&push, was_there, err);
@@ -265,5 +305,6 @@ enum ox_code ox_run_push(struct ox_cli *cli, const struct ox_args *args, struct 
     }
     ox_artifact_close(push.artifact);
     ox_client_close(&push.client);
+    json_decref(push.meta);
     return code;
 }

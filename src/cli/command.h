@@ -85,6 +85,8 @@ OX_COMMAND_RUN(push);
 OX_COMMAND_RUN(deploy);
 OX_COMMAND_RUN(model_list);
 OX_COMMAND_RUN(model_show);
+OX_COMMAND_RUN(model_label);
+OX_COMMAND_RUN(model_edit);
 OX_COMMAND_RUN(device_register);
 OX_COMMAND_RUN(device_list);
 OX_COMMAND_RUN(device_status);

@@ -66,6 +66,19 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
 #define LIMIT {"limit", 0, "N", "all", "Rows at most"}
 #define FILTER(help) {"filter", 0, "EXPR", NULL, help}
 #define FORCE {"force", 'f', NULL, NULL, "Replace what stands there"}
+#define VARIANT {"variant", 0, "NAME", NULL, "A variant of the version (f16, int8, q4)"}
+
+/* what is said of a version */
+#define LINEAGE                                                                                    \
+    {"label", 0, "KEY=VALUE", NULL, "A label, or a key alone; may be repeated"},                   \
+    {"parent", 0, "VERSION", NULL, "What it came from: VERSION, or MODEL@VERSION of another model"},\
+    {"commit", 0, "REV", NULL, "The commit of the code that made it"},                             \
+    {"data-digest", 0, "DIGEST", NULL, "The digest of the data that it was trained on"},           \
+    {"metric", 0, "NAME=NUMBER", NULL, "A number that tells how good it is; may be repeated"},     \
+    {"notes", 0, "TEXT", NULL, "What else people should know"},                                    \
+    VARIANT,                                                                                       \
+    {"requires", 0, "FILTER", NULL, "The devices that this variant is for; all if left out"},      \
+    {"rank", 0, "0..1000", "100", "Its place among the variants: the lowest is preferred"}
 /* clang-format on */
 
 #define REMOTE (OX_TAKES_SERVER | OX_TAKES_JSON)
@@ -125,7 +138,12 @@ const struct ox_command ox_commands[] = {
      WORDS({"MODEL", OX_WORD_ONE, "The model"},
            {"VERSION", OX_WORD_ONE, "The name of this version"},
            {"PATH", OX_WORD_ONE, "The file or folder"}),
-     NULL, "oxide push defect v2 model-v2.onnx\noxide push llama 2026-11 ./snapshots/4f1c/", REMOTE,
+     OPTIONS(LINEAGE),
+     "oxide push defect v2 model-v2.onnx\n"
+     "oxide push llama 2026-11 ./snapshots/4f1c/ --parent 2026-10 --metric loss=1.92\n"
+     "oxide push defect v2 model-v2-int8.onnx --variant int8 --requires 'platform.arch = "
+     "\"aarch64\"'",
+     REMOTE,
      OX_EXITS_REMOTE | OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED), ox_run_push},
     {"deploy", "Roll a version out to a fleet or to devices",
      "Makes a campaign. Without VERSION the newest one is taken.",
@@ -139,10 +157,25 @@ const struct ox_command ox_commands[] = {
      OPTIONS(LIMIT, SORT("id, versions, size or uploaded")),
      "oxide model list\noxide model list --sort -size --limit 10", REMOTE,
      OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_model_list},
-    {"model show", "Show the versions of a model, or the files of one version", NULL,
-     WORDS({"MODEL", OX_WORD_ONE, "The model"}, {"VERSION", OX_WORD_OPTIONAL, "One version"}), NULL,
-     "oxide model show defect\noxide model show defect v2 --json", REMOTE, OX_EXITS_REMOTE,
-     ox_run_model_show},
+    {"model show", "Show the versions of a model as a tree, or one version",
+     "Versions grow from what they came from (--parent), in Unicode on a terminal that speaks it.",
+     WORDS({"MODEL", OX_WORD_ONE, "The model"}, {"VERSION", OX_WORD_OPTIONAL, "One version"}),
+     OPTIONS(VARIANT), "oxide model show defect\noxide model show defect v2 --json", REMOTE,
+     OX_EXITS_REMOTE, ox_run_model_show},
+    {"model label", "Set and remove labels of a version",
+     "KEY=VALUE and KEY set a label, KEY- removes it.",
+     WORDS({"MODEL", OX_WORD_ONE, "The model"}, {"VERSION", OX_WORD_ONE, "Its version"},
+           {"LABEL", OX_WORD_MANY, "The labels"}),
+     NULL, "oxide model label defect v2 prod site=graz beta-", REMOTE, OX_EXITS_REMOTE,
+     ox_run_model_label},
+    {"model edit", "Change what is said of a version",
+     "An empty value takes back what is said. With --variant, --requires, --rank and --metric are "
+     "of that one.",
+     WORDS({"MODEL", OX_WORD_ONE, "The model"}, {"VERSION", OX_WORD_ONE, "Its version"}),
+     OPTIONS(LINEAGE),
+     "oxide model edit defect v2 --parent v1 --commit 4f1c2ab --metric accuracy=0.91\n"
+     "oxide model edit defect v2 --variant int8 --rank 10",
+     REMOTE, OX_EXITS_REMOTE, ox_run_model_edit},
     {"device register", "Make a device known", "Again with the same ID it changes the name.",
      WORDS({"ID", OX_WORD_ONE, "The device"}),
      OPTIONS({"name", 0, "NAME", "the ID", "A name for people"}),
