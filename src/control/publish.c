@@ -378,8 +378,11 @@ static enum ox_code check_held(struct ox_control *control, const struct ox_manif
     for (size_t i = 0; i < files->count; i++) {
         const struct ox_manifest_file *file = &files->files[i];
         uint64_t size = 0;
-        enum ox_code code = ox_store_size(control->store, &file->sha256, &size, err);
+        enum ox_code code = ox_store_touch(control->store, &file->sha256, err);
 
+        if (code == OX_OK) {
+            code = ox_store_size(control->store, &file->sha256, &size, err);
+        }
         if (code != OX_OK) {
             char hex[OX_DIGEST_HEX_MAX];
 

@@ -20,7 +20,9 @@ enum ox_code ox_control_upload_status(struct ox_control *control, const struct o
                                       json_t **out, struct ox_err *err)
 {
     uint64_t bytes = 0;
-    bool held = ox_store_size(control->store, digest, &bytes, NULL) == OX_OK;
+    /* Who hears that it is held need not send it: so it stays for a while. */
+    bool held = ox_store_touch(control->store, digest, NULL) == OX_OK &&
+                ox_store_size(control->store, digest, &bytes, NULL) == OX_OK;
     enum ox_code code = held ? OX_OK : ox_store_received(control->store, digest, &bytes, err);
 
     return code == OX_OK ? status_json(digest, held, bytes, out, err) : code;
@@ -36,7 +38,8 @@ enum ox_code ox_control_upload_begin(struct ox_control *control, const struct ox
 
     *out = NULL;
     *received_bytes = 0;
-    if (ox_store_size(control->store, digest, received_bytes, NULL) == OX_OK) {
+    if (ox_store_touch(control->store, digest, NULL) == OX_OK &&
+        ox_store_size(control->store, digest, received_bytes, NULL) == OX_OK) {
         return OX_OK;
     }
     code = ox_store_received(control->store, digest, received_bytes, err);

@@ -30,7 +30,15 @@ struct ox_store_backend {
                              struct ox_err *err);
     enum ox_code (*free_bytes)(void *ctx, uint64_t *out_bytes, struct ox_err *err);
     enum ox_code (*remove)(void *ctx, const struct ox_digest *digest, struct ox_err *err);
-    enum ox_code (*each)(void *ctx, const struct ox_store_visitor *visitor, struct ox_err *err);
+    /** Remove it if its time is before `since_wall_ms`, in one step with publish and touch. */
+    enum ox_code (*remove_unused)(void *ctx, const struct ox_digest *digest, int64_t since_wall_ms,
+                                  bool *removed, struct ox_err *err);
+    /** Set its time to now. */
+    enum ox_code (*touch)(void *ctx, const struct ox_digest *digest, struct ox_err *err);
+    enum ox_code (*sweep_uploads)(void *ctx, int64_t since_wall_ms, struct ox_err *err);
+    /** Of blobs whose digest begins with this byte. */
+    enum ox_code (*each)(void *ctx, uint8_t first_byte, const struct ox_store_visitor *visitor,
+                         struct ox_err *err);
     void (*close)(void *ctx);
 };
 

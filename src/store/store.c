@@ -270,5 +270,34 @@ enum ox_code ox_store_remove(struct ox_store *store, const struct ox_digest *dig
 enum ox_code ox_store_each(struct ox_store *store, const struct ox_store_visitor *visitor,
                            struct ox_err *err)
 {
-    return store->backend->each(store->ctx, visitor, err);
+    enum ox_code code = OX_OK;
+
+    for (unsigned i = 0; code == OX_OK && i < 256; i++) {
+        code = store->backend->each(store->ctx, (uint8_t)i, visitor, err);
+    }
+    return code;
+}
+
+enum ox_code ox_store_each_of(struct ox_store *store, uint8_t first_byte,
+                              const struct ox_store_visitor *visitor, struct ox_err *err)
+{
+    return store->backend->each(store->ctx, first_byte, visitor, err);
+}
+
+enum ox_code ox_store_touch(struct ox_store *store, const struct ox_digest *digest,
+                            struct ox_err *err)
+{
+    return store->backend->touch(store->ctx, digest, err);
+}
+
+enum ox_code ox_store_remove_unused(struct ox_store *store, const struct ox_digest *digest,
+                                    int64_t since_wall_ms, bool *removed, struct ox_err *err)
+{
+    return store->backend->remove_unused(store->ctx, digest, since_wall_ms, removed, err);
+}
+
+enum ox_code ox_store_sweep_uploads(struct ox_store *store, int64_t since_wall_ms,
+                                    struct ox_err *err)
+{
+    return store->backend->sweep_uploads(store->ctx, since_wall_ms, err);
 }

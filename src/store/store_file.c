@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,12 +21,14 @@ struct folder {
     char *blobs;
     char *tmp;
     char *uploads;
+    pthread_mutex_t times; /* held where a blob's time is set, or is what decides */
 };
 
 static void folder_close(void *ctx)
 {
     struct folder *folder = ctx;
 
+    (void)pthread_mutex_destroy(&folder->times);
     free(folder->blobs);
     free(folder->tmp);
     free(folder->uploads);
@@ -124,7 +127,7 @@ static void folder_leave(void *ctx, struct ox_stage *stage, bool keep)
 }
 
 /* Rename `from` to the blob's place, and make that last. */
-static enum ox_code settle(const struct folder *folder, const char *from, const char *to,
+static enum ox_code settle(struct folder *folder, const char *from, const char *to,
                            struct ox_err *err)
 {
     char *slash;
@@ -141,9 +144,11 @@ static enum ox_code settle(const struct folder *folder, const char *from, const 
     } else if (errno != EEXIST) {
         code = ox_err_sys(err, errno, "making folder %s", parent);
     }
+    (void)pthread_mutex_lock(&folder->times);
     if (code == OX_OK && rename(from, to) != 0) {
         code = ox_err_sys(err, errno, "renaming a new blob into place");
     }
+    (void)pthread_mutex_unlock(&folder->times);
     if (code == OX_OK) {
         code = ox_dir_sync(parent, err);
     }
@@ -155,12 +160,14 @@ static enum ox_code folder_publish(void *ctx, struct ox_stage *stage,
                                    const struct ox_digest *digest, uint64_t size_bytes,
                                    struct ox_err *err)
 {
-    const struct folder *folder = ctx;
+    struct folder *folder = ctx;
     char *to = NULL;
     enum ox_code code = blob_path(folder, digest, &to, err);
 
     (void)size_bytes;
-    if (code == OX_OK && (fchmod(stage->fd, BLOB_MODE) != 0 || fsync(stage->fd) != 0)) {
+    /* An upload's last byte may have come long before what it lacked was found to be nothing. */
+    if (code == OX_OK && (fchmod(stage->fd, BLOB_MODE) != 0 || futimens(stage->fd, NULL) != 0 ||
+                          fsync(stage->fd) != 0)) {
         code = ox_err_sys(err, errno, "syncing a new blob");
     }
     if (code == OX_OK) {
@@ -224,6 +231,57 @@ static enum ox_code folder_remove(void *ctx, const struct ox_digest *digest, str
     return code;
 }
 
+static enum ox_code folder_touch(void *ctx, const struct ox_digest *digest, struct ox_err *err)
+{
+    struct folder *folder = ctx;
+    char hex[OX_DIGEST_HEX_MAX];
+    char *path = NULL;
+    enum ox_code code = blob_path(folder, digest, &path, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    (void)pthread_mutex_lock(&folder->times);
+    if (utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW) != 0) {
+        code = errno == ENOENT ? ox_err_set(err, OX_ENOTFOUND, "blob %s is not held here",
+                                            ox_digest_hex(digest, hex))
+                               : ox_err_sys(err, errno, "touching a blob");
+    }
+    (void)pthread_mutex_unlock(&folder->times);
+    free(path);
+    return code;
+}
+
+static int64_t written_ms(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+}
+
+static enum ox_code folder_remove_unused(void *ctx, const struct ox_digest *digest,
+                                         int64_t since_wall_ms, bool *removed, struct ox_err *err)
+{
+    struct folder *folder = ctx;
+    struct stat st;
+    char *path = NULL;
+    enum ox_code code = blob_path(folder, digest, &path, err);
+
+    *removed = false;
+    if (code != OX_OK) {
+        return code;
+    }
+    (void)pthread_mutex_lock(&folder->times);
+    if (lstat(path, &st) == 0 && written_ms(&st) < since_wall_ms) {
+        if (unlink(path) == 0) {
+            *removed = true;
+        } else if (errno != ENOENT) {
+            code = ox_err_sys(err, errno, "removing a blob");
+        }
+    }
+    (void)pthread_mutex_unlock(&folder->times);
+    free(path);
+    return code;
+}
+
 /* --- listing --- */
 
 static enum ox_code visit_file(int dir_fd, const char *prefix, const char *name,
@@ -262,27 +320,39 @@ static enum ox_code visit_dir(const char *path, const char *prefix,
     return code;
 }
 
-static enum ox_code folder_each(void *ctx, const struct ox_store_visitor *visitor,
-                                struct ox_err *err)
+static enum ox_code folder_each(void *ctx, uint8_t first_byte,
+                                const struct ox_store_visitor *visitor, struct ox_err *err)
 {
     const struct folder *folder = ctx;
-    enum ox_code code = OX_OK;
+    char prefix[3];
+    char *path = NULL;
+    enum ox_code code;
 
-    for (unsigned i = 0; code == OX_OK && i < 256; i++) {
-        char prefix[3];
-        char *path = NULL;
-
-        (void)snprintf(prefix, sizeof(prefix), "%02x", i & 0xffu);
-        code = ox_path_join(&path, folder->blobs, prefix, err);
-        if (code == OX_OK) {
-            code = visit_dir(path, prefix, visitor, err);
-            free(path);
-        }
+    (void)snprintf(prefix, sizeof(prefix), "%02x", first_byte & 0xffu);
+    code = ox_path_join(&path, folder->blobs, prefix, err);
+    if (code == OX_OK) {
+        code = visit_dir(path, prefix, visitor, err);
+        free(path);
     }
     return code;
 }
 
 /* --- opening --- */
+
+/* Remove a file unless a writer has it: see stage_upload. */
+static enum ox_code remove_idle(int dir_fd, const char *name, struct ox_err *err)
+{
+    int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    enum ox_code code = OX_OK;
+
+    if (fd < 0 || (flock(fd, LOCK_EX | LOCK_NB) == 0 && unlinkat(dir_fd, name, 0) != 0)) {
+        code = errno == ENOENT ? OX_OK : ox_err_sys(err, errno, "removing stale file %s", name);
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return code;
+}
 
 /* Remove the files of a folder that were last written before this instant. */
 static enum ox_code sweep(const char *path, int64_t before_wall_ms, struct ox_err *err)
@@ -298,21 +368,30 @@ static enum ox_code sweep(const char *path, int64_t before_wall_ms, struct ox_er
         struct stat st;
 
         if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-            S_ISREG(st.st_mode) && (int64_t)st.st_mtime * 1000 < before_wall_ms &&
-            unlinkat(dirfd(dir), entry->d_name, 0) != 0) {
-            code = ox_err_sys(err, errno, "removing stale %s/%s", path, entry->d_name);
+            S_ISREG(st.st_mode) && written_ms(&st) < before_wall_ms) {
+            code = remove_idle(dirfd(dir), entry->d_name, err);
         }
     }
     (void)closedir(dir);
     return code;
 }
 
+/* One that is being written to is younger: connections that send nothing are closed after seconds.
+ */
+static enum ox_code folder_sweep_uploads(void *ctx, int64_t since_wall_ms, struct ox_err *err)
+{
+    const struct folder *folder = ctx;
+
+    return sweep(folder->uploads, since_wall_ms, err);
+}
+
 enum ox_code ox_store_open(struct ox_store **out, const char *dir, int64_t now_wall_ms,
                            struct ox_err *err)
 {
     static const struct ox_store_backend backend = {
-        folder_stage,      folder_publish, folder_leave, folder_read,  folder_received,
-        folder_free_bytes, folder_remove,  folder_each,  folder_close,
+        folder_stage,    folder_publish,       folder_leave,  folder_read,
+        folder_received, folder_free_bytes,    folder_remove, folder_remove_unused,
+        folder_touch,    folder_sweep_uploads, folder_each,   folder_close,
     };
     struct folder *folder = calloc(1, sizeof(*folder));
     enum ox_code code;
@@ -320,6 +399,7 @@ enum ox_code ox_store_open(struct ox_store **out, const char *dir, int64_t now_w
     if (folder == NULL) {
         return ox_err_nomem(err, "a store");
     }
+    (void)pthread_mutex_init(&folder->times, NULL);
     if ((code = ox_path_join(&folder->blobs, dir, "blobs", err)) != OX_OK ||
         (code = ox_path_join(&folder->tmp, dir, "tmp", err)) != OX_OK ||
         (code = ox_path_join(&folder->uploads, dir, "uploads", err)) != OX_OK ||

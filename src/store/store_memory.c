@@ -1,6 +1,8 @@
 #define _GNU_SOURCE /* memfd_create */
 #include "backend.h"
 
+#include "oxide/base/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -14,6 +16,7 @@ struct item {
     struct ox_digest digest;
     bool is_part;
     bool open; /* a part that a writer has */
+    int64_t written_wall_ms;
 };
 
 struct memory {
@@ -39,6 +42,11 @@ static void drop(struct memory *memory, struct item *item)
     *item = memory->items[--memory->count];
 }
 
+static int64_t now_ms(void)
+{
+    return ox_clock_system()->wall_ms(NULL);
+}
+
 static uint64_t size_of(int fd)
 {
     struct stat st;
@@ -56,7 +64,7 @@ static enum ox_code add(struct memory *memory, int fd, const struct ox_digest *d
         return ox_err_nomem(err, "a blob");
     }
     memory->items = items;
-    items[memory->count++] = (struct item){fd, *digest, is_part, false};
+    items[memory->count++] = (struct item){fd, *digest, is_part, false, now_ms()};
     return OX_OK;
 }
 
@@ -101,6 +109,7 @@ static void leave_locked(struct memory *memory, struct ox_stage *stage, bool kee
     struct item *part = stage->is_upload ? find(memory, &stage->upload, true) : NULL;
 
     if (part != NULL && keep) {
+        part->written_wall_ms = now_ms();
         part->open = false;
     } else if (part != NULL) {
         drop(memory, part);
@@ -129,6 +138,8 @@ static enum ox_code memory_publish(void *ctx, struct ox_stage *stage,
     (void)pthread_mutex_lock(&memory->lock);
     if (find(memory, digest, false) == NULL) {
         code = add(memory, dup(stage->fd), digest, false, err);
+    } else {
+        find(memory, digest, false)->written_wall_ms = now_ms();
     }
     leave_locked(memory, stage, false);
     (void)pthread_mutex_unlock(&memory->lock);
@@ -196,15 +207,66 @@ static enum ox_code memory_remove(void *ctx, const struct ox_digest *digest, str
     return OX_OK;
 }
 
-static enum ox_code memory_each(void *ctx, const struct ox_store_visitor *visitor,
-                                struct ox_err *err)
+static enum ox_code memory_remove_unused(void *ctx, const struct ox_digest *digest,
+                                         int64_t since_wall_ms, bool *removed, struct ox_err *err)
+{
+    struct memory *memory = ctx;
+    struct item *item;
+
+    (void)err;
+    (void)pthread_mutex_lock(&memory->lock);
+    item = find(memory, digest, false);
+    *removed = item != NULL && item->written_wall_ms < since_wall_ms;
+    if (*removed) {
+        drop(memory, item);
+    }
+    (void)pthread_mutex_unlock(&memory->lock);
+    return OX_OK;
+}
+
+static enum ox_code memory_touch(void *ctx, const struct ox_digest *digest, struct ox_err *err)
+{
+    struct memory *memory = ctx;
+    char hex[OX_DIGEST_HEX_MAX];
+    struct item *item;
+
+    (void)pthread_mutex_lock(&memory->lock);
+    item = find(memory, digest, false);
+    if (item != NULL) {
+        item->written_wall_ms = now_ms();
+    }
+    (void)pthread_mutex_unlock(&memory->lock);
+    return item != NULL ? OX_OK
+                        : ox_err_set(err, OX_ENOTFOUND, "blob %s is not held here",
+                                     ox_digest_hex(digest, hex));
+}
+
+static enum ox_code memory_sweep_uploads(void *ctx, int64_t since_wall_ms, struct ox_err *err)
+{
+    struct memory *memory = ctx;
+
+    (void)err;
+    (void)pthread_mutex_lock(&memory->lock);
+    for (size_t i = memory->count; i > 0; i--) {
+        struct item *item = &memory->items[i - 1];
+
+        if (item->is_part && !item->open && item->written_wall_ms < since_wall_ms) {
+            drop(memory, item);
+        }
+    }
+    (void)pthread_mutex_unlock(&memory->lock);
+    return OX_OK;
+}
+
+static enum ox_code memory_each(void *ctx, uint8_t first_byte,
+                                const struct ox_store_visitor *visitor, struct ox_err *err)
 {
     struct memory *memory = ctx;
     enum ox_code code = OX_OK;
 
     (void)pthread_mutex_lock(&memory->lock);
     for (size_t i = 0; code == OX_OK && i < memory->count; i++) {
-        if (!memory->items[i].is_part) {
+        if (!memory->items[i].is_part && memory->items[i].digest.bytes[0] == first_byte) {
             code = visitor->visit(visitor->ctx, &memory->items[i].digest,
                                   size_of(memory->items[i].fd), err);
         }
@@ -228,8 +290,9 @@ static void memory_close(void *ctx)
 enum ox_code ox_store_open_memory(struct ox_store **out, struct ox_err *err)
 {
     static const struct ox_store_backend backend = {
-        memory_stage,      memory_publish, memory_leave, memory_read,  memory_received,
-        memory_free_bytes, memory_remove,  memory_each,  memory_close,
+        memory_stage,    memory_publish,       memory_leave,  memory_read,
+        memory_received, memory_free_bytes,    memory_remove, memory_remove_unused,
+        memory_touch,    memory_sweep_uploads, memory_each,   memory_close,
     };
     struct memory *memory = calloc(1, sizeof(*memory));
 

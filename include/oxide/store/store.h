@@ -111,6 +111,27 @@ OX_MUST_USE enum ox_code ox_store_free_bytes(struct ox_store *store, uint64_t *o
 OX_MUST_USE enum ox_code ox_store_remove(struct ox_store *store, const struct ox_digest *digest,
                                          struct ox_err *err);
 
+/**
+ * Say that a blob is about to be referred to, so that ox_store_remove_unused leaves it alone for a
+ * while. A blob that is written, be it once more, needs no such word. Errors: OX_ENOTFOUND.
+ */
+OX_MUST_USE enum ox_code ox_store_touch(struct ox_store *store, const struct ox_digest *digest,
+                                        struct ox_err *err);
+
+/**
+ * Remove a blob unless it was written or touched at or after `since_wall_ms`: in one step, so that
+ * who is told that a blob is touched or written may count on it for that time. Absent, and too
+ * young, are success; *removed tells. Readers that have it open keep it.
+ */
+OX_MUST_USE enum ox_code ox_store_remove_unused(struct ox_store *store,
+                                                const struct ox_digest *digest,
+                                                int64_t since_wall_ms, bool *removed,
+                                                struct ox_err *err);
+
+/** Remove uploads that broke off and were not gone on with since `since_wall_ms`. */
+OX_MUST_USE enum ox_code ox_store_sweep_uploads(struct ox_store *store, int64_t since_wall_ms,
+                                                struct ox_err *err);
+
 /** Visit every blob, in no order; a visit that fails ends it and is returned. */
 struct ox_store_visitor {
     void *ctx;
@@ -119,5 +140,9 @@ struct ox_store_visitor {
 };
 OX_MUST_USE enum ox_code ox_store_each(struct ox_store *store,
                                        const struct ox_store_visitor *visitor, struct ox_err *err);
+/** Only blobs whose digest begins with this byte: a 256th of all of them. */
+OX_MUST_USE enum ox_code ox_store_each_of(struct ox_store *store, uint8_t first_byte,
+                                          const struct ox_store_visitor *visitor,
+                                          struct ox_err *err);
 
 #endif

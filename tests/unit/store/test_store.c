@@ -328,6 +328,100 @@ static void commit__puts_the_blob_under_its_digest(void **state)
     assert_int_equal(files_below(fixture->dir), 1);
 }
 
+/* --- what nothing refers to --- */
+
+static bool remove_unused(struct fixture *fixture, const char *text, int64_t since_ms)
+{
+    struct ox_digest digest = digest_of(text);
+    bool removed = false;
+
+    assert_int_equal(ox_store_remove_unused(fixture->store, &digest, since_ms, &removed, NULL),
+                     OX_OK);
+    assert_int_equal(removed, !ox_store_has(fixture->store, &digest));
+    return removed;
+}
+
+static void remove_unused__leaves_what_is_young(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t before_ms = now_ms();
+
+    put(fixture->store, "text");
+    assert_false(remove_unused(fixture, "text", before_ms - 1000));
+    assert_true(remove_unused(fixture, "text", now_ms() + 1000));
+}
+
+static void remove_unused__leaves_what_was_touched_or_written_again(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ox_digest digest = digest_of("text");
+    int64_t between_ms;
+
+    put(fixture->store, "text");
+    (void)usleep(20000);
+    between_ms = now_ms();
+    (void)usleep(20000);
+    assert_int_equal(ox_store_touch(fixture->store, &digest, NULL), OX_OK);
+    assert_false(remove_unused(fixture, "text", between_ms));
+    (void)usleep(20000);
+    between_ms = now_ms();
+    (void)usleep(20000);
+    put(fixture->store, "text");
+    assert_false(remove_unused(fixture, "text", between_ms));
+}
+
+static void touch__of_what_is_not_held_says_so(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ox_digest digest = digest_of("text");
+    bool removed = true;
+
+    assert_int_equal(ox_store_touch(fixture->store, &digest, NULL), OX_ENOTFOUND);
+    assert_int_equal(ox_store_remove_unused(fixture->store, &digest, INT64_MAX, &removed, NULL),
+                     OX_OK);
+    assert_false(removed);
+}
+
+static void each_of__visits_the_blobs_of_one_first_byte(void **state)
+{
+    static const char *const texts[] = {"a", "b", "c", "d"};
+    struct fixture *fixture = *state;
+    struct tally tally = {0, 0};
+    struct ox_store_visitor visitor = {&tally, add_up};
+    size_t of_first = 0;
+
+    for (size_t i = 0; i < 4; i++) {
+        put(fixture->store, texts[i]);
+        of_first += digest_of(texts[i]).bytes[0] == digest_of("a").bytes[0];
+    }
+    assert_int_equal(ox_store_each_of(fixture->store, digest_of("a").bytes[0], &visitor, NULL),
+                     OX_OK);
+    assert_int_equal(tally.count, of_first);
+    assert_int_equal(count(fixture->store).count, 4);
+}
+
+static void sweep_uploads__takes_old_ones_that_no_writer_has(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ox_digest digest = digest_of("a long upload");
+    struct ox_store_writer *writer = NULL;
+    uint64_t received = 0;
+
+    assert_int_equal(ox_store_resume(fixture->store, &digest, false, &writer, &received, NULL),
+                     OX_OK);
+    assert_int_equal(ox_store_write(writer, "a long", 6, NULL), OX_OK);
+    assert_int_equal(ox_store_sweep_uploads(fixture->store, now_ms() + 5000, NULL), OX_OK);
+    assert_int_equal(ox_store_received(fixture->store, &digest, &received, NULL), OX_OK);
+    assert_int_equal(received, 6);
+    ox_store_suspend(writer);
+    assert_int_equal(ox_store_sweep_uploads(fixture->store, now_ms() - 60000, NULL), OX_OK);
+    assert_int_equal(ox_store_received(fixture->store, &digest, &received, NULL), OX_OK);
+    assert_int_equal(received, 6);
+    assert_int_equal(ox_store_sweep_uploads(fixture->store, now_ms() + 5000, NULL), OX_OK);
+    assert_int_equal(ox_store_received(fixture->store, &digest, &received, NULL), OX_OK);
+    assert_int_equal(received, 0);
+}
+
 #define BOTH(test)                                                                                 \
     {#test " (folder)", test, set_up_folder, tear_down, NULL},                                     \
     {                                                                                              \
@@ -346,6 +440,11 @@ int main(void)
         BOTH(upload__goes_on_where_it_broke_off),
         BOTH(upload__restart_drops_what_was_there),
         BOTH(upload__is_one_writers_at_a_time),
+        BOTH(remove_unused__leaves_what_is_young),
+        BOTH(remove_unused__leaves_what_was_touched_or_written_again),
+        BOTH(touch__of_what_is_not_held_says_so),
+        BOTH(each_of__visits_the_blobs_of_one_first_byte),
+        BOTH(sweep_uploads__takes_old_ones_that_no_writer_has),
         cmocka_unit_test_setup_teardown(open__removes_what_a_crash_left, set_up_folder, tear_down),
         cmocka_unit_test_setup_teardown(open__keeps_uploads_for_a_day, set_up_folder, tear_down),
         cmocka_unit_test_setup_teardown(commit__puts_the_blob_under_its_digest, set_up_folder,
