@@ -46,6 +46,10 @@ OX_HANDLER(upload);
 OX_HANDLER(upload_status);
 extern const struct ox_stream ox_stream_upload;
 
+OX_HANDLER(job);
+OX_HANDLER(job_retry);
+OX_HANDLER(job_cancel);
+
 OX_HANDLER(campaign_create);
 OX_HANDLER(campaigns);
 OX_HANDLER(campaign);

@@ -161,5 +161,11 @@ const struct ox_route ox_routes[] = {
     {ROUTE("GET", "/api/v1/jobs", jobs), .summary = "List delta jobs", .request = NONE,
      .params = OX_LIST_PARAMS " job.state base target", .pool = OX_RUN_SLOW, .response = "200 Jobs",
      .errors = EVER " 400"},
+    {ROUTE("GET", "/api/v1/jobs/:id", job), .summary = "Show a delta job", .request = NONE,
+     .response = "200 Job", .errors = EVER " 400 404"},
+    {ROUTE("POST", "/api/v1/jobs/:id/retry", job_retry), .summary = "Make a delta once more",
+     .request = NONE, .response = "200 Job", .errors = EVER " 400 404 409 507"},
+    {ROUTE("POST", "/api/v1/jobs/:id/cancel", job_cancel), .summary = "Stop making a delta",
+     .request = NONE, .response = "200 Job", .errors = EVER " 400 404 409 507"},
 };
 const size_t ox_routes_count = sizeof(ox_routes) / sizeof(ox_routes[0]);

@@ -33,7 +33,7 @@
     " fallback_percent?: number | null, per_device?: int | null, total?: int | null} | null,"      \
     " on_conflict?: 'supersede' | 'refuse' | null, late_delta?: 'wait' | 'full' | null,"           \
     " follow?: bool | null"
-#define JOB_STATE "'queued' | 'running' | 'ready' | 'useless' | 'failed'"
+#define JOB_STATE "'queued' | 'running' | 'ready' | 'useless' | 'failed' | 'canceled' | 'evicted'"
 #define UPLOADED "uploaded_at: time"
 #define VARIANT_FILE "sha256: digest, size_bytes: int"
 #define VARIANT "variant: id | null, requires: text | null, rank: int(0..1000), metrics: Numbers"
@@ -142,6 +142,15 @@ const struct ox_schema ox_schemas[] = {
     {"Blob", "A blob that is held", "{sha256: digest, size_bytes: int}"},
     {"Upload", "How much of a blob is here", "{sha256: digest, held: bool, received_bytes: int}"},
 
+    /* delta jobs */
+    {"Job", "A delta job; progress is in percent, null unless it is running",
+     "{id: int, model_id: id | null, base_version: id | null, target_version: id | null,"
+     " variant: id | null, base: digest, target: digest, format: text, state: " JOB_STATE
+     ", progress: int(0..100) | null, waiting: int, reason: text | null, patch: digest | null,"
+     " patch_bytes: int | null, strategy: text | null, queued_at: time, ended_at: time | null,"
+     " used_at: time | null}"},
+    {"Jobs", "Delta jobs", "{jobs: Job[]}"},
+
     /* campaigns */
     {"NewCampaign", "A version for a fleet, or for devices by name",
      "{model_id: id, model_version: id, fleet_id?: id | null, device_ids?: id[] | null, " POLICY
@@ -170,10 +179,6 @@ const struct ox_schema ox_schemas[] = {
      " skipped: int, deferred: int, released: int, bytes_served: int, bytes_saved: int,"
      " failures: {*: int}}, devices?: CampaignDevice[],"
      " bandwidth: {bytes_served: int, bytes_saved_by_delta: int}}"},
-    {"Jobs", "Delta jobs; what is not known yet is null",
-     "{jobs: {id: int, base: digest, target: digest, format: text, state: " JOB_STATE
-     ", waiting: int, reason: text | null, patch: digest | null, patch_bytes: int | null,"
-     " strategy: text | null, queued_at: time}[]}"},
     {"PlanCampaign",
      "What a campaign would be; link_bps is what devices fetch per second, for the estimate of its"
      " duration; prepare makes the deltas that are missing",

@@ -65,6 +65,7 @@ static enum ox_code open_control(struct serve *serve, const struct ox_serve_opti
         .log = log,
         .delta_workers = options->delta_workers,
         .delta_effort = options->delta_effort,
+        .jobs_max = options->jobs_max,
         .delta_wait_s = options->delta_wait_s,
         .poll_interval_s = options->poll_interval_s,
         .blob_urls = options->blob_urls,

@@ -74,6 +74,9 @@ enum ox_code ox_run_serve(struct ox_cli *cli, const struct ox_args *args, struct
         options.delta_effort = (unsigned)effort;
     }
     if (code == OX_OK) {
+        code = ox_args_number(args, "delta-queue", 1, 1000000, &options.jobs_max, err);
+    }
+    if (code == OX_OK) {
         code = ox_args_seconds(args, "delta-wait", 7 * 24 * 3600000ull, &wait_ms, err);
         options.delta_wait_s = wait_ms / 1000;
     }

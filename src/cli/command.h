@@ -107,6 +107,8 @@ OX_COMMAND_RUN(campaign_pause);
 OX_COMMAND_RUN(campaign_resume);
 OX_COMMAND_RUN(campaign_abort);
 OX_COMMAND_RUN(job_list);
+OX_COMMAND_RUN(job_retry);
+OX_COMMAND_RUN(job_cancel);
 OX_COMMAND_RUN(info);
 OX_COMMAND_RUN(delta_create);
 OX_COMMAND_RUN(delta_apply);

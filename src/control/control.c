@@ -65,6 +65,8 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
     control->workers = threads > 1 ? OX_CONTROL_WORKERS : 1;
     control->delta_threads = threads / control->workers;
     ox_events_init(control);
+    control->jobs_max = options->jobs_max != 0 ? options->jobs_max : OX_JOBS_MAX_DEFAULT;
+    ox_running_jobs_init(&control->running);
     (void)pthread_mutex_init(&control->live_lock, NULL);
     (void)pthread_mutex_init(&control->wake_lock, NULL);
     (void)pthread_cond_init(&control->wake, NULL);
@@ -87,6 +89,7 @@ void ox_control_free(struct ox_control *control)
     if (control->stop.fd >= 0) {
         ox_stop_clear(&control->stop);
     }
+    ox_running_jobs_clear(&control->running);
     (void)pthread_cond_destroy(&control->wake);
     (void)pthread_mutex_destroy(&control->wake_lock);
     (void)pthread_mutex_destroy(&control->live_lock);
@@ -217,6 +220,7 @@ void ox_control_stop(struct ox_control *control)
     struct ox_err err = OX_ERR_INIT;
 
     ox_stop_request(&control->stop);
+    ox_running_jobs_stop(&control->running);
     ox_jobs_wake(control);
     while (control->started > 0) {
         (void)pthread_join(control->threads[--control->started], NULL);

@@ -23,6 +23,7 @@
 #include "oxide/wire/heartbeat.h"
 
 #include "map.h"
+#include "running.h"
 
 #include <pthread.h>
 
@@ -62,6 +63,8 @@ struct ox_control {
     pthread_mutex_t wake_lock;
     pthread_cond_t wake; /* a job was queued, or the end */
     unsigned wakes;
+    struct ox_running_jobs running;
+    uint64_t jobs_max;      /* that are queued at a time */
     unsigned delta_threads; /* of one job */
     unsigned delta_effort;
     unsigned workers;
@@ -359,8 +362,18 @@ OX_MUST_USE enum ox_code ox_assign(struct ox_control *control, struct ox_tx *tx,
                                    struct ox_heartbeat_answer *answer, struct ox_wanted *wanted,
                                    size_t *wanted_count, struct ox_err *err);
 
+/* --- job_views.c --- */
+
+OX_MUST_USE enum ox_code ox_job_json(struct ox_control *control, struct ox_tx *tx,
+                                     const struct ox_job_row *job, json_t **out,
+                                     struct ox_err *err);
+
 /* --- jobs.c --- */
 
+/** Queue a job, or wait for the one that exists; the least awaited give way over jobs_max. */
+OX_MUST_USE enum ox_code ox_job_queue(struct ox_control *control, struct ox_tx *tx,
+                                      const struct ox_wanted *wanted, uint64_t waiting,
+                                      struct ox_err *err);
 /** Can this pair be made in this format (OXDL 1: one file, not too large)? */
 OX_MUST_USE enum ox_code ox_job_possible(struct ox_tx *tx, const struct ox_digest *base,
                                          const struct ox_digest *target, const char *format,

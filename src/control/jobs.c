@@ -1,4 +1,5 @@
 #include "inner.h"
+#include "running.h"
 
 #include "oxide/delta/delta.h"
 
@@ -55,6 +56,17 @@ enum ox_code ox_job_possible(struct ox_tx *tx, const struct ox_digest *base,
     return code;
 }
 
+/* Nobody is refused: who is dropped asks again at its next heartbeat, and is queued when there is
+ * room. */
+enum ox_code ox_job_queue(struct ox_control *control, struct ox_tx *tx,
+                          const struct ox_wanted *wanted, uint64_t waiting, struct ox_err *err)
+{
+    enum ox_code code = ox_registry_job_queue(tx, &wanted->base, &wanted->target, wanted->format,
+                                              waiting, ox_control_now(control), err);
+
+    return code == OX_OK ? ox_registry_jobs_trim(tx, control->jobs_max, err) : code;
+}
+
 static enum ox_code queue_if_possible(struct ox_control *control, struct ox_tx *tx,
                                       const struct ox_wanted *wanted, uint64_t waiting,
                                       struct ox_err *err)
@@ -64,8 +76,7 @@ static enum ox_code queue_if_possible(struct ox_control *control, struct ox_tx *
         ox_job_possible(tx, &wanted->base, &wanted->target, wanted->format, &possible, err);
 
     if (code == OX_OK && possible) {
-        code = ox_registry_job_queue(tx, &wanted->base, &wanted->target, wanted->format, waiting,
-                                     ox_control_now(control), err);
+        code = ox_job_queue(control, tx, wanted, waiting, err);
     }
     return code;
 }
@@ -267,10 +278,13 @@ static enum ox_code bounded_write(void *ctx, const void *bytes, size_t len_bytes
 
 static enum ox_code create_patch(struct ox_control *control, const struct side *base,
                                  const struct side *target, struct bounded *bounded,
-                                 struct ox_job_row *job, struct ox_err *err)
+                                 struct ox_running *running, struct ox_job_row *job,
+                                 struct ox_err *err)
 {
-    struct ox_delta_options options = {
-        .effort = control->delta_effort, .threads = control->delta_threads, .stop = &control->stop};
+    struct ox_delta_options options = {.effort = control->delta_effort,
+                                       .threads = control->delta_threads,
+                                       .stop = &running->stop,
+                                       .progress = &running->making};
     struct ox_output output = {bounded, bounded_write};
     struct ox_delta_stats stats = {{0}, {0}, 0, 0, OX_ENGINE_BINARY};
     enum ox_code code;
@@ -281,6 +295,7 @@ static enum ox_code create_patch(struct ox_control *control, const struct side *
         code = ox_delta_create(&base->side, &target->side, &options, &output, &stats, err);
     }
     if (code == OX_OK) {
+        ox_progress_update(&running->making, 1, 1);
         job->strategy = stats.engine == OX_ENGINE_TENSOR ? "tensor" : "binary";
     }
     return code;
@@ -288,8 +303,8 @@ static enum ox_code create_patch(struct ox_control *control, const struct side *
 
 /* Rebuild the target from the real base and the stored patch, and compare every byte. */
 static enum ox_code prove_patch(struct ox_control *control, const struct side *base,
-                                const struct side *target, struct ox_job_row *job,
-                                struct ox_err *err)
+                                const struct side *target, struct ox_running *running,
+                                struct ox_job_row *job, struct ox_err *err)
 {
     struct ox_oxdl_header header = {0};
     struct ox_blob blob = OX_BLOB_INIT;
@@ -304,7 +319,7 @@ static enum ox_code prove_patch(struct ox_control *control, const struct side *b
     patch = ox_blob_source(&blob);
     code = ox_concat_init(&flat, target->sources, target->manifest.count, err);
     if (code == OX_OK) {
-        struct ox_apply_spec spec = {&base->side, NULL, NULL, &control->stop, NULL};
+        struct ox_apply_spec spec = {&base->side, NULL, NULL, &running->stop, &running->proving};
 
         check = ox_concat_source(&flat);
         spec.check = &check;
@@ -320,8 +335,8 @@ static enum ox_code prove_patch(struct ox_control *control, const struct side *b
 }
 
 /* Make, store and prove; job says how it ended unless the code is OX_ECANCELED. */
-static enum ox_code make_patch(struct ox_control *control, struct ox_job_row *job,
-                               struct ox_err *err)
+static enum ox_code make_patch(struct ox_control *control, struct ox_running *running,
+                               struct ox_job_row *job, struct ox_err *err)
 {
     struct side base = {.blobs = NULL};
     struct side target = {.blobs = NULL};
@@ -334,14 +349,15 @@ static enum ox_code make_patch(struct ox_control *control, struct ox_job_row *jo
         goto out;
     }
     bounded.max_bytes = target.size_bytes;
-    code = create_patch(control, &base, &target, &bounded, job, err);
+    code = create_patch(control, &base, &target, &bounded, running, job, err);
     if (code == OX_OK) {
         struct ox_store_writer *writer = bounded.writer;
 
         bounded.writer = NULL;
         code = ox_store_commit(writer, NULL, &job->patch, &job->patch_bytes, err);
     }
-    if (code == OX_OK && (code = prove_patch(control, &base, &target, job, err)) != OX_OK &&
+    if (code == OX_OK &&
+        (code = prove_patch(control, &base, &target, running, job, err)) != OX_OK &&
         ox_store_remove(control->store, &job->patch, NULL) != OX_OK) {
         ox_log(control->log, OX_LOG_WARN, "a patch that failed its proof is left in the store");
     }
@@ -437,9 +453,34 @@ static void log_job(struct ox_control *control, const struct ox_job_row *job)
            (unsigned long long)job->patch_bytes);
 }
 
-enum ox_code ox_control_make_delta(struct ox_control *control, bool *made, struct ox_err *err)
+/* Run a job that is marked as running, and write how it ended, unless it was canceled. */
+static enum ox_code run_job(struct ox_control *control, struct ox_job_row *job, struct ox_err *err)
 {
     struct ox_err problem = OX_ERR_INIT;
+    struct ox_running running;
+    enum ox_code code = ox_running_begin(&control->running, &running, job->id, err);
+
+    if (code != OX_OK) {
+        job->state = "queued"; /* and tried again */
+        return end_job(control, job, NULL) == OX_OK ? code : OX_EINTERNAL;
+    }
+    code = make_patch(control, &running, job, &problem);
+    if (code == OX_ECANCELED) {
+        job->state = "queued";
+        job->reason = NULL;
+    }
+    if (ox_running_end(&control->running, &running)) {
+        job->state = "canceled";
+        job->reason = NULL;
+        log_job(control, job);
+        return OX_OK;
+    }
+    log_job(control, job);
+    return end_job(control, job, err);
+}
+
+enum ox_code ox_control_make_delta(struct ox_control *control, bool *made, struct ox_err *err)
+{
     struct ox_tx tx = OX_TX_INIT;
     struct ox_job_row job = {0};
     enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
@@ -460,13 +501,7 @@ enum ox_code ox_control_make_delta(struct ox_control *control, bool *made, struc
         return code;
     }
     *made = true;
-    code = make_patch(control, &job, &problem);
-    if (code == OX_ECANCELED) {
-        job.state = "queued";
-        job.reason = NULL;
-    }
-    log_job(control, &job);
-    return end_job(control, &job, err);
+    return run_job(control, &job, err);
 }
 
 void *ox_jobs_work(void *arg)

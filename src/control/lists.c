@@ -304,19 +304,6 @@ OX_CONTROL_LIST(campaign_devices)
 
 /* --- delta jobs --- */
 
-static json_t *job_json(const struct ox_job_row *job)
-{
-    bool ready = strcmp(job->state, "ready") == 0;
-
-    return json_pack("{s:I, s:o, s:o, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "id",
-                     (json_int_t)job->id, "base", ox_json_of_digest(&job->base), "target",
-                     ox_json_of_digest(&job->target), "format", job->format, "state", job->state,
-                     "waiting", (json_int_t)job->waiting, "reason", ox_json_of_str(job->reason),
-                     "patch", ready ? ox_json_of_digest(&job->patch) : json_null(), "patch_bytes",
-                     ready ? json_integer((json_int_t)job->patch_bytes) : json_null(), "strategy",
-                     ox_json_of_str(job->strategy), "queued_at", ox_json_of_time(job->queued_ms));
-}
-
 OX_CONTROL_LIST(jobs)
 {
     struct ox_job_row *found = NULL;
@@ -328,7 +315,10 @@ OX_CONTROL_LIST(jobs)
         code = ox_registry_job_page(&page.tx, &page.spec, &found, &count, &page.next, err);
     }
     for (size_t i = 0; code == OX_OK && i < count; i++) {
-        code = append(&page, OX_OK, job_json(&found[i]), err);
+        json_t *row = NULL;
+
+        code = ox_job_json(control, &page.tx, &found[i], &row, err);
+        code = append(&page, code, row, err);
     }
     return end(&page, code, rows, next, err);
 }

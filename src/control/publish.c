@@ -138,8 +138,9 @@ static enum ox_code queue_deltas(struct ox_control *control, struct ox_tx *tx,
     enum ox_code code = ox_registry_artifact_before(tx, artifact, &before, err);
 
     if (code == OX_OK && !ox_digest_equal(&before.digest, &artifact->digest)) {
-        code = ox_registry_job_queue(tx, &before.digest, &artifact->digest, "oxdl/2", 0,
-                                     ox_control_now(control), err);
+        const struct ox_wanted wanted = {before.digest, artifact->digest, "oxdl/2"};
+
+        code = ox_job_queue(control, tx, &wanted, 0, err);
     } else if (code == OX_ENOTFOUND) {
         ox_err_clear(err);
         code = OX_OK;

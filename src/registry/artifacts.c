@@ -177,6 +177,18 @@ enum ox_code ox_registry_artifact_by_digest(struct ox_tx *tx, const struct ox_di
     return code == OX_OK ? one(tx, statement, out, err) : code;
 }
 
+enum ox_code ox_registry_artifact_known(struct ox_tx *tx, const struct ox_digest *digest,
+                                        struct ox_artifact_row *out, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT " COLUMNS FROM " WHERE a.digest = $1"
+                                    " ORDER BY a.removed_at IS NOT NULL, a.id LIMIT 1",
+                                    "d", digest);
+
+    return code == OX_OK ? one(tx, statement, out, err) : code;
+}
+
 enum ox_code ox_registry_artifact_before(struct ox_tx *tx, const struct ox_artifact_row *row,
                                          struct ox_artifact_row *out, struct ox_err *err)
 {

@@ -4,7 +4,7 @@
 
 #define COLUMNS                                                                                    \
     "id, base_digest, target_digest, format, state, waiting, reason, patch_sha256, patch_bytes,"   \
-    " ops, strategy, queued_at"
+    " ops, strategy, queued_at, ended_at, used_at"
 
 static void read_job(struct ox_db_row *row, void *out)
 {
@@ -22,6 +22,8 @@ static void read_job(struct ox_db_row *row, void *out)
     job->ops = ox_db_u64(row);
     job->strategy = ox_db_text(row);
     job->queued_ms = ox_db_i64(row);
+    job->ended_ms = ox_db_i64(row);
+    job->used_ms = ox_db_i64(row);
 }
 
 static enum ox_code one(struct ox_tx *tx, sqlite3_stmt *statement, struct ox_job_row *out,
@@ -49,9 +51,9 @@ enum ox_code ox_registry_job_queue(struct ox_tx *tx, const struct ox_digest *bas
                      " queued_at) VALUES ($1, $2, $3, 'queued', $4, $5)"
                      " ON CONFLICT (base_digest, target_digest, format)"
                      " DO UPDATE SET waiting = delta_jobs.waiting + excluded.waiting,"
-                     " queued_at = CASE WHEN delta_jobs.state = 'failed'"
+                     " queued_at = CASE WHEN delta_jobs.state IN ('failed', 'evicted')"
                      " THEN excluded.queued_at ELSE delta_jobs.queued_at END,"
-                     " state = CASE WHEN delta_jobs.state = 'failed' THEN 'queued'"
+                     " state = CASE WHEN delta_jobs.state IN ('failed', 'evicted') THEN 'queued'"
                      " ELSE delta_jobs.state END",
                      "ddsui", base, target, format, waiting, now_ms);
 }
@@ -68,6 +70,34 @@ enum ox_code ox_registry_job_get(struct ox_tx *tx, const struct ox_digest *base,
                     "dds", base, target, format);
 
     return code == OX_OK ? one(tx, statement, out, err) : code;
+}
+
+enum ox_code ox_registry_job_by_id(struct ox_tx *tx, int64_t id, struct ox_job_row *out,
+                                   struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT " COLUMNS " FROM delta_jobs WHERE id = $1", "i", id);
+
+    return code == OX_OK ? one(tx, statement, out, err) : code;
+}
+
+enum ox_code ox_registry_job_set_state(struct ox_tx *tx, int64_t id, const char *state,
+                                       const char *reason, int64_t now_ms, struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "UPDATE delta_jobs SET state = $1, reason = $2,"
+                     " queued_at = CASE WHEN $1 = 'queued' THEN $3 ELSE queued_at END,"
+                     " ended_at = CASE WHEN $1 = 'queued' THEN NULL ELSE $3 END WHERE id = $4",
+                     "ssii", state, reason, now_ms, id);
+}
+
+enum ox_code ox_registry_jobs_trim(struct ox_tx *tx, uint64_t max, struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "DELETE FROM delta_jobs WHERE id IN (SELECT id FROM delta_jobs"
+                     " WHERE state = 'queued' ORDER BY waiting DESC, id LIMIT -1 OFFSET $1)",
+                     "u", max);
 }
 
 enum ox_code ox_registry_job_take(struct ox_tx *tx, struct ox_job_row *out, struct ox_err *err)
@@ -100,7 +130,8 @@ enum ox_code ox_registry_job_update(struct ox_tx *tx, const struct ox_job_row *r
 
     return ox_db_run(tx, err,
                      "UPDATE delta_jobs SET state = $1, reason = $2, patch_sha256 = $3,"
-                     " patch_bytes = $4, ops = $5, strategy = $6, ended_at = $7 WHERE id = $8",
+                     " patch_bytes = $4, ops = $5, strategy = $6, ended_at = $7"
+                     " WHERE id = $8 AND state = 'running'",
                      "ssduusii", row->state, row->reason, has_patch ? &row->patch : NULL,
                      row->patch_bytes, row->ops, row->strategy, now_ms, row->id);
 }

@@ -21,6 +21,7 @@ struct ox_serve_options {
     size_t blob_urls_count;
     unsigned delta_workers;   /* threads that make deltas; 0: processors less one */
     unsigned delta_effort;    /* 1 (fast) to 9 (small patches); 0: 3 */
+    uint64_t jobs_max;        /* deltas queued at a time; 0: the control plane's default */
     uint64_t delta_wait_s;    /* an assignment waits so long for its delta; 0: does not wait */
     uint64_t poll_interval_s; /* how often devices shall come back; 0: as they themselves say */
 };

@@ -31,6 +31,9 @@ struct ox_control;
  *  was silent for three intervals is offline. */
 #define OX_POLL_INTERVAL_S_DEFAULT 30
 
+/** Delta jobs that are queued at a time. */
+#define OX_JOBS_MAX_DEFAULT 1024
+
 struct ox_control_options {
     struct ox_store *store; /* lent, as all of these */
     struct ox_registry *registry;
@@ -38,6 +41,7 @@ struct ox_control_options {
     const struct ox_log *log;     /* may be NULL */
     unsigned delta_workers;       /* threads that make deltas; 0: processors less one */
     unsigned delta_effort;        /* of each, as in ox_delta_options; 0: the default */
+    uint64_t jobs_max;            /* delta jobs queued at a time; 0: OX_JOBS_MAX_DEFAULT */
     uint64_t delta_wait_s;        /* an assignment waits so long for its delta */
     uint64_t poll_interval_s;     /* how often devices shall come back; 0: as they themselves say */
     const char *const *blob_urls; /* where devices fetch blobs first */

@@ -48,7 +48,7 @@ OX_MUST_USE enum ox_code ox_registry_artifact_update(struct ox_tx *tx,
 OX_MUST_USE enum ox_code ox_registry_artifact_remove(struct ox_tx *tx, int64_t id, int64_t now_ms,
                                                      struct ox_err *err);
 
-/* All but find and by_id know only what is held. */
+/* All but find, by_id and known know only what is held. */
 
 /** The variant of a version that stands for it: the one without a name, else one that is for all,
  *  else the preferred one. Errors: OX_ENOTFOUND, naming model and version. */
@@ -68,6 +68,11 @@ OX_MUST_USE enum ox_code ox_registry_artifact_by_digest(struct ox_tx *tx,
                                                         const struct ox_digest *digest,
                                                         struct ox_artifact_row *out,
                                                         struct ox_err *err);
+/** The same, also a removed one if none is held. Errors: OX_ENOTFOUND. */
+OX_MUST_USE enum ox_code ox_registry_artifact_known(struct ox_tx *tx,
+                                                    const struct ox_digest *digest,
+                                                    struct ox_artifact_row *out,
+                                                    struct ox_err *err);
 /** The same variant of the version of the model that was published just before `row`.
  *  Errors: OX_ENOTFOUND. */
 OX_MUST_USE enum ox_code ox_registry_artifact_before(struct ox_tx *tx,

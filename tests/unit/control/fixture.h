@@ -41,6 +41,7 @@ struct fixture {
     int64_t now_ms;
     uint64_t delta_wait_s;
     unsigned delta_effort; /* 0: the default */
+    uint64_t jobs_max;
     const char *const *blob_urls;
     size_t blob_urls_count;
     struct ox_control *control;
