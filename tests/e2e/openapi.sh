@@ -99,11 +99,13 @@ call devices GET 200 '/api/v1/devices?filter=tag.site=graz'
 call models GET 200 /api/v1/models
 call model GET 200 /api/v1/models/m
 call version GET 200 /api/v1/models/m/versions/v1/meta
+call version_patch PATCH 200 /api/v1/models/m/versions/v1 -d '{"labels": {"a": "b"}, "metrics": {"m": 1.5}, "parent": "v0"}'
 call upload_status GET 200 "/api/v1/uploads/$(digest one)"
 call campaigns GET 200 /api/v1/campaigns
 call campaign_devices GET 200 "/api/v1/campaigns/$campaign/devices"
 call jobs GET 200 /api/v1/jobs
 call quarantine GET 200 /api/v1/quarantine
+call job GET 200 /api/v1/jobs/1
 for list in devices fleets models models/m campaigns jobs "campaigns/$campaign/devices"; do
     name=$(jq -r --arg path "/api/v1/$(sed 's|models/m|models/{id}|; s|/c-[^/]*|/{id}|' <<< "$list")" '.paths[$path].get.operationId' doc.json)
     call "$name" GET 200 "/api/v1/$list?limit=1"
