@@ -107,8 +107,9 @@ static enum ox_code queue_bases(struct ox_control *control, struct ox_tx *tx,
 
         code = format_of(tx, &bases[i], &format, err);
         if (code == OX_OK && format != NULL) {
-            code = ox_registry_job_queue(tx, &bases[i].base, &bases[i].target, format,
-                                         bases[i].devices, ox_control_now(control), err);
+            const struct ox_wanted wanted = {bases[i].base, bases[i].target, format};
+
+            code = ox_job_queue(control, tx, &wanted, bases[i].devices, err);
         }
     }
     return code;

@@ -192,12 +192,12 @@ enum ox_code ox_registry_bases_of_model(struct ox_tx *tx, const char *model_id,
     sqlite3_stmt *statement = NULL;
     enum ox_code code =
         ox_db_query(tx, &statement, err,
-                    "SELECT m.digest, $2, d.protocol, d.reads, count(*)"
+                    "SELECT m.digest, $1, d.protocol, d.reads, count(*)"
                     " FROM device_models m JOIN devices d ON d.id = m.device_id"
-                    " WHERE m.model_id = $1 AND m.digest <> $2"
+                    " WHERE m.model_id = $2 AND m.digest <> $1"
                     " AND m.digest IN (SELECT digest FROM artifacts WHERE removed_at IS NULL)"
                     " GROUP BY m.digest, d.protocol, d.reads",
-                    "sd", model_id, target);
+                    "ds", target, model_id);
 
     return code == OX_OK ? all_bases(tx, statement, rows, count, err) : code;
 }

@@ -168,6 +168,8 @@ static void migration__keeps_all_of_the_first_schema(void **state)
     /* and foreign keys hold again */
     assert_int_equal(ox_registry_campaign_add(&fixture->tx,
                                               &(struct ox_campaign_row){.id = "c-2",
+                                                                        .kind = "rollout",
+                                                                        .policy = "{}",
                                                                         .artifact_id = 99,
                                                                         .strategy = "canary",
                                                                         .state = "paused"},
@@ -276,7 +278,8 @@ static void variant__has_its_own_predecessor(void **state)
 static void remove__hides_it_and_keeps_what_campaigns_say(void **state)
 {
     struct fixture *fixture = *state;
-    struct ox_campaign_row campaign = {.id = "c-1", .strategy = "canary", .state = "complete"};
+    struct ox_campaign_row campaign = {
+        .id = "c-1", .kind = "rollout", .strategy = "canary", .policy = "{}", .state = "complete"};
     struct ox_digest one = digest(1);
     struct ox_artifact_row row;
     struct ox_model_row *models = NULL;
