@@ -2,6 +2,7 @@
 
 #include "lists.h"
 
+#include "oxide/control/retention.h"
 #include "oxide/wire/header.h"
 
 #include <string.h>
@@ -44,6 +45,84 @@ OX_HANDLER(version_patch)
     enum ox_code code =
         ox_control_version_patch(request->api->control, request->params.value[0],
                                  request->params.value[1], request->json, &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+/* --- keeping and removing --- */
+
+OX_HANDLER(version_remove)
+{
+    json_t *out = NULL;
+    enum ox_code code = ox_control_version_remove(request->api->control, request->params.value[0],
+                                                  request->params.value[1],
+                                                  ox_request_query(request, "variant"), &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+static enum ox_code show_retention(struct ox_request *request, const char *model,
+                                   struct ox_err *err)
+{
+    json_t *out = NULL;
+    enum ox_code code = ox_control_retention(request->api->control, model, &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+static enum ox_code set_retention(struct ox_request *request, const char *model, struct ox_err *err)
+{
+    json_t *out = NULL;
+    enum ox_code code =
+        ox_control_retention_set(request->api->control, model, request->json, &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+static enum ox_code remove_retention(struct ox_request *request, const char *model,
+                                     struct ox_err *err)
+{
+    json_t *out = NULL;
+    enum ox_code code = ox_control_retention_remove(request->api->control, model, &out, err);
+
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+OX_HANDLER(retention)
+{
+    return show_retention(request, request->params.value[0], err);
+}
+
+OX_HANDLER(retention_set)
+{
+    return set_retention(request, request->params.value[0], err);
+}
+
+OX_HANDLER(retention_remove)
+{
+    return remove_retention(request, request->params.value[0], err);
+}
+
+OX_HANDLER(general_retention)
+{
+    return show_retention(request, "", err);
+}
+
+OX_HANDLER(general_retention_set)
+{
+    return set_retention(request, "", err);
+}
+
+OX_HANDLER(general_retention_remove)
+{
+    return remove_retention(request, "", err);
+}
+
+OX_HANDLER(gc)
+{
+    json_t *out = NULL;
+    enum ox_code code = ox_control_gc(request->api->control,
+                                      ox_request_query_flag(request, "dry_run", false), &out, err);
 
     return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
 }

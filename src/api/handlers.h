@@ -38,6 +38,14 @@ OX_HANDLER(model);
 OX_HANDLER(publish);
 OX_HANDLER(version);
 OX_HANDLER(version_patch);
+OX_HANDLER(version_remove);
+OX_HANDLER(retention);
+OX_HANDLER(retention_set);
+OX_HANDLER(retention_remove);
+OX_HANDLER(general_retention);
+OX_HANDLER(general_retention_set);
+OX_HANDLER(general_retention_remove);
+OX_HANDLER(gc);
 OX_HANDLER(download);
 extern const struct ox_stream ox_stream_publish;
 

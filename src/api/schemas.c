@@ -138,6 +138,18 @@ const struct ox_schema ox_schemas[] = {
     {"Published", "The artifact that was published",
      "{model_id: id, version: id, " VARIANT_FILE ", variant: id | null}"},
 
+    /* keeping and removing */
+    {"Removed", "What was removed; its blobs go once they are old enough",
+     "{status: 'removed', size_bytes: int, freed_bytes: int}"},
+    {"NewRetention", "Which versions are kept",
+     "{keep_newest: int(0..1000000), keep_labels?: text(400)[] | null, keep_for_s?: int | null}"},
+    {"Retention", "Which versions are kept; model_id is null in the general rule",
+     "{model_id: id | null, keep_newest: int, keep_labels: text[], keep_for_s: int}"},
+    {"Collected", "What went, or would go; kept is what a rule lets go and something needs",
+     "{dry_run: bool, versions: {model_id: id, version: id, size_bytes: int}[],"
+     " kept: {model_id: id, version: id, why: text}[], patches: {count: int, bytes: int},"
+     " blobs: {count: int, bytes: int, young: int}}"},
+
     /* blobs */
     {"Blob", "A blob that is held", "{sha256: digest, size_bytes: int}"},
     {"Upload", "How much of a blob is here", "{sha256: digest, held: bool, received_bytes: int}"},
@@ -236,6 +248,7 @@ const struct ox_parameter ox_parameters[] = {
     {"job.state", OX_IN_QUERY, JOB_STATE, "In this state alone"},
     {"base", OX_IN_QUERY, "digest", "From this artifact alone"},
     {"target", OX_IN_QUERY, "digest", "To this artifact alone"},
+    {"dry_run", OX_IN_QUERY, "bool", "Only tell what would go"},
     {"variant", OX_IN_QUERY, "id", "The variant; the one that stands for the version if left out"},
 
     {"X-Request-Id", OX_IN_HEADER, "text(64)",

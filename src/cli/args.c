@@ -472,7 +472,7 @@ enum ox_code ox_args_seconds(const struct ox_args *args, const char *option, uin
     static const struct {
         const char *unit;
         uint64_t ms;
-    } units[] = {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60000}, {"h", 3600000}};
+    } units[] = {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
     const char *text = ox_args_value(args, option, NULL);
     const char *end = NULL;
     uint64_t value = 0;
@@ -490,6 +490,6 @@ enum ox_code ox_args_seconds(const struct ox_args *args, const char *option, uin
     }
     return ox_err_set(
         err, OX_EINVAL,
-        "--%s cannot be '%s': it is a time such as 30, 500ms, 15m or 1h, up to %llu s", option,
+        "--%s cannot be '%s': it is a time such as 30, 500ms, 15m, 1h or 90d, up to %llu s", option,
         text, (unsigned long long)(max_ms / 1000));
 }

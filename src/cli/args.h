@@ -61,7 +61,7 @@ OX_MUST_USE enum ox_code ox_args_number(const struct ox_args *args, const char *
 OX_MUST_USE enum ox_code ox_args_size(const struct ox_args *args, const char *option, uint64_t min,
                                       uint64_t max, uint64_t *out, struct ox_err *err);
 
-/** Seconds, given as "30", "90s", "15m", "1h" or "500ms", in milliseconds. Errors: OX_EINVAL. */
+/** Seconds, given as "30", "90s", "15m", "1h", "90d" or "500ms", in milliseconds. Errors: OX_EINVAL. */
 OX_MUST_USE enum ox_code ox_args_seconds(const struct ox_args *args, const char *option,
                                          uint64_t max_ms, uint64_t *out_ms, struct ox_err *err);
 

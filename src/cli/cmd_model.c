@@ -91,3 +91,33 @@ enum ox_code ox_run_model_edit(struct ox_cli *cli, const struct ox_args *args, s
     }
     return patch(cli, args, meta, err);
 }
+
+enum ox_code ox_run_model_remove(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)
+{
+    const char *model = ox_args_word(args, 0);
+    const char *version = ox_args_word(args, 1);
+    const char *variant = ox_args_value(args, "variant", NULL);
+    char size[OX_HUMAN_MAX];
+    json_t *answer = NULL;
+    enum ox_code code = ox_id_check("model", model, err);
+
+    if (code == OX_OK) {
+        code = ox_id_check("version", version, err);
+    }
+    if (code == OX_OK && variant != NULL) {
+        code = ox_id_check("variant", variant, err);
+    }
+    if (code == OX_OK) {
+        code = ox_client_once(cli, "DELETE", NULL, &answer, err,
+                              "/api/v1/models/%s/versions/%s%s%s", model, version,
+                              variant == NULL ? "" : "?variant=", variant == NULL ? "" : variant);
+    }
+    if (code == OX_OK && cli->json) {
+        code = ox_cli_print_json(cli, answer, err);
+    } else if (code == OX_OK) {
+        (void)fprintf(cli->out, "%s@%s is removed, %s\n", model, version,
+                      ox_human_bytes(ox_cli_number(answer, "size_bytes"), size));
+    }
+    json_decref(answer);
+    return code;
+}

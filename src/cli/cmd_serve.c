@@ -43,6 +43,30 @@ static enum ox_code listen_options(const struct ox_args *args, char host[OX_HOST
     return code;
 }
 
+/* What is kept, and for how long. */
+static enum ox_code keeping_options(const struct ox_args *args, struct ox_serve_options *options,
+                                    struct ox_err *err)
+{
+    static const uint64_t most_ms = (uint64_t)3650 * 86400000;
+    uint64_t grace_ms = 0;
+    uint64_t forget_ms = 0;
+    enum ox_code code;
+
+    if ((code = ox_args_size(args, "delta-cache", 1, (uint64_t)1 << 50, &options->delta_cache_bytes,
+                             err)) != OX_OK ||
+        (code = ox_args_seconds(args, "gc-grace", most_ms, &grace_ms, err)) != OX_OK ||
+        (code = ox_args_seconds(args, "forget-after", most_ms, &forget_ms, err)) != OX_OK) {
+        return code;
+    }
+    if ((ox_args_has(args, "gc-grace") && grace_ms < 1000) ||
+        (ox_args_has(args, "forget-after") && forget_ms < 1000)) {
+        return ox_err_set(err, OX_EINVAL, "--gc-grace and --forget-after are at least one second");
+    }
+    options->gc_grace_s = grace_ms / 1000;
+    options->forget_after_s = forget_ms / 1000;
+    return OX_OK;
+}
+
 enum ox_code ox_run_serve(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)
 {
     char host[OX_HOST_MAX];
@@ -75,6 +99,9 @@ enum ox_code ox_run_serve(struct ox_cli *cli, const struct ox_args *args, struct
     }
     if (code == OX_OK) {
         code = ox_args_number(args, "delta-queue", 1, 1000000, &options.jobs_max, err);
+    }
+    if (code == OX_OK) {
+        code = keeping_options(args, &options, err);
     }
     if (code == OX_OK) {
         code = ox_args_seconds(args, "delta-wait", 7 * 24 * 3600000ull, &wait_ms, err);

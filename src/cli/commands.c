@@ -102,6 +102,9 @@ const struct ox_command ox_commands[] = {
          {"delta-effort", 0, "1..9", "3",
           "How hard to try for small deltas: 1 is fast, 9 makes the smallest"},
          {"delta-queue", 0, "N", "1024", "Deltas that are queued at a time; the least awaited give way"},
+         {"delta-cache", 0, "BYTES", "16G", "Patches that are kept; the least recently used go"},
+         {"gc-grace", 0, "TIME", "1h", "How long a blob is kept that nothing refers to yet"},
+         {"forget-after", 0, "TIME", "90d", "When a silent device stops keeping what it runs"},
          {"delta-wait", 0, "TIME", "10m",
           "How long an assignment waits for its delta before the full file will do"},
          {"poll-interval", 0, "SECONDS", "as devices say", "How often devices shall come back"},
@@ -177,6 +180,30 @@ const struct ox_command ox_commands[] = {
      "oxide model edit defect v2 --parent v1 --commit 4f1c2ab --metric accuracy=0.91\n"
      "oxide model edit defect v2 --variant int8 --rank 10",
      REMOTE, OX_EXITS_REMOTE, ox_run_model_edit},
+    {"model remove", "Remove a version that nothing needs",
+     "Refused while a device runs it, a campaign or a fleet is to run it, or a delta is made with "
+     "it; the message says which.",
+     WORDS({"MODEL", OX_WORD_ONE, "The model"}, {"VERSION", OX_WORD_ONE, "Its version"}),
+     OPTIONS(VARIANT), "oxide model remove defect v1\noxide model remove defect v2 --variant q4",
+     REMOTE, OX_EXITS_REMOTE, ox_run_model_remove},
+    {"model retention", "Show or say which versions of a model are kept",
+     "A version is removed once no option keeps it and nothing needs it: no device, campaign, fleet "
+     "or delta. Without MODEL the rule is for all models that have none of their own; without any "
+     "rule all versions are kept.",
+     WORDS({"MODEL", OX_WORD_OPTIONAL, "The model"}),
+     OPTIONS({"keep", 0, "N", NULL, "Keep the newest N versions"},
+             {"keep-label", 0, "LABEL", NULL,
+              "Keep versions with this label, KEY or KEY=VALUE; may be repeated"},
+             {"keep-for", 0, "TIME", NULL, "Keep versions for so long after they were published"},
+             {"off", 0, NULL, NULL, "Remove the rule"}),
+     "oxide model retention defect --keep 5 --keep-label prod\n"
+     "oxide model retention --keep 20 --keep-for 30d",
+     REMOTE, OX_EXITS_REMOTE, ox_run_model_retention},
+    {"gc", "Remove what nothing needs",
+     "Versions that rules of retention let go, patches over the delta cache's budget, blobs that "
+     "nothing refers to. The control plane does it by itself, in small steps; this does it now.",
+     NULL, OPTIONS({"dry-run", 'n', NULL, NULL, "Only show what would go"}),
+     "oxide gc --dry-run\noxide gc", REMOTE, OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_gc},
     {"device register", "Make a device known", "Again with the same ID it changes the name.",
      WORDS({"ID", OX_WORD_ONE, "The device"}),
      OPTIONS({"name", 0, "NAME", "the ID", "A name for people"}),

@@ -79,7 +79,7 @@ static enum ox_code choose(struct ox_control *control, struct ox_tx *tx,
         return code;
     }
     code = ox_registry_job_get(tx, &base->digest, &offer->target.digest, format, &offer->job, err);
-    if (code == OX_ENOTFOUND) {
+    if (code == OX_ENOTFOUND || (code == OX_OK && strcmp(offer->job.state, "evicted") == 0)) {
         ox_err_clear(err);
         if (*wanted_count < OX_HEARTBEAT_MODELS_MAX) {
             wanted[(*wanted_count)++] =
@@ -194,6 +194,7 @@ enum ox_code ox_offer_find(struct ox_control *control, struct ox_tx *tx,
         (code = is_released(tx, &out->campaign, row, &released, err)) != OX_OK || !released ||
         row->artifact_id == 0 ||
         (code = ox_registry_artifact_by_id(tx, row->artifact_id, &out->target, err)) != OX_OK ||
+        out->target.removed_ms != 0 ||
         (code = ox_campaign_policy(&out->campaign, &out->policy, err)) != OX_OK) {
         return code;
     }
@@ -297,7 +298,11 @@ static enum ox_code fill(struct ox_control *control, struct ox_tx *tx, const str
         code = ox_strdup(&out->blob_urls[i], control->blob_urls[i], err);
         out->blob_urls_count += code == OX_OK;
     }
-    return code == OX_OK && offer->has_patch ? fill_patch(offer, out, err) : code;
+    if (code == OX_OK && offer->has_patch) {
+        ox_patch_cache_used(control, offer->job.id);
+        code = fill_patch(offer, out, err);
+    }
+    return code;
 }
 
 /* The pair that the first generation knows: what is open or, if nothing is, what was completed

@@ -66,7 +66,13 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
     control->delta_threads = threads / control->workers;
     ox_events_init(control);
     control->jobs_max = options->jobs_max != 0 ? options->jobs_max : OX_JOBS_MAX_DEFAULT;
+    control->gc_grace_s = options->gc_grace_s != 0 ? options->gc_grace_s : OX_GC_GRACE_S_DEFAULT;
+    control->forget_after_s =
+        options->forget_after_s != 0 ? options->forget_after_s : OX_FORGET_AFTER_S_DEFAULT;
+    control->delta_cache_bytes =
+        options->delta_cache_bytes != 0 ? options->delta_cache_bytes : OX_DELTA_CACHE_DEFAULT;
     ox_running_jobs_init(&control->running);
+    ox_gc_init(control);
     (void)pthread_mutex_init(&control->live_lock, NULL);
     (void)pthread_mutex_init(&control->wake_lock, NULL);
     (void)pthread_cond_init(&control->wake, NULL);
@@ -89,6 +95,7 @@ void ox_control_free(struct ox_control *control)
     if (control->stop.fd >= 0) {
         ox_stop_clear(&control->stop);
     }
+    ox_gc_clear(control);
     ox_running_jobs_clear(&control->running);
     (void)pthread_cond_destroy(&control->wake);
     (void)pthread_mutex_destroy(&control->wake_lock);
@@ -172,7 +179,7 @@ enum ox_code ox_control_tick(struct ox_control *control, bool flush, struct ox_e
     if (code == OX_OK && flush && (code = ox_live_flush(control, err)) == OX_OK) {
         code = ox_converge_fleets(control, err);
     }
-    return code;
+    return code == OX_OK ? ox_gc_step(control, err) : code;
 }
 
 static void *clockwork(void *arg)
@@ -227,5 +234,8 @@ void ox_control_stop(struct ox_control *control)
     }
     if (ox_live_flush(control, &err) != OX_OK) {
         ox_log(control->log, OX_LOG_ERROR, "writing heartbeats at the end: %s", err.msg);
+    }
+    if (ox_patch_cache_flush(control, &err) != OX_OK) {
+        ox_log(control->log, OX_LOG_ERROR, "writing what patches were used: %s", err.msg);
     }
 }

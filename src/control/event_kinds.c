@@ -26,6 +26,8 @@ const struct ox_event_kind ox_event_kinds[] = {
      "An operator had failed devices try again"},
     {"campaign.stage_opened", "campaign_id, model_id, version, stage",
      "The next devices of a campaign may begin; stages count from 1"},
+    {"delta.canceled", "model_id, version, base, target, format",
+     "An operator stopped the making of a patch"},
     {"delta.failed", "model_id, version, base, target, format, reason",
      "A patch could not be made"},
     {"delta.made", "model_id, version, base, target, format, patch, patch_bytes, strategy",
@@ -44,7 +46,11 @@ const struct ox_event_kind ox_event_kinds[] = {
     {"fleet.device_added", "fleet_id, device_id", "A device joined a fleet"},
     {"fleet.device_removed", "fleet_id, device_id", "A device left a fleet"},
     {"fleet.removed", "fleet_id", "A fleet is no more; its devices are"},
-    {"model.published", "model_id, version, sha256, size_bytes, format",
+    {"model.changed", "model_id, version, variant",
+     "What is said of a version was changed: labels, lineage, what a variant requires"},
+    {"model.published", "model_id, version, variant, sha256, size_bytes, format",
      "A version of a model was published"},
+    {"model.removed", "model_id, version, variant, sha256, reason",
+     "A version, or one of its variants, was removed: by an operator or by its rule of retention"},
 };
 const size_t ox_event_kinds_count = sizeof(ox_event_kinds) / sizeof(ox_event_kinds[0]);

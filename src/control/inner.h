@@ -22,6 +22,7 @@
 #include "oxide/store/store.h"
 #include "oxide/wire/heartbeat.h"
 
+#include "gc.h"
 #include "map.h"
 #include "running.h"
 
@@ -63,6 +64,11 @@ struct ox_control {
     pthread_mutex_t wake_lock;
     pthread_cond_t wake; /* a job was queued, or the end */
     unsigned wakes;
+    uint64_t gc_grace_s;        /* what nothing refers to yet stays so long */
+    uint64_t forget_after_s;    /* a device that is silent for so long needs nothing */
+    uint64_t delta_cache_bytes; /* of patches that are kept */
+    struct ox_gc gc;
+
     struct ox_running_jobs running;
     uint64_t jobs_max;      /* that are queued at a time */
     unsigned delta_threads; /* of one job */

@@ -96,6 +96,22 @@ static bool may(enum ox_job_action action, const char *state)
     return false;
 }
 
+static enum ox_code canceled_event(struct ox_control *control, struct ox_tx *tx,
+                                   const struct ox_job_row *job, struct ox_err *err)
+{
+    struct ox_artifact_row target;
+    enum ox_code code = version_of(tx, &job->target, &target, err);
+
+    return code == OX_OK
+               ? ox_event(control, tx, "delta.canceled",
+                          json_pack("{s:s*, s:s*, s:o, s:o, s:s}", "model_id", target.model_id,
+                                    "version", target.version, "base",
+                                    ox_json_of_digest(&job->base), "target",
+                                    ox_json_of_digest(&job->target), "format", job->format),
+                          err)
+               : code;
+}
+
 enum ox_code ox_control_job_act(struct ox_control *control, int64_t id, enum ox_job_action action,
                                 json_t **out, struct ox_err *err)
 {
@@ -117,6 +133,7 @@ enum ox_code ox_control_job_act(struct ox_control *control, int64_t id, enum ox_
              ox_registry_job_set_state(&tx, id, actions[action].to,
                                        action == OX_JOB_CANCEL ? "canceled by an operator" : NULL,
                                        ox_control_now(control), err)) == OX_OK &&
+        (action != OX_JOB_CANCEL || (code = canceled_event(control, &tx, &job, err)) == OX_OK) &&
         (code = get(&tx, id, &job, err)) == OX_OK &&
         (code = ox_job_json(control, &tx, &job, &json, err)) == OX_OK) {
         code = ox_registry_commit(&tx, err);

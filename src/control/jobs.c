@@ -362,6 +362,9 @@ static enum ox_code make_patch(struct ox_control *control, struct ox_running *ru
         ox_store_remove(control->store, &job->patch, NULL) != OX_OK) {
         ox_log(control->log, OX_LOG_WARN, "a patch that failed its proof is left in the store");
     }
+    if (code == OX_OK) { /* the proof may have taken longer than what is new is kept */
+        code = ox_store_touch(control->store, &job->patch, err);
+    }
 out:
     ox_store_abort(bounded.writer);
     close_side(&target);

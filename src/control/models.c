@@ -179,6 +179,11 @@ enum ox_code ox_control_version_patch(struct ox_control *control, const char *mo
         (code = find_variant(&tx, model_id, version, variant[0] == '\0' ? NULL : variant, &row,
                              err)) == OX_OK &&
         (code = ox_meta_apply(&tx, &row, body, err)) == OX_OK &&
+        (code = ox_event(control, &tx, "model.changed",
+                         json_pack("{s:s, s:s, s:s*}", "model_id", row.model_id, "version",
+                                   row.version, "variant",
+                                   row.variant[0] == '\0' ? NULL : row.variant),
+                         err)) == OX_OK &&
         (code = ox_registry_artifact_by_id(&tx, row.id, &row, err)) == OX_OK &&
         (code = meta_json(&tx, &row, &json, err)) == OX_OK) {
         code = ox_registry_commit(&tx, err);
@@ -257,7 +262,7 @@ static enum ox_code find_patch(struct ox_tx *tx, const struct ox_download_ask *a
         return code;
     }
     code = ox_registry_job_get(tx, &base.digest, &found->artifact.digest, format, &found->job, err);
-    if (code == OX_ENOTFOUND) {
+    if (code == OX_ENOTFOUND || (code == OX_OK && strcmp(found->job.state, "evicted") == 0)) {
         ox_err_clear(err);
         found->wanted = (struct ox_wanted){base.digest, found->artifact.digest, format};
         found->is_wanted = true;
@@ -333,6 +338,7 @@ enum ox_code ox_control_download_variant(struct ox_control *control,
     out->artifact_id = found.artifact.id;
     out->pending = found.pending;
     if (found.has_patch) {
+        ox_patch_cache_used(control, found.job.id);
         out->is_patch = true;
         out->strategy = found.job.strategy;
         out->base = found.job.base;

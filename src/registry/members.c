@@ -142,10 +142,10 @@ static enum ox_code target_previous(struct ox_tx *tx, const struct ox_campaign_r
         tx, err,
         "UPDATE campaign_members SET (artifact_id, why_not) = (SELECT"
         " (SELECT b.id FROM artifacts b WHERE b.model_id = $1 AND b.digest = d.from_digest"
-        "  ORDER BY b.id LIMIT 1),"
+        "  AND b.removed_at IS NULL ORDER BY b.id LIMIT 1),"
         " CASE WHEN d.from_version IS NULL THEN 'it ran nothing of this model before'"
         " WHEN NOT EXISTS (SELECT 1 FROM artifacts b WHERE b.model_id = $1"
-        "  AND b.digest = d.from_digest)"
+        "  AND b.digest = d.from_digest AND b.removed_at IS NULL)"
         " THEN 'what it ran before, version ' || d.from_version || ', is not held here' END"
         " FROM campaign_devices d JOIN campaigns c ON c.id = d.campaign_id"
         " JOIN artifacts t ON t.id = d.artifact_id"

@@ -32,7 +32,7 @@ struct ox_store_backend {
     enum ox_code (*remove)(void *ctx, const struct ox_digest *digest, struct ox_err *err);
     /** Remove it if its time is before `since_wall_ms`, in one step with publish and touch. */
     enum ox_code (*remove_unused)(void *ctx, const struct ox_digest *digest, int64_t since_wall_ms,
-                                  bool *removed, struct ox_err *err);
+                                  bool dry_run, bool *removed, struct ox_err *err);
     /** Set its time to now. */
     enum ox_code (*touch)(void *ctx, const struct ox_digest *digest, struct ox_err *err);
     enum ox_code (*sweep_uploads)(void *ctx, int64_t since_wall_ms, struct ox_err *err);

@@ -291,9 +291,10 @@ enum ox_code ox_store_touch(struct ox_store *store, const struct ox_digest *dige
 }
 
 enum ox_code ox_store_remove_unused(struct ox_store *store, const struct ox_digest *digest,
-                                    int64_t since_wall_ms, bool *removed, struct ox_err *err)
+                                    int64_t since_wall_ms, bool dry_run, bool *removed,
+                                    struct ox_err *err)
 {
-    return store->backend->remove_unused(store->ctx, digest, since_wall_ms, removed, err);
+    return store->backend->remove_unused(store->ctx, digest, since_wall_ms, dry_run, removed, err);
 }
 
 enum ox_code ox_store_sweep_uploads(struct ox_store *store, int64_t since_wall_ms,

@@ -258,7 +258,8 @@ static int64_t written_ms(const struct stat *st)
 }
 
 static enum ox_code folder_remove_unused(void *ctx, const struct ox_digest *digest,
-                                         int64_t since_wall_ms, bool *removed, struct ox_err *err)
+                                         int64_t since_wall_ms, bool dry_run, bool *removed,
+                                         struct ox_err *err)
 {
     struct folder *folder = ctx;
     struct stat st;
@@ -271,7 +272,7 @@ static enum ox_code folder_remove_unused(void *ctx, const struct ox_digest *dige
     }
     (void)pthread_mutex_lock(&folder->times);
     if (lstat(path, &st) == 0 && written_ms(&st) < since_wall_ms) {
-        if (unlink(path) == 0) {
+        if (dry_run || unlink(path) == 0) {
             *removed = true;
         } else if (errno != ENOENT) {
             code = ox_err_sys(err, errno, "removing a blob");

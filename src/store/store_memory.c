@@ -208,7 +208,8 @@ static enum ox_code memory_remove(void *ctx, const struct ox_digest *digest, str
 }
 
 static enum ox_code memory_remove_unused(void *ctx, const struct ox_digest *digest,
-                                         int64_t since_wall_ms, bool *removed, struct ox_err *err)
+                                         int64_t since_wall_ms, bool dry_run, bool *removed,
+                                         struct ox_err *err)
 {
     struct memory *memory = ctx;
     struct item *item;
@@ -217,7 +218,7 @@ static enum ox_code memory_remove_unused(void *ctx, const struct ox_digest *dige
     (void)pthread_mutex_lock(&memory->lock);
     item = find(memory, digest, false);
     *removed = item != NULL && item->written_wall_ms < since_wall_ms;
-    if (*removed) {
+    if (*removed && !dry_run) {
         drop(memory, item);
     }
     (void)pthread_mutex_unlock(&memory->lock);

@@ -106,6 +106,11 @@ call campaign_devices GET 200 "/api/v1/campaigns/$campaign/devices"
 call jobs GET 200 /api/v1/jobs
 call quarantine GET 200 /api/v1/quarantine
 call job GET 200 /api/v1/jobs/1
+call retention_set PUT 200 /api/v1/models/m/retention -d '{"keep_newest": 9, "keep_labels": ["a"]}'
+call retention GET 200 /api/v1/models/m/retention
+call general_retention_set PUT 200 /api/v1/retention -d '{"keep_newest": 9}'
+call general_retention GET 200 /api/v1/retention
+call gc POST 200 /api/v1/gc?dry_run=true
 for list in devices fleets models models/m campaigns jobs "campaigns/$campaign/devices"; do
     name=$(jq -r --arg path "/api/v1/$(sed 's|models/m|models/{id}|; s|/c-[^/]*|/{id}|' <<< "$list")" '.paths[$path].get.operationId' doc.json)
     call "$name" GET 200 "/api/v1/$list?limit=1"

@@ -19,11 +19,14 @@ struct ox_serve_options {
     bool insecure;                /* allow to listen beyond loopback */
     const char *const *blob_urls; /* where devices fetch blobs first; lent */
     size_t blob_urls_count;
-    unsigned delta_workers;   /* threads that make deltas; 0: processors less one */
-    unsigned delta_effort;    /* 1 (fast) to 9 (small patches); 0: 3 */
-    uint64_t jobs_max;        /* deltas queued at a time; 0: the control plane's default */
-    uint64_t delta_wait_s;    /* an assignment waits so long for its delta; 0: does not wait */
-    uint64_t poll_interval_s; /* how often devices shall come back; 0: as they themselves say */
+    unsigned delta_workers;     /* threads that make deltas; 0: processors less one */
+    unsigned delta_effort;      /* 1 (fast) to 9 (small patches); 0: 3 */
+    uint64_t jobs_max;          /* deltas queued at a time; 0: the control plane's default */
+    uint64_t delta_cache_bytes; /* of patches that are kept; 0, as in the next two: the default */
+    uint64_t gc_grace_s;        /* a blob that nothing refers to yet is kept so long */
+    uint64_t forget_after_s;    /* a device that is silent for so long needs nothing */
+    uint64_t delta_wait_s;      /* an assignment waits so long for its delta; 0: does not wait */
+    uint64_t poll_interval_s;   /* how often devices shall come back; 0: as they themselves say */
 };
 
 /** Called once the port is open: connections are answered from now on. */

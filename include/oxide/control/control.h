@@ -34,6 +34,12 @@ struct ox_control;
 /** Delta jobs that are queued at a time. */
 #define OX_JOBS_MAX_DEFAULT 1024
 
+/** What nothing refers to stays for an hour; a device that is silent for 90 days needs nothing. */
+#define OX_GC_GRACE_S_DEFAULT 3600
+#define OX_FORGET_AFTER_S_DEFAULT ((uint64_t)90 * 86400)
+/** Bytes of patches that are kept. */
+#define OX_DELTA_CACHE_DEFAULT ((uint64_t)16 << 30)
+
 struct ox_control_options {
     struct ox_store *store; /* lent, as all of these */
     struct ox_registry *registry;
@@ -42,6 +48,9 @@ struct ox_control_options {
     unsigned delta_workers;       /* threads that make deltas; 0: processors less one */
     unsigned delta_effort;        /* of each, as in ox_delta_options; 0: the default */
     uint64_t jobs_max;            /* delta jobs queued at a time; 0: OX_JOBS_MAX_DEFAULT */
+    uint64_t delta_cache_bytes;   /* of patches that are kept; 0: OX_DELTA_CACHE_DEFAULT */
+    uint64_t gc_grace_s;          /* what is new or in use is kept so long; 0: the default */
+    uint64_t forget_after_s;      /* silent devices need nothing then; 0: the default */
     uint64_t delta_wait_s;        /* an assignment waits so long for its delta */
     uint64_t poll_interval_s;     /* how often devices shall come back; 0: as they themselves say */
     const char *const *blob_urls; /* where devices fetch blobs first */

@@ -121,11 +121,12 @@ OX_MUST_USE enum ox_code ox_store_touch(struct ox_store *store, const struct ox_
 /**
  * Remove a blob unless it was written or touched at or after `since_wall_ms`: in one step, so that
  * who is told that a blob is touched or written may count on it for that time. Absent, and too
- * young, are success; *removed tells. Readers that have it open keep it.
+ * young, are success; *removed tells. Readers that have it open keep it. With `dry_run` it stays,
+ * and *removed tells whether it would go.
  */
 OX_MUST_USE enum ox_code ox_store_remove_unused(struct ox_store *store,
                                                 const struct ox_digest *digest,
-                                                int64_t since_wall_ms, bool *removed,
+                                                int64_t since_wall_ms, bool dry_run, bool *removed,
                                                 struct ox_err *err);
 
 /** Remove uploads that broke off and were not gone on with since `since_wall_ms`. */

@@ -84,3 +84,4 @@ CREATE TABLE retention (
 
 -- Whom a version, a patch or a blob is still needed by.
 CREATE INDEX device_models_by_digest ON device_models (digest);
+CREATE INDEX campaign_devices_by_origin ON campaign_devices (campaign_id, from_digest);

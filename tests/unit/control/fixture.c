@@ -20,6 +20,7 @@ static void open_control(struct fixture *fixture)
         .delta_wait_s = fixture->delta_wait_s,
         .delta_effort = fixture->delta_effort,
         .jobs_max = fixture->jobs_max,
+        .delta_cache_bytes = fixture->delta_cache_bytes,
         .poll_interval_s = 30,
         .blob_urls = fixture->blob_urls,
         .blob_urls_count = fixture->blob_urls_count,

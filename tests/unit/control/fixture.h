@@ -42,6 +42,7 @@ struct fixture {
     uint64_t delta_wait_s;
     unsigned delta_effort; /* 0: the default */
     uint64_t jobs_max;
+    uint64_t delta_cache_bytes;
     const char *const *blob_urls;
     size_t blob_urls_count;
     struct ox_control *control;

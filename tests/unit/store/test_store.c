@@ -333,10 +333,15 @@ static void commit__puts_the_blob_under_its_digest(void **state)
 static bool remove_unused(struct fixture *fixture, const char *text, int64_t since_ms)
 {
     struct ox_digest digest = digest_of(text);
+    bool would = false;
     bool removed = false;
 
-    assert_int_equal(ox_store_remove_unused(fixture->store, &digest, since_ms, &removed, NULL),
+    assert_int_equal(ox_store_remove_unused(fixture->store, &digest, since_ms, true, &would, NULL),
                      OX_OK);
+    assert_true(ox_store_has(fixture->store, &digest));
+    assert_int_equal(
+        ox_store_remove_unused(fixture->store, &digest, since_ms, false, &removed, NULL), OX_OK);
+    assert_int_equal(would, removed);
     assert_int_equal(removed, !ox_store_has(fixture->store, &digest));
     return removed;
 }
@@ -377,8 +382,8 @@ static void touch__of_what_is_not_held_says_so(void **state)
     bool removed = true;
 
     assert_int_equal(ox_store_touch(fixture->store, &digest, NULL), OX_ENOTFOUND);
-    assert_int_equal(ox_store_remove_unused(fixture->store, &digest, INT64_MAX, &removed, NULL),
-                     OX_OK);
+    assert_int_equal(
+        ox_store_remove_unused(fixture->store, &digest, INT64_MAX, false, &removed, NULL), OX_OK);
     assert_false(removed);
 }
 
