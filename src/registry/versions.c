@@ -117,7 +117,7 @@ static const struct ox_list_sort version_sorts[] = {
     {"size", "a.size_bytes", false},
     {0},
 };
-static const struct ox_list_filter version_filters[] = {{"model", "v.model_id = ?", NULL, NULL},
+static const struct ox_list_filter version_filters[] = {{.name = "model", .sql = "v.model_id = ?"},
                                                         {0}};
 static const struct ox_list version_list = {
     .name = "versions",
