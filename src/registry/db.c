@@ -2,11 +2,9 @@
 
 #include "migrations.h"
 
-#include "oxide/registry/event.h"
 #include "oxide/registry/natural.h"
 
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +96,8 @@ enum ox_code ox_db_open(struct ox_connection *connection, const char *path, bool
     }
     code = run_text(connection,
                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-                    "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;",
+                    "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;"
+                    "PRAGMA temp_store = MEMORY;",
                     "opening", err);
     if (code == OX_OK && read_only) {
         code = run_text(connection, "PRAGMA query_only = ON;", "opening", err);
@@ -212,7 +211,7 @@ enum ox_code ox_db_alloc(struct ox_tx *tx, size_t len_bytes, void **out, struct 
     return OX_OK;
 }
 
-static void free_blocks(struct ox_tx *tx)
+void ox_db_free(struct ox_tx *tx)
 {
     while (tx->blocks != NULL) {
         struct ox_tx_block *next = tx->blocks->next;
@@ -517,126 +516,4 @@ enum ox_code ox_db_all(struct ox_tx *tx, sqlite3_stmt *statement, ox_db_read_fn 
     }
     free(array);
     return code;
-}
-
-/* --- registry and transactions --- */
-
-/* Readers at a time: a list of every device does not hold up the heartbeats of others. */
-#define READERS 4
-
-struct ox_registry {
-    struct ox_connection writer;
-    struct ox_connection readers[READERS];
-    atomic_uint turn; /* whom to wait for where all are busy */
-};
-
-enum ox_code ox_registry_open(struct ox_registry **out, const char *path, struct ox_err *err)
-{
-    struct ox_registry *registry = calloc(1, sizeof(*registry));
-    enum ox_code code;
-
-    if (registry == NULL) {
-        return ox_err_nomem(err, "a registry");
-    }
-    atomic_init(&registry->turn, 0);
-    if ((code = ox_db_open(&registry->writer, path, false, err)) != OX_OK ||
-        (code = ox_db_migrate(&registry->writer, err)) != OX_OK) {
-        ox_registry_close(registry);
-        return code;
-    }
-    for (size_t i = 0; code == OX_OK && i < READERS; i++) {
-        code = ox_db_open(&registry->readers[i], path, true, err);
-    }
-    if (code != OX_OK) {
-        ox_registry_close(registry);
-        return code;
-    }
-    *out = registry;
-    return OX_OK;
-}
-
-void ox_registry_close(struct ox_registry *registry)
-{
-    if (registry != NULL) {
-        for (size_t i = 0; i < READERS; i++) {
-            if (registry->readers[i].db != NULL) {
-                ox_db_close(&registry->readers[i]);
-            }
-        }
-        ox_db_close(&registry->writer); /* the last one folds the WAL into the database */
-        free(registry);
-    }
-}
-
-static struct ox_connection *lock_reader(struct ox_registry *registry)
-{
-    struct ox_connection *reader;
-
-    for (size_t i = 0; i < READERS; i++) {
-        if (pthread_mutex_trylock(&registry->readers[i].lock) == 0) {
-            return &registry->readers[i];
-        }
-    }
-    reader = &registry->readers[atomic_fetch_add(&registry->turn, 1) % READERS];
-    (void)pthread_mutex_lock(&reader->lock);
-    return reader;
-}
-
-enum ox_code ox_registry_begin(struct ox_registry *registry, enum ox_tx_kind kind, struct ox_tx *tx,
-                               struct ox_err *err)
-{
-    bool write = kind == OX_TX_WRITE;
-    enum ox_code code;
-
-    *tx = (struct ox_tx)OX_TX_INIT;
-    if (write) {
-        (void)pthread_mutex_lock(&registry->writer.lock);
-        tx->connection = &registry->writer;
-    } else {
-        tx->connection = lock_reader(registry);
-    }
-    code = ox_db_run(tx, err, write ? "BEGIN IMMEDIATE" : "BEGIN", "");
-    if (code != OX_OK) {
-        ox_registry_end(tx);
-    }
-    return code;
-}
-
-enum ox_code ox_registry_commit(struct ox_tx *tx, struct ox_err *err)
-{
-    struct ox_connection *connection = tx->connection;
-    enum ox_code code = ox_db_run(tx, err, "COMMIT", "");
-
-    if (code == OX_OK && connection->events_added) {
-        connection->events_added = false;
-        if (connection->events_committed != NULL) {
-            connection->events_committed(connection->events_ctx);
-        }
-    }
-    return code;
-}
-
-void ox_registry_events_watch(struct ox_registry *registry, void (*committed)(void *ctx), void *ctx)
-{
-    registry->writer.events_committed = committed;
-    registry->writer.events_ctx = ctx;
-}
-
-bool ox_registry_changed(const struct ox_tx *tx)
-{
-    return ox_db_changes(tx) > 0;
-}
-
-void ox_registry_end(struct ox_tx *tx)
-{
-    struct ox_connection *connection = tx->connection;
-
-    if (connection != NULL) {
-        if (sqlite3_get_autocommit(connection->db) == 0) {
-            (void)sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL);
-        }
-        (void)pthread_mutex_unlock(&connection->lock);
-    }
-    free_blocks(tx);
-    *tx = (struct ox_tx)OX_TX_INIT;
 }

@@ -20,7 +20,9 @@ struct ox_db_statement {
     sqlite3_stmt *handle;
 };
 struct ox_connection {
-    pthread_mutex_t lock; /* held from begin to end */
+    pthread_mutex_t lock; /* of the writer: held from begin to commit or end */
+    struct ox_registry *registry;
+    struct ox_touched *touched; /* of the writer (touch.h); NULL: it only reads */
     sqlite3 *db;
     struct ox_db_statement statements[2 * OX_DB_STATEMENTS_MAX];
     size_t count;
@@ -72,6 +74,8 @@ int64_t ox_db_changes(const struct ox_tx *tx);
 /** Memory that lives as long as the transaction, zeroed. */
 OX_MUST_USE enum ox_code ox_db_alloc(struct ox_tx *tx, size_t len_bytes, void **out,
                                      struct ox_err *err);
+/** Free it. */
+void ox_db_free(struct ox_tx *tx);
 
 /** Columns of a row. Reading goes on after an error, which is kept: check `code` at the end. */
 struct ox_db_row {
