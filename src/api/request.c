@@ -436,23 +436,6 @@ enum MHD_Result ox_request_step(void *api, struct MHD_Connection *connection, co
 
 /* --- the end --- */
 
-struct count {
-    struct ox_control *control;
-    char device_id[OX_ID_MAX + 1];
-    struct ox_digest blob;
-    int64_t artifact_id;
-    uint64_t bytes;
-};
-
-static void run_count(void *arg)
-{
-    struct count *count = arg;
-
-    ox_control_served(count->control, count->device_id[0] == '\0' ? NULL : count->device_id,
-                      &count->blob, count->artifact_id, count->bytes);
-    free(count);
-}
-
 /* Of an answer that broke off, what the peer acknowledged; that includes the head, some 400 bytes,
  * so the sum is no more than the body. */
 static void count_answer(struct ox_request *request, bool whole)
@@ -460,7 +443,6 @@ static void count_answer(struct ox_request *request, bool whole)
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     uint64_t bytes = request->answer_bytes;
-    struct count *count = malloc(sizeof(*count));
 
     if (!whole) {
         uint64_t acked = info == NULL ? 0 : ox_wire_acked(info->connect_fd);
@@ -468,17 +450,9 @@ static void count_answer(struct ox_request *request, bool whole)
         acked = acked > request->acked_before ? acked - request->acked_before : 0;
         bytes = acked < bytes ? acked : bytes;
     }
-    if (count == NULL) {
-        return;
-    }
-    *count = (struct count){.control = request->api->control,
-                            .blob = request->blob,
-                            .artifact_id = request->artifact_id,
-                            .bytes = bytes};
-    memcpy(count->device_id, request->device_id, sizeof(count->device_id));
-    if (!ox_pool_try_submit(request->api->quick, run_count, count)) {
-        run_count(count);
-    }
+    ox_control_served(request->api->control,
+                      request->device_id[0] == '\0' ? NULL : request->device_id, &request->blob,
+                      request->artifact_id, bytes);
 }
 
 void ox_request_end(void *api, struct MHD_Connection *connection, void **state,

@@ -159,9 +159,9 @@ static enum ox_code check_limits(struct ox_control *control, struct ox_tx *tx,
     uint64_t most = in_flight_max(policy);
     struct ox_campaign_counts counts;
     uint64_t used = 0;
-    enum ox_code code = OX_OK;
+    enum ox_code code = ox_served_find(control, tx, NULL, err);
 
-    if (most != OX_UNLIMITED) {
+    if (code == OX_OK && most != OX_UNLIMITED) {
         code = ox_campaign_count(tx, offer->campaign.id, &counts, err);
         offer->limited =
             code == OX_OK && counts.released.offered + counts.released.in_progress >= most;

@@ -127,6 +127,7 @@ enum ox_code ox_campaign_view(struct ox_control *control, struct ox_tx *tx,
     enum ox_code code;
 
     if ((code = ox_campaign_state_parse(campaign->state, &state, err)) != OX_OK ||
+        (code = ox_served_find(control, tx, NULL, err)) != OX_OK ||
         (code = ox_campaign_count(tx, campaign->id, &counts, err)) != OX_OK) {
         return code;
     }

@@ -165,6 +165,7 @@ enum ox_code ox_control_campaign(struct ox_control *control, const char *id, jso
     enum ox_code code;
 
     if ((code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err)) == OX_OK &&
+        (code = ox_served_find(control, &tx, NULL, err)) == OX_OK &&
         (code = ox_registry_campaign_get(&tx, id, &campaign, err)) == OX_OK &&
         (code = ox_campaign_count(&tx, id, &counts, err)) == OX_OK &&
         (code = bytes_of(control, &tx, &campaign, &bytes, err)) == OX_OK &&

@@ -1,6 +1,7 @@
 #include "inner.h"
 
 #include "oxide/base/pool.h"
+#include "oxide/base/random.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -39,6 +40,7 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
     struct ox_control *control = calloc(1, sizeof(*control));
     unsigned cpus = ox_cpu_count();
     unsigned threads = options->delta_workers;
+    uint64_t seed = 0;
     enum ox_code code;
 
     if (control == NULL) {
@@ -73,11 +75,13 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
         options->delta_cache_bytes != 0 ? options->delta_cache_bytes : OX_DELTA_CACHE_DEFAULT;
     ox_running_jobs_init(&control->running);
     ox_gc_init(control);
-    (void)pthread_mutex_init(&control->live_lock, NULL);
     (void)pthread_mutex_init(&control->wake_lock, NULL);
     (void)pthread_cond_init(&control->wake, NULL);
     control->stop.fd = -1;
-    if ((code = ox_stop_init(&control->stop, err)) != OX_OK ||
+    if ((code = ox_random_bytes(&seed, sizeof(seed), err)) != OX_OK ||
+        (code = ox_live_new(&control->live, seed, err)) != OX_OK ||
+        (code = ox_served_new(&control->served, err)) != OX_OK ||
+        (code = ox_stop_init(&control->stop, err)) != OX_OK ||
         (code = requeue(control, err)) != OX_OK) {
         ox_control_free(control);
         return code;
@@ -91,7 +95,6 @@ void ox_control_free(struct ox_control *control)
     if (control == NULL) {
         return;
     }
-    ox_live_clear(control);
     if (control->stop.fd >= 0) {
         ox_stop_clear(&control->stop);
     }
@@ -99,8 +102,9 @@ void ox_control_free(struct ox_control *control)
     ox_running_jobs_clear(&control->running);
     (void)pthread_cond_destroy(&control->wake);
     (void)pthread_mutex_destroy(&control->wake_lock);
-    (void)pthread_mutex_destroy(&control->live_lock);
     ox_events_clear(control);
+    ox_served_free(control->served);
+    ox_live_free(control->live);
     free(control);
 }
 

@@ -121,7 +121,6 @@ static enum ox_code apply(struct ox_beat *beat, struct ox_err *err)
         (code = ox_offers_make(control, &tx, &device, false, &changed, err)) == OX_OK) {
         code = ox_registry_commit(&tx, err);
     }
-    /* Before the next writer may begin, or it would count the same bytes again. */
     ox_live_written(control, &written, code == OX_OK);
 out:
     ox_registry_end(&tx);

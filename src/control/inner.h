@@ -54,9 +54,8 @@ struct ox_control {
     const char *const *blob_urls;
     size_t blob_urls_count;
 
-    pthread_mutex_t live_lock;
-    struct ox_map seen;   /* device -> struct ox_live */
-    struct ox_map served; /* "campaign device" -> uint64_t bytes, not written yet */
+    struct ox_live *live;
+    struct ox_served *served;
 
     struct ox_events events;
 
@@ -80,14 +79,11 @@ struct ox_control {
 
 int64_t ox_control_now(const struct ox_control *control);
 
-/* --- live.c: what is in memory between two writes --- */
+/* --- live.c: what is in memory of devices between two writes --- */
 
-struct ox_live {
-    int64_t seen_ms; /* wall clock */
-    bool dirty;
-    bool had_result; /* the last heartbeat carried last_update_result */
-    char *metrics;   /* JSON text; NULL: unchanged */
-};
+struct ox_live;
+OX_MUST_USE enum ox_code ox_live_new(struct ox_live **out, uint64_t seed, struct ox_err *err);
+void ox_live_free(struct ox_live *live);
 /** Note a heartbeat. metrics may be NULL. */
 void ox_live_note(struct ox_control *control, const char *device_id, const json_t *metrics,
                   bool has_result, bool written);
@@ -95,14 +91,28 @@ void ox_live_note(struct ox_control *control, const char *device_id, const json_
 int64_t ox_live_seen(struct ox_control *control, const char *device_id, char **metrics);
 bool ox_live_had_result(struct ox_control *control, const char *device_id);
 void ox_live_forget(struct ox_control *control, const char *device_id);
-/** Bytes not written yet, of a campaign in all, or of one device in it. */
+/** Write all that is not written yet, bytes too. */
+OX_MUST_USE enum ox_code ox_live_flush(struct ox_control *control, struct ox_err *err);
+
+/* --- served.c: bytes that were served and are not written yet --- */
+
+#define OX_SERVED_CAMPAIGN_MAX 32
+
+struct ox_served;
+OX_MUST_USE enum ox_code ox_served_new(struct ox_served **out, struct ox_err *err);
+void ox_served_free(struct ox_served *served);
+bool ox_served_any(struct ox_control *control);
+/** Find out for which campaigns they were, of one device, or of all with NULL: before
+ *  ox_live_served is asked. Each is asked for once, so this costs no more than what is new. */
+OX_MUST_USE enum ox_code ox_served_find(struct ox_control *control, struct ox_tx *tx,
+                                        const char *device_id, struct ox_err *err);
+/** Bytes not written yet of one device in a campaign; of nobody in particular with ""; of all with
+ *  NULL. */
 uint64_t ox_live_served(struct ox_control *control, const char *campaign_id, const char *device_id);
-bool ox_live_has_served(struct ox_control *control, const char *device_id);
-/** Write them: of one device, or of all with NULL, and then also what was seen. They stay counted
- *  in memory until ox_live_written, once the transaction is durable. */
+/** Write them: of one device, or of all with NULL. They stay counted in memory until
+ *  ox_live_written, once the transaction is durable. */
 struct ox_live_written {
-    char **keys;
-    uint64_t *bytes;
+    struct ox_served_item *items;
     size_t count;
 };
 OX_MUST_USE enum ox_code ox_live_write_served(struct ox_control *control, struct ox_tx *tx,
@@ -110,8 +120,6 @@ OX_MUST_USE enum ox_code ox_live_write_served(struct ox_control *control, struct
                                               struct ox_err *err);
 /** Take what was written out of memory (`durable`), or leave it; frees the list. */
 void ox_live_written(struct ox_control *control, struct ox_live_written *written, bool durable);
-OX_MUST_USE enum ox_code ox_live_flush(struct ox_control *control, struct ox_err *err);
-void ox_live_clear(struct ox_control *control);
 
 /* --- events.c --- */
 

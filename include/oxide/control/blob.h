@@ -63,7 +63,8 @@ struct ox_download_ask {
 OX_MUST_USE enum ox_code ox_control_download_variant(struct ox_control *control,
                                                      const struct ox_download_ask *ask,
                                                      struct ox_download *out, struct ox_err *err);
-/** Count body bytes that crossed the wire. device_id NULL: the asker did not say who it is. */
+/** Count body bytes that crossed the wire, in memory: they are written with what the device says
+ *  next. device_id NULL: the asker did not say who it is. */
 void ox_control_served(struct ox_control *control, const char *device_id,
                        const struct ox_digest *blob, int64_t artifact_id, uint64_t bytes);
 

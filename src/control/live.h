@@ -1,0 +1,42 @@
+/**
+ * What is in memory of each device: when it was heard last, and what it said that is not written
+ * yet. Devices lie in shards with a lock each; nothing that may block runs under one.
+ */
+#ifndef OX_CONTROL_LIVE_H
+#define OX_CONTROL_LIVE_H
+
+#include "inner.h"
+
+#define OX_LIVE_SHARDS 256
+
+struct ox_live_device {
+    struct ox_live_device *next;
+    int64_t seen_ms; /* wall clock; 0: not since the start */
+    char *metrics;   /* JSON text; NULL: unchanged */
+    bool dirty;      /* seen_ms and metrics are not written yet */
+    bool had_result; /* the last heartbeat carried last_update_result */
+    char id[];
+};
+
+struct ox_live_shard {
+    pthread_mutex_t lock;
+    struct ox_live_device **buckets;
+    size_t bucket_count; /* a power of two */
+    size_t count;
+};
+
+struct ox_live {
+    uint64_t seed; /* of sums, so that nobody can make two bodies of one sum */
+    struct ox_live_shard shards[OX_LIVE_SHARDS];
+};
+
+/** The shard of a device, locked. */
+struct ox_live_shard *ox_live_lock(struct ox_live *live, const char *device_id);
+void ox_live_unlock(struct ox_live_shard *shard);
+/** With the lock. NULL if it is not there; _put makes it, or returns NULL without memory. */
+struct ox_live_device *ox_live_get(struct ox_live *live, struct ox_live_shard *shard,
+                                   const char *device_id);
+struct ox_live_device *ox_live_put(struct ox_live *live, struct ox_live_shard *shard,
+                                   const char *device_id);
+
+#endif
