@@ -47,12 +47,25 @@ OX_HANDLER(device_remove)
     return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
 }
 
+static const void *body_of(const struct ox_request *request)
+{
+    return request->body.data == NULL ? (const void *)"" : request->body.data;
+}
+
+bool ox_heartbeat_at_once(struct ox_request *request)
+{
+    char *text = NULL;
+
+    return ox_control_heartbeat_again(request->api->control, request->params.value[0],
+                                      body_of(request), request->body.len_bytes, &text) &&
+           ox_reply_text(request, 200, text, NULL) == OX_OK;
+}
+
 OX_HANDLER(heartbeat)
 {
     char *text = NULL;
-    enum ox_code code =
-        ox_control_heartbeat(request->api->control, request->params.value[0], request->body.data,
-                             request->body.len_bytes, &text, err);
+    enum ox_code code = ox_control_heartbeat(request->api->control, request->params.value[0],
+                                             body_of(request), request->body.len_bytes, &text, err);
 
     return code == OX_OK ? ox_reply_text(request, 200, text, err) : code;
 }

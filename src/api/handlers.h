@@ -22,6 +22,7 @@ OX_HANDLER(device);
 OX_HANDLER(device_edit);
 OX_HANDLER(device_remove);
 OX_HANDLER(heartbeat);
+bool ox_heartbeat_at_once(struct ox_request *request);
 
 OX_HANDLER(fleet_create);
 OX_HANDLER(fleets);

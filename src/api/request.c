@@ -389,6 +389,11 @@ static enum MHD_Result take(struct ox_request *request, const char *upload, size
                : MHD_YES;
 }
 
+static bool is_answered_at_once(struct ox_request *request)
+{
+    return request->route->at_once != NULL && request->route->at_once(request);
+}
+
 static enum MHD_Result go_on(struct ox_request *request, const char *upload, size_t *upload_bytes)
 {
     switch (request->phase) {
@@ -398,7 +403,7 @@ static enum MHD_Result go_on(struct ox_request *request, const char *upload, siz
         if (*upload_bytes > 0) {
             return take(request, upload, upload_bytes);
         }
-        return request->response != NULL
+        return request->response != NULL || is_answered_at_once(request)
                    ? send_answer(request)
                    : hand_over(request, OX_PHASE_HANDLING, run_handle, OX_PHASE_HANDLED);
     case OX_PHASE_HANDLED:

@@ -19,6 +19,7 @@
  *              parameter may answer 400, what takes a body 400, what takes JSON 413 and 415
  *   A list takes .params = OX_LIST_PARAMS " filter ..." and answers by ox_reply_list.
  *   .pool      OX_RUN_SLOW if it takes longer than some milliseconds
+ *   .at_once   answers where that never blocks, on the connection's own thread
  * The document at /api/v1/openapi.json is made of it; the test "api/openapi" fails for a row that
  * leaves one out or names what is not there. */
 #define ROUTE(METHOD, PATH, NAME)                                                                  \
@@ -48,7 +49,7 @@ const struct ox_route ox_routes[] = {
      .request = NONE, .response = "200 Done", .errors = EVER " 400 404 507"},
     {ROUTE("POST", "/api/v1/devices/:id/heartbeat", heartbeat),
      .summary = "Say what a device runs, hear what it is to run", .body = OX_BODY_TEXT,
-     .request = "Heartbeat", .response = "200 HeartbeatAnswer",
+     .at_once = ox_heartbeat_at_once, .request = "Heartbeat", .response = "200 HeartbeatAnswer",
      .errors = EVER " 400 404 413 415 507"},
 
     {ROUTE("POST", "/api/v1/fleets", fleet_create), .summary = "Create a fleet",

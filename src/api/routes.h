@@ -50,6 +50,9 @@ struct ox_route {
     const char *request;  /* "none", or "[MEDIA ]SHAPE, ..." (shape.h); MEDIA alone is bytes */
     const char *response; /* "STATUS [MEDIA ][SHAPE], ..." */
     const char *errors;   /* statuses, blanks between */
+    /* NULL, or: answer on the connection's own thread, without blocking; false: the handler does.
+     */
+    bool (*at_once)(struct ox_request *request);
 };
 
 extern const struct ox_route ox_routes[];

@@ -1,5 +1,7 @@
 #include "inner.h"
 
+#include "recall.h"
+
 #include "oxide/base/pool.h"
 #include "oxide/base/random.h"
 
@@ -86,6 +88,7 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
         ox_control_free(control);
         return code;
     }
+    ox_registry_watch(control->registry, &(struct ox_registry_watch){control, ox_recall_changed});
     *out = control;
     return OX_OK;
 }
@@ -103,6 +106,9 @@ void ox_control_free(struct ox_control *control)
     (void)pthread_cond_destroy(&control->wake);
     (void)pthread_mutex_destroy(&control->wake_lock);
     ox_events_clear(control);
+    if (control->registry != NULL) {
+        ox_registry_watch(control->registry, &(struct ox_registry_watch){NULL, NULL});
+    }
     ox_served_free(control->served);
     ox_live_free(control->live);
     free(control);

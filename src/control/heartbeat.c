@@ -1,5 +1,7 @@
 #include "heartbeat.h"
 
+#include "recall.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -160,6 +162,7 @@ static enum ox_code answer(struct ox_beat *beat, char **out, struct ox_err *err)
 enum ox_code ox_control_heartbeat(struct ox_control *control, const char *id, const void *body,
                                   size_t len_bytes, char **out, struct ox_err *err)
 {
+    struct ox_recall_mark mark = ox_recall_mark(control, id);
     struct ox_beat beat = {.control = control, .device_id = id};
     bool changes = false;
     enum ox_code code = ox_heartbeat_parse(body, len_bytes, &beat.said, err);
@@ -173,6 +176,9 @@ enum ox_code ox_control_heartbeat(struct ox_control *control, const char *id, co
         ox_live_note(control, id, beat.said.metrics, beat.said.result_presence == OX_PRESENT,
                      changes);
         code = answer(&beat, out, err);
+    }
+    if (code == OX_OK) {
+        ox_recall_keep(control, id, mark, body, len_bytes, *out);
     }
     free(beat.result);
     free(beat.platform);

@@ -19,6 +19,7 @@ enum ox_code ox_live_new(struct ox_live **out, uint64_t seed, struct ox_err *err
         return ox_err_nomem(err, "what devices say");
     }
     live->seed = seed;
+    atomic_init(&live->epoch, 1);
     for (size_t i = 0; i < OX_LIVE_SHARDS; i++) {
         (void)pthread_mutex_init(&live->shards[i].lock, NULL);
     }
@@ -29,6 +30,7 @@ enum ox_code ox_live_new(struct ox_live **out, uint64_t seed, struct ox_err *err
 static void free_device(struct ox_live_device *device)
 {
     free(device->metrics);
+    free(device->answer);
     free(device);
 }
 

@@ -1,20 +1,40 @@
 /**
- * What is in memory of each device: when it was heard last, and what it said that is not written
- * yet. Devices lie in shards with a lock each; nothing that may block runs under one.
+ * What is in memory of each device: when it was heard last, what it said that is not written yet,
+ * and the answer to its next heartbeat if that says the same again (recall.c). Devices lie in
+ * shards with a lock each; nothing that may block runs under one.
  */
 #ifndef OX_CONTROL_LIVE_H
 #define OX_CONTROL_LIVE_H
 
 #include "inner.h"
 
+#include <stdatomic.h>
+
 #define OX_LIVE_SHARDS 256
+
+/** A device says the same in two ways: all of it at times, else what changes. */
+#define OX_RECALL_BODIES 2
+
+/** An answer that stays true until something that it depends on is written. */
+struct ox_answer {
+    uint64_t epoch;  /* of when it was true */
+    int64_t kept_ms; /* wall clock */
+    struct {
+        uint64_t sum;
+        bool has_result;
+    } bodies[OX_RECALL_BODIES]; /* of heartbeats that it answers */
+    unsigned bodies_count;
+    size_t len;
+    char text[];
+};
 
 struct ox_live_device {
     struct ox_live_device *next;
-    int64_t seen_ms; /* wall clock; 0: not since the start */
-    char *metrics;   /* JSON text; NULL: unchanged */
-    bool dirty;      /* seen_ms and metrics are not written yet */
-    bool had_result; /* the last heartbeat carried last_update_result */
+    int64_t seen_ms;          /* wall clock; 0: not since the start */
+    char *metrics;            /* JSON text; NULL: unchanged */
+    struct ox_answer *answer; /* NULL: none */
+    bool dirty;               /* seen_ms and metrics are not written yet */
+    bool had_result;          /* the last heartbeat carried last_update_result */
     char id[];
 };
 
@@ -23,10 +43,12 @@ struct ox_live_shard {
     struct ox_live_device **buckets;
     size_t bucket_count; /* a power of two */
     size_t count;
+    uint64_t touches; /* grows whenever a device of this shard may be told something else */
 };
 
 struct ox_live {
-    uint64_t seed; /* of sums, so that nobody can make two bodies of one sum */
+    uint64_t seed;       /* of sums, so that nobody can make two bodies of one sum */
+    atomic_ullong epoch; /* grows whenever any device may be told something else */
     struct ox_live_shard shards[OX_LIVE_SHARDS];
 };
 

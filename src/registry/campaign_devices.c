@@ -155,6 +155,22 @@ enum ox_code ox_registry_device_open(struct ox_tx *tx, const char *device_id,
     return code == OX_OK ? all(tx, statement, rows, count, err) : code;
 }
 
+enum ox_code ox_registry_device_is_open(struct ox_tx *tx, const char *device_id, bool *out,
+                                        struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT 1 FROM campaign_devices"
+                    " WHERE device_id = $1 AND state IN " OX_CAMPAIGN_OPEN " LIMIT 1",
+                    "s", device_id);
+
+    if (code == OX_OK && (code = ox_db_step(tx, statement, out, err)) == OX_OK) {
+        (void)sqlite3_reset(statement);
+    }
+    return code;
+}
+
 enum ox_code ox_registry_device_newest(struct ox_tx *tx, const char *device_id,
                                        const char *model_id, struct ox_campaign_device_row *out,
                                        struct ox_err *err)

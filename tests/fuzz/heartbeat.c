@@ -6,6 +6,27 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Where the span of the metrics is told, it is theirs; where none is, there are none. */
+static void check_span(const char *body, size_t len, const struct ox_heartbeat *heartbeat)
+{
+    json_t *metrics = NULL;
+    size_t begin = 0;
+    size_t end = 0;
+
+    if (!ox_heartbeat_metrics_span(body, len, &begin, &end)) {
+        return;
+    }
+    if (begin > end || end > len || (end == begin && begin != len) ||
+        (end > begin) != (heartbeat->metrics != NULL)) {
+        abort();
+    }
+    if (end > begin && (ox_json_parse_object(body + begin, end - begin, &metrics, NULL) != OX_OK ||
+                        !json_equal(metrics, heartbeat->metrics))) {
+        abort();
+    }
+    json_decref(metrics);
+}
+
 /* What parses builds a text that parses again; the first byte chooses request or answer. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -19,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct ox_heartbeat again = {0};
 
         if (ox_heartbeat_parse(data + 1, size - 1, &heartbeat, NULL) == OX_OK) {
+            check_span((const char *)data + 1, size - 1, &heartbeat);
             if (ox_heartbeat_build(&heartbeat, &text, NULL) != OX_OK ||
                 ox_heartbeat_parse(text, strlen(text), &again, NULL) != OX_OK ||
                 again.reports_count != heartbeat.reports_count ||

@@ -16,6 +16,13 @@ OX_MUST_USE enum ox_code ox_control_device_edit(struct ox_control *control, cons
                                                 struct ox_err *err);
 OX_MUST_USE enum ox_code ox_control_device_remove(struct ox_control *control, const char *id,
                                                   json_t **out, struct ox_err *err);
+/**
+ * Answer a heartbeat that says what the one before said, from memory: never blocks on the registry
+ * or a disk. False where that cannot be done: then ox_control_heartbeat does it, and the answer is
+ * the same. The answer's text is the caller's to free.
+ */
+bool ox_control_heartbeat_again(struct ox_control *control, const char *id, const void *body,
+                                size_t len_bytes, char **out);
 /** The answer's text, which the caller frees. */
 OX_MUST_USE enum ox_code ox_control_heartbeat(struct ox_control *control, const char *id,
                                               const void *body, size_t len_bytes, char **out,

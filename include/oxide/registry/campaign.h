@@ -222,6 +222,9 @@ OX_MUST_USE enum ox_code ox_registry_campaign_stale(struct ox_tx *tx, const char
 OX_MUST_USE enum ox_code ox_registry_device_open(struct ox_tx *tx, const char *device_id,
                                                  struct ox_campaign_device_row **rows,
                                                  size_t *count, struct ox_err *err);
+/** Has it not ended in any? */
+OX_MUST_USE enum ox_code ox_registry_device_is_open(struct ox_tx *tx, const char *device_id,
+                                                    bool *out, struct ox_err *err);
 /** The device's newest row in a campaign of a model. Errors: OX_ENOTFOUND. */
 OX_MUST_USE enum ox_code ox_registry_device_newest(struct ox_tx *tx, const char *device_id,
                                                    const char *model_id,

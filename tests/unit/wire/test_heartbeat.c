@@ -360,9 +360,59 @@ static void answer__refuses_truncation_at_every_byte(void **state)
     free(text);
 }
 
+/* --- the metrics at a glance --- */
+
+static void span__is_that_of_the_metrics(void **state)
+{
+    static const struct {
+        const char *body;
+        const char *metrics; /* NULL: cannot be told; "": none */
+    } rows[] = {
+        {"", ""},
+        {" \n", ""},
+        {"{}", ""},
+        {" { } ", ""},
+        {"{\"status\":\"online\",\"protocol\":1}", ""},
+        {"{\"metrics\":{}}", "{}"},
+        {"{\"a\":[{\"metrics\":{}}],\"metrics\":{\"b\":\"}\\\"\"},\"c\":1}", "{\"b\":\"}\\\"\"}"},
+        {"{\"metrics\":null}", ""},
+        {"{\"x\":\"\\\"metrics\\\":{}\"}", ""},
+        {"{\"metrics\":{\"a\":{}}}", NULL},
+        {"{\"metrics\":{\"a\":[1]}}", NULL},
+        {"{\"metrics\":{},\"metrics\":{}}", NULL},
+        {"{\"m\\u0065trics\":{}}", NULL},
+        {"{\"metrics\":{}", NULL},
+        {"{\"metrics\":{}}}", NULL},
+        {"{\"metrics\":{\"a}}", NULL},
+        {"{\"metrics\"}", NULL},
+        {"{\"metrics\":{},}", NULL},
+        {"[]", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t len = strlen(rows[i].body);
+        char *exact = malloc(len + 1);
+        size_t begin = 0;
+        size_t end = 0;
+
+        memcpy(exact, rows[i].body, len);
+        exact = realloc(exact, len == 0 ? 1 : len);
+        assert_int_equal(ox_heartbeat_metrics_span(exact, len, &begin, &end),
+                         rows[i].metrics != NULL);
+        if (rows[i].metrics != NULL) {
+            assert_int_equal(end - begin, strlen(rows[i].metrics));
+            assert_memory_equal(exact + begin, rows[i].metrics, end - begin);
+            assert_true(end > begin || begin == len);
+        }
+        free(exact);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(span__is_that_of_the_metrics),
         cmocka_unit_test(request__empty_body_says_nothing),
         cmocka_unit_test(request__reads_the_first_generation),
         cmocka_unit_test(request__null_is_none_and_absent_is_unchanged),
