@@ -174,7 +174,7 @@ const struct ox_schema ox_schemas[] = {
     {"CampaignRow", "A campaign in short",
      "{id: id, kind: " CAMPAIGN_KIND ", model_id: id, target_version: id, fleet_id: id | null,"
      " state: " CAMPAIGN_STATE ", phase: 'preparing' | 'rolling_out' | 'done',"
-     " reason: text | null, created_at: time, total: int, complete: int, failed: int}"},
+     " reason: text | null, stage: int, created_at: time, total: int, complete: int, failed: int}"},
     {"Campaigns", "Campaigns, oldest first", "{campaigns: CampaignRow[]}"},
     {"CampaignDevice", "A device within a campaign",
      "{device_id: id, state: " DEVICE_STATE ", class: " FAILURE " | null, error: text | null,"

@@ -134,6 +134,37 @@ const struct ox_command ox_commands[] = {
      OX_RUNS_ON,
      OX_EXIT_BIT(OX_EXIT_CONFLICT) | OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED),
      ox_run_agent},
+    {"simulate", "Simulate many agents, to plan capacity and to test",
+     "Registers devices and lets them poll, fetch, apply, check and report as real agents do, over "
+     "real sockets, in one process; what they fetch is thrown away. Shows latencies, bytes, errors "
+     "and what campaigns did to them. Ends after --duration, or by ctrl-c, with status 0. Who "
+     "fails, falls silent or is restarted follows from --seed, device and version.",
+     NULL,
+     OPTIONS({"agents", 0, "N", NULL, "How many (required)"},
+             {"poll", 0, "TIME", "60", "How often they ask, until the server says"},
+             {"ramp", 0, "TIME", "as --poll", "Spread their first heartbeats over this time"},
+             {"fail", 0, "P", "0", "Share of devices whose health check fails, from 0 to 1"},
+             {"bad-version", 0, "VERSION", NULL, "With --fail: of this version alone"},
+             {"silent", 0, "P", "0", "Share of devices that fall silent in an update"},
+             {"silent-for", 0, "TIME", "for good", "With --silent: they come back after this long"},
+             {"restart", 0, "P", "0", "Share of devices that are restarted in an update"},
+             {"rate", 0, "BPS", "no limit", "Bytes per second that each fetches at most"},
+             {"apply-time", 0, "TIME", "1", "How long applying takes, give or take a half"},
+             {"check-time", 0, "TIME", "1", "How long checking takes, give or take a half"},
+             {"verify", 0, NULL, NULL, "Hash what is fetched"},
+             {"prefix", 0, "TEXT", "sim-", "Begin of the ids; a number follows"},
+             {"registered", 0, NULL, NULL, "They are registered already"},
+             {"fleet", 0, "ID", NULL, "Put them into this fleet, made if absent"},
+             {"tag", 0, "NAME=VALUE,...", NULL,
+              "Register them with this tag, the values in turn; may be repeated"},
+             {"model", 0, "MODEL", NULL, "They run a version of this model at first"},
+             {"model-version", 0, "VERSION", NULL, "With --model: which"},
+             {"duration", 0, "TIME", "until ctrl-c", "End after this long"},
+             {"seed", 0, "N", "1", "Another number draws other devices"},
+             {"agents-file", 0, "FILE", NULL, "Write a line of JSON per agent at the end"}),
+     "oxide simulate --agents 10000 --fleet f --model yolo --model-version v1\n"
+     "oxide simulate --agents 1000 --poll 2 --fail 0.1 --bad-version v2 --duration 5m --json",
+     REMOTE | OX_RUNS_ON, OX_EXITS_REMOTE, ox_run_simulate},
     {"push", "Publish a file or folder as a version of a model",
      "Sends only what the control plane does not hold yet, goes on where an earlier push broke "
      "off, "

@@ -19,11 +19,12 @@ enum ox_code ox_campaign_row_json(struct ox_tx *tx, const struct ox_campaign_row
     if (code != OX_OK) {
         return code;
     }
-    *out = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:o, s:I, s:I, s:I}", "id",
+    *out = json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:s, s:o, s:I, s:o, s:I, s:I, s:I}", "id",
                      campaign->id, "kind", campaign->kind, "model_id", campaign->model_id,
                      "target_version", campaign->version, "fleet_id",
                      ox_json_of_str(campaign->fleet_id), "state", campaign->state, "phase",
-                     phase_of(campaign), "reason", ox_json_of_str(campaign->reason), "created_at",
+                     phase_of(campaign), "reason", ox_json_of_str(campaign->reason), "stage",
+                     (json_int_t)campaign->stage + 1, "created_at",
                      ox_json_of_time(campaign->created_ms), "total", (json_int_t)counts.total,
                      "complete", (json_int_t)counts.complete, "failed", (json_int_t)counts.failed);
     return *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
