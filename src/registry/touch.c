@@ -19,6 +19,7 @@ static const struct rule {
     const char *column; /* the device's id */
     const char *quiet;  /* " column column " */
 } rules[] = {
+    {"versions", TOUCHES_NONE, NULL, ""}, /* what is said of them; the next is what they are */
     {"artifacts", TOUCHES_ALL, NULL, ""},
     {"artifact_files", TOUCHES_NONE, NULL, ""}, /* written with artifacts */
     {"devices", TOUCHES_DEVICE, "id", " last_heartbeat metrics "},
@@ -32,6 +33,7 @@ static const struct rule {
     {"campaign_sums", TOUCHES_NONE, NULL, ""},
     {"quarantines", TOUCHES_DEVICE, "device_id", ""},
     {"delta_jobs", TOUCHES_NONE, NULL, ""},
+    {"retention", TOUCHES_NONE, NULL, ""},
     {"events", TOUCHES_NONE, NULL, ""},
     {"webhooks", TOUCHES_NONE, NULL, ""},
 };
