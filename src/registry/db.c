@@ -114,7 +114,7 @@ void ox_db_close(struct ox_connection *connection)
     (void)pthread_mutex_destroy(&connection->lock);
 }
 
-static enum ox_code user_version(struct ox_connection *connection, int *out, struct ox_err *err)
+enum ox_code ox_db_schema(struct ox_connection *connection, int *out, struct ox_err *err)
 {
     sqlite3_stmt *statement = NULL;
     enum ox_code code = OX_OK;
@@ -180,7 +180,7 @@ enum ox_code ox_db_migrate(struct ox_connection *connection, struct ox_err *err)
 {
     int newest = ox_migrations_count == 0 ? 0 : ox_migrations[ox_migrations_count - 1].number;
     int version = 0;
-    enum ox_code code = user_version(connection, &version, err);
+    enum ox_code code = ox_db_schema(connection, &version, err);
 
     if (code == OX_OK && version > newest) {
         return ox_err_set(err, OX_EUNSUPPORTED,

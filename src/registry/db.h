@@ -37,6 +37,13 @@ enum ox_code ox_db_error(sqlite3 *db, const char *doing, struct ox_err *err);
 OX_MUST_USE enum ox_code ox_db_open(struct ox_connection *connection, const char *path,
                                     bool read_only, struct ox_err *err);
 void ox_db_close(struct ox_connection *connection);
+/** The file of an open registry, lent. */
+const char *ox_db_file(struct ox_registry *registry);
+/** The number of a database's schema. */
+OX_MUST_USE enum ox_code ox_db_schema(struct ox_connection *connection, int *out,
+                                      struct ox_err *err);
+/** snapshot.c: remove what a backup left that was killed. */
+void ox_snapshot_sweep(const char *registry_path);
 OX_MUST_USE enum ox_code ox_db_migrate(struct ox_connection *connection, struct ox_err *err);
 
 /**

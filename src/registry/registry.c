@@ -58,6 +58,7 @@ enum ox_code ox_registry_open(struct ox_registry **out, const char *path, struct
     (void)pthread_mutex_init(&registry->idle_lock, NULL);
     (void)pthread_cond_init(&registry->idle_grew, NULL);
     registry->writer.registry = registry;
+    ox_snapshot_sweep(path);
     if ((code = ox_db_open(&registry->writer, path, false, err)) != OX_OK ||
         (code = ox_db_migrate(&registry->writer, err)) != OX_OK ||
         (code = ox_touch_install(&registry->writer, err)) != OX_OK) {
@@ -98,6 +99,11 @@ void ox_registry_close(struct ox_registry *registry)
     (void)pthread_mutex_destroy(&registry->idle_lock);
     (void)pthread_cond_destroy(&registry->idle_grew);
     free(registry);
+}
+
+const char *ox_db_file(struct ox_registry *registry)
+{
+    return sqlite3_db_filename(registry->writer.db, "main");
 }
 
 void ox_registry_watch(struct ox_registry *registry, const struct ox_registry_watch *watch)
@@ -333,6 +339,9 @@ void ox_registry_end(struct ox_tx *tx)
     if (connection != NULL && connection->touched != NULL) {
         take_back(connection->registry);
         leave(connection->registry);
+    } else if (connection != NULL && connection->registry == NULL) { /* of a snapshot */
+        roll_back(connection);
+        (void)pthread_mutex_unlock(&connection->lock);
     } else if (connection != NULL) {
         roll_back(connection);
         give_back(connection);
