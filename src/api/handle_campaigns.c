@@ -2,6 +2,8 @@
 
 #include "lists.h"
 
+#include "oxide/control/backup.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,10 +15,29 @@ OX_HANDLER(campaign_create)
     return code == OX_OK ? ox_reply_json(request, 201, out, err) : code;
 }
 
+/* While nothing is assigned, the list says so first. */
+static enum ox_code campaigns_head(struct ox_request *request, struct ox_buf *out,
+                                   struct ox_err *err)
+{
+    json_t *holding = NULL;
+    char *text = NULL;
+    enum ox_code code = ox_control_hold(request->api->control, &holding, err);
+
+    if (code == OX_OK && !json_is_null(holding) &&
+        (code = ox_json_text(holding, &text, err)) == OX_OK) {
+        code = ox_buf_printf(out, err, "{\"holding\":%s,\"campaigns\":[", text);
+    } else if (code == OX_OK) {
+        code = ox_buf_printf(out, err, "{\"campaigns\":[");
+    }
+    free(text);
+    json_decref(holding);
+    return code;
+}
+
 OX_HANDLER(campaigns)
 {
     static const struct ox_list_answer list = {
-        .page = ox_control_campaigns, .before = "{\"campaigns\":[", .after = "]}"};
+        .page = ox_control_campaigns, .head = campaigns_head, .after = "]}"};
 
     return ox_reply_list(request, &list, err);
 }
@@ -92,8 +113,8 @@ OX_HANDLER(campaign_abort)
 OX_HANDLER(campaign_approve)
 {
     json_t *out = NULL;
-    enum ox_code code = ox_control_campaign_approve(request->api->control,
-                                                    request->params.value[0], &out, err);
+    enum ox_code code =
+        ox_control_campaign_approve(request->api->control, request->params.value[0], &out, err);
 
     return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
 }
@@ -101,9 +122,8 @@ OX_HANDLER(campaign_approve)
 OX_HANDLER(campaign_retry)
 {
     json_t *out = NULL;
-    enum ox_code code =
-        ox_control_campaign_retry(request->api->control, request->params.value[0],
-                                  ox_request_query(request, "device"), &out, err);
+    enum ox_code code = ox_control_campaign_retry(request->api->control, request->params.value[0],
+                                                  ox_request_query(request, "device"), &out, err);
 
     return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
 }
@@ -146,9 +166,8 @@ OX_HANDLER(quarantine)
 OX_HANDLER(quarantine_free)
 {
     json_t *out = NULL;
-    enum ox_code code =
-        ox_control_quarantine_free(request->api->control, request->params.value[0],
-                                   ox_request_query(request, "model"), &out, err);
+    enum ox_code code = ox_control_quarantine_free(request->api->control, request->params.value[0],
+                                                   ox_request_query(request, "model"), &out, err);
 
     return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
 }

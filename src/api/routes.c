@@ -34,6 +34,14 @@ const struct ox_route ox_routes[] = {
     {ROUTE("GET", "/api/v1/openapi.json", openapi), .summary = "Tell all routes, as OpenAPI 3.1",
      .request = NONE, .response = "200 {openapi: text, *: any}", .errors = EVER},
 
+    {ROUTE("GET", "/api/v1/backup", backup),
+     .summary = "Take a backup: the registry as it is now, as a tar archive", .request = NONE,
+     .params = "blobs", .pool = OX_RUN_SLOW, .response = "200 application/x-tar",
+     .errors = EVER " 400 507"},
+    {ROUTE("POST", "/api/v1/restore/confirm", restore_confirm),
+     .summary = "Assign again, after a backup was restored", .request = NONE,
+     .response = "200 Done", .errors = EVER " 409 507"},
+
     {ROUTE("POST", "/api/v1/devices", device_register), .summary = "Register a device",
      .body = OX_BODY_JSON, .request = "NewDevice", .response = "201 Registered, 200 Registered",
      .errors = EVER " 400 413 415 507"},

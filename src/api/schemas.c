@@ -49,7 +49,10 @@ const struct ox_schema ox_schemas[] = {
     {"Error", "Why a request was refused, and what to do",
      "{error: {code: text, message: text, request_id: text(64)}}"},
     {"Health", "The control plane is there",
-     "{status: 'healthy', service: text, version: text | null}"},
+     "{status: 'healthy', service: text, version: text | null, holding: Hold | null}"},
+    {"Hold",
+     "Nothing is assigned: what is known of devices is as old as the backup that was restored",
+     "{since: time, reason: text}"},
     {"Done", "What was done", "{status: text}"},
 
     /* devices */
@@ -175,7 +178,8 @@ const struct ox_schema ox_schemas[] = {
      "{id: id, kind: " CAMPAIGN_KIND ", model_id: id, target_version: id, fleet_id: id | null,"
      " state: " CAMPAIGN_STATE ", phase: 'preparing' | 'rolling_out' | 'done',"
      " reason: text | null, stage: int, created_at: time, total: int, complete: int, failed: int}"},
-    {"Campaigns", "Campaigns, oldest first", "{campaigns: CampaignRow[]}"},
+    {"Campaigns", "Campaigns, oldest first; holding only while nothing is assigned",
+     "{holding?: Hold, campaigns: CampaignRow[]}"},
     {"CampaignDevice", "A device within a campaign",
      "{device_id: id, state: " DEVICE_STATE ", class: " FAILURE " | null, error: text | null,"
      " strategy: 'delta' | 'full' | 'none' | null, bytes_received: int,"
@@ -236,6 +240,7 @@ const struct ox_parameter ox_parameters[] = {
      "A field, with - in front for falling; docs/rest.md lists them"},
     {"devices", OX_IN_QUERY, "bool", "With the devices (true, unless given) or without"},
     {"filter", OX_IN_QUERY, "text(4096)", "That pass this filter alone; docs/filter.md"},
+    {"blobs", OX_IN_QUERY, "bool", "With the blobs, or without (unless given)"},
     {"fleet", OX_IN_QUERY, "id", "Of this fleet alone"},
     {"device", OX_IN_QUERY, "id", "With this device alone"},
     {"model", OX_IN_QUERY, "id", "Of this model alone"},

@@ -1,15 +1,12 @@
 #include "oxide/app/serve.h"
 
+#include "folder.h"
 #include "serve_listen.h"
 
 #include "oxide/api/api.h"
-#include "oxide/base/clock.h"
 #include "oxide/base/file.h"
 #include "oxide/control/control.h"
-#include "oxide/registry/registry.h"
-#include "oxide/store/store.h"
 
-#include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -18,10 +15,8 @@
 
 /* What is open while the process serves, in the order of opening. */
 struct serve {
-    int lock_fd;
     int listen_fd;
-    struct ox_store *store;
-    struct ox_registry *registry;
+    struct ox_data_folder folder;
     struct ox_control *control;
     struct ox_api *api;
 };
@@ -39,29 +34,25 @@ static void raise_descriptor_limit(void)
 
 static enum ox_code open_data(struct serve *serve, const char *dir, struct ox_err *err)
 {
-    char *lock = NULL;
-    char *database = NULL;
+    struct ox_data_folder *folder = &serve->folder;
     enum ox_code code;
 
-    if ((code = ox_dir_make(dir, 0750, err)) == OX_OK &&
-        (code = ox_path_join(&lock, dir, "lock", err)) == OX_OK &&
-        (code = ox_path_join(&database, dir, "registry.db", err)) == OX_OK &&
-        (code = ox_lock_file(lock, &serve->lock_fd, err)) == OX_OK &&
-        (code = ox_store_open(&serve->store, dir, ox_clock_system()->wall_ms(NULL), err)) ==
-            OX_OK) {
-        code = ox_registry_open(&serve->registry, database, err);
+    if ((code = ox_dir_make(dir, 0750, err)) != OX_OK) {
+        return ox_err_context(err, "data folder %s", dir), code;
     }
-    free(lock);
-    free(database);
-    return code == OX_OK ? OX_OK : (ox_err_context(err, "data folder %s", dir), code);
+    if ((code = ox_data_folder_open(folder, dir, err)) == OX_OK &&
+        (code = ox_registry_open(&folder->registry, folder->registry_path, err)) != OX_OK) {
+        ox_err_context(err, "data folder %s", dir);
+    }
+    return code;
 }
 
 static enum ox_code open_control(struct serve *serve, const struct ox_serve_options *options,
                                  const struct ox_log *log, struct ox_err *err)
 {
     const struct ox_control_options spec = {
-        .store = serve->store,
-        .registry = serve->registry,
+        .store = serve->folder.store,
+        .registry = serve->folder.registry,
         .log = log,
         .delta_workers = options->delta_workers,
         .delta_effort = options->delta_effort,
@@ -99,13 +90,9 @@ static void close_all(struct serve *serve)
         ox_control_stop(serve->control);
         ox_control_free(serve->control);
     }
-    ox_registry_close(serve->registry);
-    ox_store_close(serve->store);
+    ox_data_folder_close(&serve->folder);
     if (serve->listen_fd >= 0) {
         (void)close(serve->listen_fd);
-    }
-    if (serve->lock_fd >= 0) {
-        (void)close(serve->lock_fd);
     }
 }
 
@@ -113,7 +100,7 @@ enum ox_code ox_serve_run(const struct ox_serve_options *options, struct ox_stop
                           const struct ox_log *log, const struct ox_serve_ready *ready,
                           struct ox_err *err)
 {
-    struct serve serve = {.lock_fd = -1, .listen_fd = -1};
+    struct serve serve = {.listen_fd = -1, .folder = {.lock_fd = -1}};
     const char *host = options->host == NULL ? OX_SERVE_HOST_DEFAULT : options->host;
     uint16_t port = options->port;
     enum ox_code code;

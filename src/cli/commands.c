@@ -234,7 +234,7 @@ const struct ox_command ox_commands[] = {
      "Versions that rules of retention let go, patches over the delta cache's budget, blobs that "
      "nothing refers to. The control plane does it by itself, in small steps; this does it now.",
      NULL, OPTIONS({"dry-run", 'n', NULL, NULL, "Only show what would go"}),
-     "oxide gc --dry-run\noxide gc", REMOTE, OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_gc},
+     "oxide gc --dry-run\noxide gc", REMOTE, OX_EXITS_REMOTE, ox_run_gc},
     {"device register", "Make a device known", "Again with the same ID it changes the name.",
      WORDS({"ID", OX_WORD_ONE, "The device"}),
      OPTIONS({"name", 0, "NAME", "the ID", "A name for people"}),
@@ -347,6 +347,27 @@ const struct ox_command ox_commands[] = {
      "Devices that wait for it get what there is without it, until somebody retries it.",
      WORDS({"ID", OX_WORD_ONE, "The job"}), NULL, "oxide job cancel 17", REMOTE, OX_EXITS_REMOTE,
      ox_run_job_cancel},
+    {"backup", "Save the control plane's registry while it serves",
+     "Devices, fleets, versions, campaigns and jobs as they are at one instant, and the list of "
+     "the "
+     "blobs that belong to them, in one tar archive (docs/backup.md). The server goes on "
+     "meanwhile.",
+     WORDS({"FILE", OX_WORD_ONE, "Where to write it; - is standard output"}),
+     OPTIONS({"blobs", 0, NULL, NULL, "With the models and patches themselves"}, FORCE),
+     "oxide backup oxide.tar\noxide backup all.tar --blobs", OX_TAKES_SERVER,
+     OX_EXITS_REMOTE | OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED), ox_run_backup},
+    {"restore", "Put a backup into the folder of a control plane",
+     "The control plane must not be running. When it serves the folder then, it takes what devices "
+     "tell and assigns nothing, as they may have gone on since the backup: look at them, then let "
+     "it "
+     "go on with --confirm, which speaks to the running server. A registry that is in the folder "
+     "is "
+     "kept under another name with --force.",
+     WORDS({"FILE", OX_WORD_OPTIONAL, "The backup"}),
+     OPTIONS({"data", 0, "DIR", "oxide-data", "The folder, as of 'oxide serve'; made if absent"},
+             {"confirm", 0, NULL, NULL, "Let the server that was restored assign again"}, FORCE),
+     "oxide restore all.tar --data /var/lib/oxide\noxide restore --confirm", REMOTE,
+     OX_EXITS_REMOTE | OX_EXITS_FILES, ox_run_restore},
     {"info", "Show what is in a model file or folder",
      "Format, tensors with dtype, shape, size and place, the bytes between them, and the digest. A "
      "file of no known format is simply bytes. Tensor data is read for the digest alone.",

@@ -3,6 +3,7 @@
 #include "client.h"
 
 #include "oxide/base/percent.h"
+#include "oxide/base/text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -111,6 +112,20 @@ static enum ox_code print_rows(struct printer *printer, const json_t *rows, stru
 
 /* --- page by page --- */
 
+/* A server that was restored from a backup says so with its campaigns. */
+static void say_hold(const struct printer *printer, const json_t *answer)
+{
+    const char *reason = ox_cli_text(json_object_get(answer, "holding"), "reason");
+    char text[256];
+
+    if (reason != NULL) {
+        (void)snprintf(text, sizeof(text), "%s", reason);
+        ox_text_clean(text);
+        (void)fprintf(printer->cli->notes,
+                      "NOTHING IS ASSIGNED: %s; 'oxide restore --confirm' lets it go on\n", text);
+    }
+}
+
 static enum ox_code one_page(struct printer *printer, const struct ox_args *args,
                              struct ox_client *client, uint64_t rows, char **cursor,
                              struct ox_err *err)
@@ -129,6 +144,7 @@ static enum ox_code one_page(struct printer *printer, const struct ox_args *args
             printer->list->key != NULL ? json_object_get(answer, printer->list->key) : answer;
 
         if (is_first) { /* not before the server has said that it will do */
+            say_hold(printer, answer);
             begin(printer);
         }
         code = print_rows(printer, found, err);

@@ -227,6 +227,9 @@ enum ox_code ox_offers_make(struct ox_control *control, struct ox_tx *tx,
     size_t model_count = 0;
     enum ox_code code;
 
+    if (ox_holding(control)) {
+        return OX_OK;
+    }
     if ((code = ox_registry_device_open(tx, device->id, &rows, &row_count, err)) != OX_OK ||
         (code = ox_registry_device_models(tx, device->id, &models, &model_count, err)) != OX_OK) {
         return code;
@@ -336,6 +339,9 @@ enum ox_code ox_assign(struct ox_control *control, struct ox_tx *tx,
         (code = ox_registry_device_models(tx, device->id, &models, &model_count, err)) != OX_OK) {
         return code;
     }
+    if (ox_holding(control)) {
+        row_count = 0;
+    }
     if (row_count > OX_HEARTBEAT_MODELS_MAX) { /* the rest comes when these have ended */
         row_count = OX_HEARTBEAT_MODELS_MAX;
     }
@@ -358,7 +364,7 @@ enum ox_code ox_assign(struct ox_control *control, struct ox_tx *tx,
                 fill(control, tx, &offer, &answer->assignments[answer->assignments_count++], err);
         }
     }
-    if (code == OX_OK && answer->assigned_model == NULL) {
+    if (code == OX_OK && answer->assigned_model == NULL && !ox_holding(control)) {
         code = ox_registry_device_completed(tx, device->id, &completed, err);
         if (code == OX_OK) {
             code = set_pair(answer, completed.model_id, completed.version, err);

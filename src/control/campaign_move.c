@@ -366,6 +366,9 @@ enum ox_code ox_campaign_advance(struct ox_control *control, struct ox_tx *tx,
     bool prepared = false;
     enum ox_code code;
 
+    if (ox_holding(control)) {
+        return OX_OK;
+    }
     if ((code = ox_registry_campaign_get(tx, campaign_id, &campaign, err)) != OX_OK ||
         (code = ox_campaign_policy(&campaign, &policy, err)) != OX_OK) {
         return code;

@@ -80,10 +80,13 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
     (void)pthread_mutex_init(&control->wake_lock, NULL);
     (void)pthread_cond_init(&control->wake, NULL);
     control->stop.fd = -1;
+    atomic_init(&control->backing_up, false);
+    atomic_init(&control->holding, false);
     if ((code = ox_random_bytes(&seed, sizeof(seed), err)) != OX_OK ||
         (code = ox_live_new(&control->live, seed, err)) != OX_OK ||
         (code = ox_served_new(&control->served, err)) != OX_OK ||
         (code = ox_stop_init(&control->stop, err)) != OX_OK ||
+        (code = ox_hold_load(control, err)) != OX_OK ||
         (code = requeue(control, err)) != OX_OK) {
         ox_control_free(control);
         return code;
@@ -173,7 +176,7 @@ enum ox_code ox_control_tick(struct ox_control *control, bool flush, struct ox_e
     char **ids = NULL;
     size_t count = 0;
     bool sweep = ox_control_now(control) >= control->sweep_ms;
-    enum ox_code code = movable(control, sweep, &ids, &count, err);
+    enum ox_code code = ox_holding(control) ? OX_OK : movable(control, sweep, &ids, &count, err);
 
     if (sweep) {
         control->sweep_ms = ox_control_now(control) + SWEEP_MS;
@@ -186,10 +189,15 @@ enum ox_code ox_control_tick(struct ox_control *control, bool flush, struct ox_e
         free(ids[i]);
     }
     free(ids);
-    if (code == OX_OK && flush && (code = ox_live_flush(control, err)) == OX_OK) {
+    if (code == OX_OK && flush && (code = ox_live_flush(control, err)) == OX_OK &&
+        !ox_holding(control)) {
         code = ox_converge_fleets(control, err);
     }
-    return code == OX_OK ? ox_gc_step(control, err) : code;
+    ox_hold_remind(control);
+    /* What a restored registry does not know is no garbage, nor is what a backup is to hold. */
+    return code == OX_OK && !ox_holding(control) && !atomic_load(&control->backing_up)
+               ? ox_gc_step(control, err)
+               : code;
 }
 
 static void *clockwork(void *arg)
@@ -225,6 +233,7 @@ enum ox_code ox_control_start(struct ox_control *control, struct ox_err *err)
         control->started += problem == 0;
     }
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+    ox_hold_remind(control);
     if (problem != 0) {
         ox_control_stop(control);
         return ox_err_sys(err, problem, "starting a thread");

@@ -175,7 +175,8 @@ enum ox_code ox_converge_model(struct ox_control *control, struct ox_tx *tx, con
         ox_err_clear(err);
         return join_desired(control, tx, device_id, model_id, runs, err);
     }
-    return code == OX_OK ? compare(control, tx, &row, runs, err) : code;
+    /* A restored registry knows less than the devices: what they run is no rollback. */
+    return code == OX_OK && !ox_holding(control) ? compare(control, tx, &row, runs, err) : code;
 }
 
 enum ox_code ox_converge_joined(struct ox_control *control, struct ox_tx *tx, const char *fleet_id,

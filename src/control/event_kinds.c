@@ -3,6 +3,8 @@
 /* To add a kind: a row here, a call of ox_event in the transaction in which it happens, a row in
  * docs/events.md. Words are SUBJECT.PAST_PARTICIPLE; the subject's id is in the data. */
 const struct ox_event_kind ox_event_kinds[] = {
+    {"backup.taken", "blobs, size_bytes",
+     "A backup began to be sent, with blobs or without; the size is the registry's"},
     {"campaign.aborted", "campaign_id, model_id, version, stage, reason",
      "A campaign was ended before its time, by an operator (no reason) or by its own rules"},
     {"campaign.approved", "campaign_id, model_id, version, stage",
@@ -46,6 +48,7 @@ const struct ox_event_kind ox_event_kinds[] = {
     {"fleet.device_added", "fleet_id, device_id", "A device joined a fleet"},
     {"fleet.device_removed", "fleet_id, device_id", "A device left a fleet"},
     {"fleet.removed", "fleet_id", "A fleet is no more; its devices are"},
+    {"hold.released", "reason", "An operator lets a restored control plane assign again"},
     {"model.changed", "model_id, version, variant",
      "What is said of a version was changed: labels, lineage, what a variant requires"},
     {"model.published", "model_id, version, variant, sha256, size_bytes, format",

@@ -286,21 +286,34 @@ static enum ox_code collect(struct ox_control *control, struct ox_gc_report *rep
     return code == OX_OK && !report->dry_run ? sweep_uploads(control, err) : code;
 }
 
+/* Not while there may be blobs that are needed by who does not say so. */
+static enum ox_code check_time(const struct ox_control *control, bool dry_run, struct ox_err *err)
+{
+    if (!dry_run && ox_holding(control)) {
+        return ox_err_set(
+            err, OX_ECONFLICT,
+            "the registry was restored from a backup, and may not know all blobs that "
+            "are needed: 'oxide restore --confirm' first");
+    }
+    return !dry_run && atomic_load(&control->backing_up)
+               ? ox_err_set(err, OX_EBUSY, "a backup is under way: collect garbage after it")
+               : OX_OK;
+}
+
 enum ox_code ox_control_gc(struct ox_control *control, bool dry_run, json_t **out,
                            struct ox_err *err)
 {
     struct ox_gc_report report = {
         .dry_run = dry_run, .versions = json_array(), .kept = json_array()};
-    enum ox_code code;
+    enum ox_code code = check_time(control, dry_run, err);
 
-    if (pthread_mutex_trylock(&control->gc.lock) != 0) {
-        json_decref(report.versions);
-        json_decref(report.kept);
-        return ox_err_set(err, OX_EBUSY, "garbage is being collected: try again in a moment");
+    if (code == OX_OK && pthread_mutex_trylock(&control->gc.lock) != 0) {
+        code = ox_err_set(err, OX_EBUSY, "garbage is being collected: try again in a moment");
+    } else if (code == OX_OK) {
+        code = collect(control, &report, err);
+        (void)pthread_mutex_unlock(&control->gc.lock);
+        log_report(control, &report);
     }
-    code = collect(control, &report, err);
-    (void)pthread_mutex_unlock(&control->gc.lock);
-    log_report(control, &report);
     if (code != OX_OK) {
         json_decref(report.versions);
         json_decref(report.kept);

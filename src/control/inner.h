@@ -27,6 +27,7 @@
 #include "running.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define OX_CONTROL_WORKERS 2
 #define OX_NAME_MAX 1024 /* bytes of a name or description that people gave */
@@ -58,6 +59,10 @@ struct ox_control {
     struct ox_served *served;
 
     struct ox_events events;
+
+    atomic_bool backing_up;
+    atomic_bool holding; /* as the registry has it: nothing is assigned */
+    int64_t remind_ms;   /* of the clockwork: when the log says so again, wall clock */
 
     struct ox_stop stop;
     pthread_mutex_t wake_lock;
@@ -321,6 +326,14 @@ OX_MUST_USE enum ox_code ox_converge_changed(struct ox_control *control, struct 
                                              const char *device_id, struct ox_err *err);
 /** Look at all fleets that have filters for devices that have come to pass. */
 OX_MUST_USE enum ox_code ox_converge_fleets(struct ox_control *control, struct ox_err *err);
+
+/* --- hold.c --- */
+
+/** Ask the registry, at the start. */
+OX_MUST_USE enum ox_code ox_hold_load(struct ox_control *control, struct ox_err *err);
+bool ox_holding(const struct ox_control *control);
+/** Say it in the log, at the start and now and then. */
+void ox_hold_remind(struct ox_control *control);
 
 /* --- publish.c --- */
 

@@ -24,5 +24,6 @@
 #define OX_MEDIA_BYTES "application/octet-stream"
 #define OX_MEDIA_DELTA "application/x-oxide-delta"
 #define OX_MEDIA_MANIFEST "application/vnd.oxide.manifest+json"
+#define OX_MEDIA_TAR "application/x-tar"
 
 #endif

@@ -10,7 +10,7 @@ static int64_t clock_now(void *ctx)
     return ((struct fixture *)ctx)->now_ms;
 }
 
-static void open_control(struct fixture *fixture)
+void open_control(struct fixture *fixture)
 {
     const struct ox_control_options options = {
         .store = fixture->store,

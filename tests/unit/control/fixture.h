@@ -51,6 +51,8 @@ struct fixture {
 
 int set_up(void **state);
 int tear_down(void **state);
+/* Start the control plane on the fixture's store and registry. */
+void open_control(struct fixture *fixture);
 /* End the control plane and start it anew on the same data. */
 void restart(struct fixture *fixture);
 
