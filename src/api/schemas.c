@@ -206,7 +206,7 @@ const struct ox_schema ox_schemas[] = {
      " stages: {stage: int, devices: int, released: int}[],"
      " bases: {from_version: id | null, from_digest: digest | null, to_version: id,"
      " to_digest: digest, devices: int, by: 'patch' | 'full' | null,"
-     " delta: 'ready' | 'queued' | 'failed' | 'useless' | 'missing' | 'none',"
+     " delta: 'ready' | 'queued' | 'failed' | 'useless' | 'canceled' | 'missing' | 'none',"
      " bytes_per_device: int | null, bytes: int | null}[],"
      " bytes: {total: int, per_device_max: int, full: int, saved: int, devices_known: int,"
      " devices_not_known: int}, delta_coverage: number, disk_bytes_per_device: int,"

@@ -1,5 +1,6 @@
 /* Making campaigns, and steering them. */
 #include "inner.h"
+#include "variants.h"
 
 #include "oxide/base/random.h"
 #include "oxide/wire/id.h"
@@ -253,8 +254,10 @@ enum ox_code ox_campaign_make_in(struct ox_control *control, struct ox_tx *tx,
         .size_bytes = artifact.size_bytes,
         .fleet_id = spec->fleet_id,
     };
-    code = add(control, tx, &campaign, &policy, err);
-    return code == OX_OK ? fill(control, tx, &campaign, &policy, OX_TARGET_ARTIFACT, dry, out, err)
+    if ((code = add(control, tx, &campaign, &policy, err)) == OX_OK) {
+        code = ox_variants_target(control, tx, &campaign, err);
+    }
+    return code == OX_OK ? fill(control, tx, &campaign, &policy, OX_TARGET_GIVEN, dry, out, err)
                          : code;
 }
 

@@ -1,6 +1,7 @@
 /* What is left behind stays true: a device that runs something else than its last campaign brought,
  * or that comes after the campaign of its fleet, is looked after here. */
 #include "inner.h"
+#include "variants.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -68,38 +69,48 @@ static enum ox_code enter_late(struct ox_control *control, struct ox_tx *tx, con
                                const struct ox_campaign_row *campaign,
                                const struct ox_device_model_row *runs, struct ox_err *err)
 {
-    int64_t now = ox_control_now(control);
-    bool quarantined = false;
-    bool done =
-        runs != NULL && runs->has_digest && ox_digest_equal(&runs->digest, &campaign->digest);
     struct ox_campaign_device_row row = {
         .campaign_id = campaign->id,
         .device_id = device_id,
         .place = campaign->total,
-        .artifact_id = campaign->artifact_id,
         .from_version = runs == NULL ? NULL : runs->version,
         .has_from = runs != NULL && runs->has_digest,
-        .state = done ? "complete" : "pending",
+        .state = "pending",
         .class = "",
         .released = true,
         .late = true,
-        .released_ms = now,
-        .strategy = done ? "none" : NULL,
-        .bytes_full = done ? 0 : campaign->size_bytes,
-        .updated_ms = now,
+        .released_ms = ox_control_now(control),
+        .updated_ms = ox_control_now(control),
     };
-    enum ox_code code =
-        ox_registry_quarantined(tx, device_id, &campaign->digest, &quarantined, err);
+    struct ox_artifact_row target;
+    char why[OX_VARIANT_WHY_MAX];
+    bool quarantined = false;
+    bool fits = false;
+    enum ox_code code = ox_variant_choose(control, tx, campaign->model_id, campaign->version,
+                                          device_id, &target, &fits, why, err);
 
+    if (code == OX_OK && fits) {
+        code = ox_registry_quarantined(tx, device_id, &target.digest, &quarantined, err);
+    }
     if (code != OX_OK) {
         return code;
     }
     if (row.has_from) {
         row.from_digest = runs->digest;
     }
-    if (quarantined && !done) {
+    if (fits) {
+        row.artifact_id = target.id;
+        row.bytes_full = target.size_bytes;
+    }
+    if (!fits || quarantined) {
         row.state = "skipped";
-        row.error = "quarantined: this version failed here before";
+        row.error = !fits ? why : "quarantined: this version failed here before";
+    }
+    if (fits && row.has_from && ox_digest_equal(&runs->digest, &target.digest)) {
+        row.state = "complete";
+        row.strategy = "none";
+        row.error = NULL;
+        row.bytes_full = 0;
     }
     return ox_registry_campaign_device_add(tx, &row, err);
 }
@@ -259,7 +270,7 @@ static enum ox_code enter_all(struct ox_control *control, struct ox_tx *tx, stru
 
         if ((code = ox_registry_campaign_get(tx, desired[i].campaign_id, &campaign, err)) ==
             OX_OK) {
-            code = ox_registry_late_enter(tx, &campaign, &fleet, ox_control_now(control), err);
+            code = ox_variants_enter_late(control, tx, &campaign, &fleet, err);
         }
     }
     return code;

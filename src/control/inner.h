@@ -409,9 +409,9 @@ OX_MUST_USE enum ox_code ox_job_possible(struct ox_tx *tx, const struct ox_diges
 OX_MUST_USE enum ox_code ox_jobs_for_campaign(struct ox_control *control, struct ox_tx *tx,
                                               const struct ox_campaign_row *campaign,
                                               struct ox_err *err);
-/** The same, of all devices that run the model. */
+/** The same, of all devices that run the same variant of another version. */
 OX_MUST_USE enum ox_code ox_jobs_for_version(struct ox_control *control, struct ox_tx *tx,
-                                             const char *model_id, const struct ox_digest *target,
+                                             const struct ox_artifact_row *target,
                                              struct ox_err *err);
 /** Deltas that the devices of a campaign wait for. */
 struct ox_jobs_left {

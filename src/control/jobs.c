@@ -125,12 +125,12 @@ enum ox_code ox_jobs_for_campaign(struct ox_control *control, struct ox_tx *tx,
     return code == OX_OK ? queue_bases(control, tx, bases, count, err) : code;
 }
 
-enum ox_code ox_jobs_for_version(struct ox_control *control, struct ox_tx *tx, const char *model_id,
-                                 const struct ox_digest *target, struct ox_err *err)
+enum ox_code ox_jobs_for_version(struct ox_control *control, struct ox_tx *tx,
+                                 const struct ox_artifact_row *target, struct ox_err *err)
 {
     struct ox_base_row *bases = NULL;
     size_t count = 0;
-    enum ox_code code = ox_registry_bases_of_model(tx, model_id, target, &bases, &count, err);
+    enum ox_code code = ox_registry_bases_of_model(tx, target, &bases, &count, err);
 
     return code == OX_OK ? queue_bases(control, tx, bases, count, err) : code;
 }

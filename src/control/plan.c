@@ -39,7 +39,7 @@ static enum ox_code look_at(struct ox_tx *tx, const struct ox_plan_row *row, str
         return code;
     }
     code = ox_registry_job_get(tx, &row->base, &row->target, format, &job, err);
-    if (code == OX_ENOTFOUND) {
+    if (code == OX_ENOTFOUND || (code == OX_OK && strcmp(job.state, "evicted") == 0)) {
         ox_err_clear(err);
         *out = (struct group){row, "missing", WAY_NOT_KNOWN, 0};
         *missing = (struct ox_wanted){row->base, row->target, format};
@@ -48,10 +48,11 @@ static enum ox_code look_at(struct ox_tx *tx, const struct ox_plan_row *row, str
     if (code != OX_OK) {
         return code;
     }
-    out->delta = strcmp(job.state, "ready") == 0     ? "ready"
-                 : strcmp(job.state, "useless") == 0 ? "useless"
-                 : strcmp(job.state, "failed") == 0  ? "failed"
-                                                     : "queued";
+    out->delta = strcmp(job.state, "ready") == 0      ? "ready"
+                 : strcmp(job.state, "useless") == 0  ? "useless"
+                 : strcmp(job.state, "canceled") == 0 ? "canceled"
+                 : strcmp(job.state, "failed") == 0   ? "failed"
+                                                      : "queued";
     if (strcmp(job.state, "ready") == 0 &&
         (strcmp(format, "oxdl/1") == 0 || (job.ops & ~ops) == 0)) {
         out->way = WAY_PATCH;

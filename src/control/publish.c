@@ -146,7 +146,7 @@ static enum ox_code queue_deltas(struct ox_control *control, struct ox_tx *tx,
         code = OX_OK;
     }
     return code == OX_OK
-               ? ox_jobs_for_version(control, tx, artifact->model_id, &artifact->digest, err)
+               ? ox_jobs_for_version(control, tx, artifact, err)
                : code;
 }
 

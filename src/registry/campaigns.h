@@ -15,6 +15,9 @@
 #define OX_CAMPAIGN_OPEN "('pending', 'downloading', 'applying', 'verifying')"
 #define OX_CAMPAIGN_BEGUN "('downloading', 'applying', 'verifying')"
 
+/** Of a device d, behind a condition: it names variants, or has not said what it can. */
+#define OX_NOT_FIRST_GENERATION " AND (d.protocol > 0 OR d.last_heartbeat IS NULL)"
+
 /** Read the one campaign of a query for OX_CAMPAIGN_COLUMNS. */
 OX_MUST_USE enum ox_code ox_campaign_one(struct ox_tx *tx, sqlite3_stmt *statement,
                                          struct ox_campaign_row *out, bool *found,

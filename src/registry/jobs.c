@@ -185,9 +185,9 @@ enum ox_code ox_registry_bases_of_campaign(struct ox_tx *tx, const char *campaig
     return code == OX_OK ? all_bases(tx, statement, rows, count, err) : code;
 }
 
-enum ox_code ox_registry_bases_of_model(struct ox_tx *tx, const char *model_id,
-                                        const struct ox_digest *target, struct ox_base_row **rows,
-                                        size_t *count, struct ox_err *err)
+enum ox_code ox_registry_bases_of_model(struct ox_tx *tx, const struct ox_artifact_row *target,
+                                        struct ox_base_row **rows, size_t *count,
+                                        struct ox_err *err)
 {
     sqlite3_stmt *statement = NULL;
     enum ox_code code =
@@ -195,9 +195,10 @@ enum ox_code ox_registry_bases_of_model(struct ox_tx *tx, const char *model_id,
                     "SELECT m.digest, $1, d.protocol, d.reads, count(*)"
                     " FROM device_models m JOIN devices d ON d.id = m.device_id"
                     " WHERE m.model_id = $2 AND m.digest <> $1"
-                    " AND m.digest IN (SELECT digest FROM artifacts WHERE removed_at IS NULL)"
+                    " AND m.digest IN (SELECT digest FROM artifacts WHERE model_id = $2"
+                    "  AND variant = coalesce($3, '') AND removed_at IS NULL)"
                     " GROUP BY m.digest, d.protocol, d.reads",
-                    "ds", target, model_id);
+                    "dss", &target->digest, target->model_id, target->variant);
 
     return code == OX_OK ? all_bases(tx, statement, rows, count, err) : code;
 }

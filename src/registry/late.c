@@ -29,8 +29,8 @@ enum ox_code ox_registry_late_count(struct ox_tx *tx, const struct ox_campaign_r
 }
 
 enum ox_code ox_registry_late_enter(struct ox_tx *tx, const struct ox_campaign_row *campaign,
-                                    const struct ox_selection *selection, int64_t now_ms,
-                                    struct ox_err *err)
+                                    const struct ox_selection *selection, bool for_first,
+                                    int64_t now_ms, struct ox_err *err)
 {
     char hex[OX_DIGEST_HEX_MAX];
     const struct ox_db_value digest = {.type = OX_DB_TEXT,
@@ -69,5 +69,30 @@ enum ox_code ox_registry_late_enter(struct ox_tx *tx, const struct ox_campaign_r
         " 1, 1, @, @ FROM devices d"
         " LEFT JOIN device_models r ON r.device_id = d.id AND r.model_id = @"
         " LEFT JOIN quarantines q ON q.device_id = d.id AND q.digest = @ AND q.failures >= @",
+        row, for_first ? IS_LATE : OX_NOT_FIRST_GENERATION IS_LATE, late, err);
+}
+
+enum ox_code ox_registry_late_skip(struct ox_tx *tx, const struct ox_campaign_row *campaign,
+                                   const struct ox_selection *selection, const char *why,
+                                   int64_t now_ms, struct ox_err *err)
+{
+    const struct ox_db_value id = {.type = OX_DB_TEXT, .text = campaign->id};
+    const struct ox_db_value model = {.type = OX_DB_TEXT, .text = campaign->model_id};
+    const struct ox_db_value row[] = {
+        id,
+        {.type = OX_DB_INT, .number = (int64_t)campaign->total},
+        {.type = OX_DB_TEXT, .text = why},
+        {.type = OX_DB_INT, .number = now_ms},
+        model,
+    };
+    const struct ox_db_value late[] = {
+        id, model, {.type = OX_DB_INT, .number = campaign->created_ms}};
+
+    return ox_select_run(
+        tx, selection,
+        "INSERT INTO campaign_devices (campaign_id, device_id, place, from_version, from_digest,"
+        " state, error, bytes_full, released, late, updated_at)"
+        " SELECT @, d.id, @, r.version, r.digest, 'skipped', @, 0, 1, 1, @ FROM devices d"
+        " LEFT JOIN device_models r ON r.device_id = d.id AND r.model_id = @",
         row, IS_LATE, late, err);
 }

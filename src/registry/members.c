@@ -164,11 +164,30 @@ static enum ox_code target_previous(struct ox_tx *tx, const struct ox_campaign_r
                          : code;
 }
 
+enum ox_code ox_registry_members_target(struct ox_tx *tx, int64_t artifact_id,
+                                        const struct ox_selection *selection, bool for_first,
+                                        struct ox_err *err)
+{
+    const struct ox_db_value artifact = {.type = OX_DB_INT, .number = artifact_id};
+
+    return ox_select_run(tx, selection,
+                         "UPDATE campaign_members SET artifact_id = @ WHERE artifact_id IS NULL"
+                         " AND device_id IN (SELECT d.id FROM devices d",
+                         &artifact, for_first ? ")" : OX_NOT_FIRST_GENERATION ")", NULL, err);
+}
+
+enum ox_code ox_registry_members_without(struct ox_tx *tx, const char *why, struct ox_err *err)
+{
+    return ox_db_run(tx, err, "UPDATE campaign_members SET why_not = $1 WHERE artifact_id IS NULL",
+                     "s", why);
+}
+
 static enum ox_code set_targets(struct ox_tx *tx, const struct ox_campaign_row *campaign,
                                 enum ox_member_target target, struct ox_err *err)
 {
-    return target == OX_TARGET_PREVIOUS
-               ? target_previous(tx, campaign, err)
+    return target == OX_TARGET_PREVIOUS ? target_previous(tx, campaign, err)
+           : target == OX_TARGET_GIVEN
+               ? OX_OK
                : ox_db_run(tx, err, "UPDATE campaign_members SET artifact_id = $1", "i",
                            campaign->artifact_id);
 }

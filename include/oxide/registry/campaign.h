@@ -127,7 +127,16 @@ typedef uint64_t ox_rank_fn(const char *campaign_id, const char *device_id);
 enum ox_member_target {
     OX_TARGET_ARTIFACT, /* the campaign's */
     OX_TARGET_PREVIOUS, /* what each ran when it entered of_campaign, or else before */
+    OX_TARGET_GIVEN,    /* what ox_registry_members_target gave them */
 };
+/** Give an artifact to the selected members that have none yet; unless `for_first`, not to devices
+ *  of the first generation. */
+OX_MUST_USE enum ox_code ox_registry_members_target(struct ox_tx *tx, int64_t artifact_id,
+                                                    const struct ox_selection *selection,
+                                                    bool for_first, struct ox_err *err);
+/** Say why members have no artifact: they are skipped. */
+OX_MUST_USE enum ox_code ox_registry_members_without(struct ox_tx *tx, const char *why,
+                                                     struct ox_err *err);
 /**
  * Put the gathered members into a campaign: by rank, the first `released` of them released, those
  * that run their target already (and have nothing else under way) complete, those for which it is
@@ -162,11 +171,20 @@ OX_MUST_USE enum ox_code ox_registry_late_count(struct ox_tx *tx,
                                                 const struct ox_campaign_row *campaign,
                                                 const struct ox_selection *selection,
                                                 uint64_t *count, struct ox_err *err);
-/** Let them enter: as ox_registry_members_enter, but released, and late. */
+/** Let them enter: as ox_registry_members_enter, but released, and late. What they are to run are
+ *  the campaign's artifact_id, digest and size_bytes; unless `for_first`, it is not for devices of
+ *  the first generation. */
 OX_MUST_USE enum ox_code ox_registry_late_enter(struct ox_tx *tx,
                                                 const struct ox_campaign_row *campaign,
                                                 const struct ox_selection *selection,
-                                                int64_t now_ms, struct ox_err *err);
+                                                bool for_first, int64_t now_ms,
+                                                struct ox_err *err);
+/** Those that are left have nothing to run in it. */
+OX_MUST_USE enum ox_code ox_registry_late_skip(struct ox_tx *tx,
+                                               const struct ox_campaign_row *campaign,
+                                               const struct ox_selection *selection,
+                                               const char *why, int64_t now_ms,
+                                               struct ox_err *err);
 
 /** Release the devices below a place that are not yet; *count of them. */
 OX_MUST_USE enum ox_code ox_registry_campaign_release(struct ox_tx *tx, const char *campaign_id,

@@ -3,6 +3,7 @@
 #define OXIDE_REGISTRY_JOB_H
 
 #include "oxide/base/digest.h"
+#include "oxide/registry/artifact.h"
 #include "oxide/registry/page.h"
 #include "oxide/registry/registry.h"
 
@@ -65,9 +66,9 @@ struct ox_base_row {
 OX_MUST_USE enum ox_code ox_registry_bases_of_campaign(struct ox_tx *tx, const char *campaign_id,
                                                        struct ox_base_row **rows, size_t *count,
                                                        struct ox_err *err);
-/** Of all devices that run a model. */
-OX_MUST_USE enum ox_code ox_registry_bases_of_model(struct ox_tx *tx, const char *model_id,
-                                                    const struct ox_digest *target,
+/** Of all devices that run the same variant of another version of the model. */
+OX_MUST_USE enum ox_code ox_registry_bases_of_model(struct ox_tx *tx,
+                                                    const struct ox_artifact_row *target,
                                                     struct ox_base_row **rows, size_t *count,
                                                     struct ox_err *err);
 
