@@ -82,11 +82,12 @@ static void find__unknown_paths_are_not_found(void **state)
 
 static void find__other_methods_name_those_that_are_allowed(void **state)
 {
-    struct found found = find("PUT", "/api/v1/devices/cam-01");
+    struct found found = find("PATCH", "/api/v1/fleets/f/devices/cam-01");
 
     (void)state;
     assert_int_equal(found.code, OX_EMETHOD);
-    assert_string_equal(found.allow, "GET, HEAD, PATCH, DELETE, OPTIONS");
+    assert_string_equal(found.allow, "POST, DELETE, OPTIONS");
+    assert_string_equal(find("PUT", "/health").allow, "GET, HEAD, OPTIONS");
     assert_int_equal(find("GET", "/api/v1/campaigns/c-1/pause").code, OX_EMETHOD);
 }
 

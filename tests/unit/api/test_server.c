@@ -460,8 +460,8 @@ static void options__tells_the_methods(void **state)
 {
     struct fixture *fixture = *state;
 
-    assert_int_equal(request(fixture, "OPTIONS /api/v1/devices/d-01", "", ""), 204);
-    assert_true(says(fixture, "Allow: GET, HEAD, PATCH, DELETE, OPTIONS"));
+    assert_int_equal(request(fixture, "OPTIONS /health", "", ""), 204);
+    assert_true(says(fixture, "Allow: GET, HEAD, OPTIONS"));
     assert_int_equal(request(fixture, "OPTIONS /nope", "", ""), 404);
     assert_int_equal(request(fixture, "TRACE /health", "", ""), 405);
     assert_int_equal(request(fixture, "PROPFIND /health", "", ""), 405);
