@@ -21,6 +21,15 @@ void ox_device_read(struct ox_db_row *row, void *out)
     device->protocol = ox_db_u64(row);
     device->reads = ox_db_text(row);
     device->report_seq = ox_db_u64(row);
+    device->registered_ms = ox_db_i64(row);
+    device->instance = ox_db_text(row);
+    device->instance_since_ms = ox_db_i64(row);
+    device->conflict_ms = ox_db_i64(row);
+    device->poll_interval_s = ox_db_u64(row);
+    device->utc_offset_s = ox_db_i64(row);
+    device->disk_free_bytes = ox_db_u64(row);
+    device->disk_total_bytes = ox_db_u64(row);
+    device->address = ox_db_text(row);
     device->fleet_id = ox_db_text(row);
 }
 
@@ -78,10 +87,29 @@ enum ox_code ox_registry_device_update(struct ox_tx *tx, const struct ox_device_
     return ox_db_run(tx, err,
                      "UPDATE devices SET last_heartbeat = $1, status = $2, current_model = $3,"
                      " current_version = $4, last_result = $5, platform = $6, metrics = $7,"
-                     " agent = $8, protocol = $9, reads = $10, report_seq = $11 WHERE id = $12",
-                     "isssssssusus", row->last_heartbeat_ms, row->status, row->current_model,
+                     " agent = $8, protocol = $9, reads = $10, report_seq = $11, instance = $12,"
+                     " instance_since = nullif($13, 0), poll_interval_s = nullif($14, 0),"
+                     " utc_offset_s = nullif($15, -2147483648), disk_free_bytes = $16,"
+                     " disk_total_bytes = nullif($17, 0), address = $18 WHERE id = $19",
+                     "isssssssususiuiuuss", row->last_heartbeat_ms, row->status, row->current_model,
                      row->current_version, row->last_result, row->platform, row->metrics,
-                     row->agent, row->protocol, row->reads, row->report_seq, row->id);
+                     row->agent, row->protocol, row->reads, row->report_seq, row->instance,
+                     row->instance_since_ms, row->poll_interval_s, row->utc_offset_s,
+                     row->disk_free_bytes, row->disk_total_bytes, row->address, row->id);
+}
+
+enum ox_code ox_registry_device_set_conflict(struct ox_tx *tx, const char *id, int64_t since_ms,
+                                             struct ox_err *err)
+{
+    return ox_db_run(tx, err, "UPDATE devices SET conflict_since = nullif($1, 0) WHERE id = $2",
+                     "is", since_ms, id);
+}
+
+enum ox_code ox_registry_device_set_instance(struct ox_tx *tx, const char *id, const char *instance,
+                                             int64_t since_ms, struct ox_err *err)
+{
+    return ox_db_run(tx, err, "UPDATE devices SET instance = $1, instance_since = $2 WHERE id = $3",
+                     "sis", instance, since_ms, id);
 }
 
 enum ox_code ox_registry_device_seen(struct ox_tx *tx, const char *id, int64_t seen_ms,

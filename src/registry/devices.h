@@ -8,6 +8,8 @@ struct ox_db_row;
 #define OX_DEVICE_COLUMNS                                                                          \
     "d.id, d.name, d.tags, d.last_heartbeat, d.status, d.current_model, d.current_version,"        \
     " d.last_result, d.platform, d.metrics, d.agent, d.protocol, d.reads, d.report_seq,"           \
+    " d.registered_at, d.instance, d.instance_since, d.conflict_since, d.poll_interval_s,"         \
+    " coalesce(d.utc_offset_s, -2147483648), d.disk_free_bytes, d.disk_total_bytes, d.address,"    \
     " (SELECT f.fleet_id FROM fleet_devices f WHERE f.device_id = d.id"                            \
     " ORDER BY f.added_at DESC, f.fleet_id LIMIT 1)"
 void ox_device_read(struct ox_db_row *row, void *out);

@@ -6,6 +6,7 @@
 #include "oxide/registry/page.h"
 #include "oxide/registry/registry.h"
 
+#define OX_UTC_OFFSET_UNKNOWN ((int64_t)INT32_MIN)
 struct ox_device_row {
     const char *id;
     const char *name;
@@ -20,8 +21,17 @@ struct ox_device_row {
     const char *agent;
     uint64_t protocol; /* 0: the first generation */
     const char *reads;
-    uint64_t report_seq;  /* the highest report that is durable */
-    const char *fleet_id; /* the fleet that it joined last; not written by device_update */
+    uint64_t report_seq; /* the highest report that is durable */
+    int64_t registered_ms;
+    const char *instance;      /* the installation that is the device; NULL: it never said */
+    int64_t instance_since_ms; /* 0: as above */
+    int64_t conflict_ms;       /* since when another one speaks beside it; 0: none does */
+    uint64_t poll_interval_s;  /* by its own word; 0: it never said */
+    int64_t utc_offset_s;      /* or OX_UTC_OFFSET_UNKNOWN */
+    uint64_t disk_free_bytes;
+    uint64_t disk_total_bytes; /* 0: not known */
+    const char *address;       /* where it spoke from */
+    const char *fleet_id;      /* the fleet that it joined last; not written by device_update */
 };
 struct ox_device_model_row {
     const char *device_id;
@@ -38,9 +48,15 @@ OX_MUST_USE enum ox_code ox_registry_device_put(struct ox_tx *tx, const char *id
 /** Errors: OX_ENOTFOUND, with a hint to register. */
 OX_MUST_USE enum ox_code ox_registry_device_get(struct ox_tx *tx, const char *id,
                                                 struct ox_device_row *out, struct ox_err *err);
-/** Write everything that heartbeats tell (all but id, name, tags and fleet). */
+/** Write everything that heartbeats tell (all but id, name, tags, registered, conflict, fleet). */
 OX_MUST_USE enum ox_code
 ox_registry_device_update(struct ox_tx *tx, const struct ox_device_row *row, struct ox_err *err);
+/** since_ms 0: the conflict is settled. */
+OX_MUST_USE enum ox_code ox_registry_device_set_conflict(struct ox_tx *tx, const char *id,
+                                                         int64_t since_ms, struct ox_err *err);
+OX_MUST_USE enum ox_code ox_registry_device_set_instance(struct ox_tx *tx, const char *id,
+                                                         const char *instance, int64_t since_ms,
+                                                         struct ox_err *err);
 /** Write when it was heard last, and its metrics unless they are NULL. Unknown devices are fine. */
 OX_MUST_USE enum ox_code ox_registry_device_seen(struct ox_tx *tx, const char *id, int64_t seen_ms,
                                                  const char *metrics, struct ox_err *err);

@@ -329,6 +329,13 @@ static void device__update_writes_every_column_back(void **state)
         .protocol = 1,
         .reads = "oxdl/1",
         .report_seq = 42,
+        .instance = "0123456789abcdef0123456789abcdef",
+        .instance_since_ms = 7,
+        .poll_interval_s = 900,
+        .utc_offset_s = -3600,
+        .disk_free_bytes = 1,
+        .disk_total_bytes = 2,
+        .address = "10.0.0.7",
     };
 
     add_device(&tx, "cam-01");
@@ -345,6 +352,13 @@ static void device__update_writes_every_column_back(void **state)
     assert_int_equal(out.protocol, 1);
     assert_string_equal(out.reads, "oxdl/1");
     assert_int_equal(out.report_seq, 42);
+    assert_string_equal(out.instance, row.instance);
+    assert_int_equal(out.instance_since_ms, 7);
+    assert_int_equal(out.poll_interval_s, 900);
+    assert_int_equal(out.utc_offset_s, -3600);
+    assert_int_equal(out.disk_free_bytes, 1);
+    assert_int_equal(out.disk_total_bytes, 2);
+    assert_string_equal(out.address, "10.0.0.7");
     commit(&tx);
 }
 

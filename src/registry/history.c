@@ -1,0 +1,227 @@
+#include "db.h"
+
+#include "oxide/registry/history.h"
+
+#define COLUMNS "id, device_id, model_id, version, digest, from_ms, to_ms"
+
+/* Does device_models hold what the open row h says? */
+#define STILL_RUNS                                                                                 \
+    "EXISTS (SELECT 1 FROM device_models m WHERE m.device_id = h.device_id"                        \
+    " AND m.model_id = h.model_id AND m.version = h.version"                                       \
+    " AND coalesce(m.digest, '') = coalesce(h.digest, ''))"
+
+static void read_row(struct ox_db_row *row, void *out)
+{
+    struct ox_history_row *history = out;
+
+    history->id = ox_db_i64(row);
+    history->device_id = ox_db_text(row);
+    history->model_id = ox_db_text(row);
+    history->version = ox_db_text(row);
+    history->has_digest = ox_db_digest(row, &history->digest);
+    history->from_ms = ox_db_i64(row);
+    history->to_ms = ox_db_i64(row);
+}
+
+static enum ox_code all(struct ox_tx *tx, sqlite3_stmt *statement, struct ox_history_row **rows,
+                        size_t *count, struct ox_err *err)
+{
+    void *list = NULL;
+    enum ox_code code =
+        ox_db_all(tx, statement, read_row, sizeof(struct ox_history_row), &list, count, err);
+
+    if (code == OX_OK) {
+        *rows = list;
+    }
+    return code;
+}
+
+enum ox_code ox_registry_history_note(struct ox_tx *tx, const char *device_id, int64_t now_ms,
+                                      struct ox_err *err)
+{
+    /* A version that was published here after a device had named it has its digest from now on. */
+    enum ox_code code = ox_db_run(
+        tx, err,
+        "UPDATE device_model_history AS h SET digest = (SELECT m.digest FROM device_models m"
+        " WHERE m.device_id = h.device_id AND m.model_id = h.model_id AND m.version = h.version)"
+        " WHERE h.device_id = $1 AND h.to_ms IS NULL AND h.digest IS NULL",
+        "s", device_id);
+
+    if (code == OX_OK) {
+        code = ox_db_run(tx, err,
+                         "UPDATE device_model_history AS h SET to_ms = max(h.from_ms, $1)"
+                         " WHERE h.device_id = $2 AND h.to_ms IS NULL AND NOT " STILL_RUNS,
+                         "is", now_ms, device_id);
+    }
+    return code == OX_OK
+               ? ox_db_run(tx, err,
+                           "INSERT INTO device_model_history"
+                           " (device_id, model_id, version, digest, from_ms)"
+                           " SELECT m.device_id, m.model_id, m.version, m.digest, $1"
+                           " FROM device_models m WHERE m.device_id = $2 AND NOT EXISTS"
+                           " (SELECT 1 FROM device_model_history h WHERE h.device_id = m.device_id"
+                           " AND h.model_id = m.model_id AND h.to_ms IS NULL)",
+                           "is", now_ms, device_id)
+               : code;
+}
+
+enum ox_code ox_registry_history(struct ox_tx *tx, const char *device_id, const char *model_id,
+                                 int64_t before_id, uint64_t limit, struct ox_history_row **rows,
+                                 size_t *count, struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int64_t before = before_id == 0 ? INT64_MAX : before_id;
+    enum ox_code code =
+        model_id == NULL
+            ? ox_db_query(tx, &statement, err,
+                          "SELECT " COLUMNS " FROM device_model_history"
+                          " WHERE device_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
+                          "siu", device_id, before, limit)
+            : ox_db_query(tx, &statement, err,
+                          "SELECT " COLUMNS " FROM device_model_history"
+                          " WHERE device_id = $1 AND model_id = $2 AND id < $3"
+                          " ORDER BY id DESC LIMIT $4",
+                          "ssiu", device_id, model_id, before, limit);
+
+    return code == OX_OK ? all(tx, statement, rows, count, err) : code;
+}
+
+enum ox_code ox_registry_device_previous(struct ox_tx *tx, const char *device_id,
+                                         const char *model_id, struct ox_history_row *out,
+                                         struct ox_err *err)
+{
+    struct ox_history_row row = {0};
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code = ox_db_query(
+        tx, &statement, err,
+        "SELECT h.id, h.device_id, h.model_id, h.version, h.digest, h.from_ms, h.to_ms"
+        " FROM device_model_history h JOIN device_model_history last ON last.id ="
+        " (SELECT max(id) FROM device_model_history WHERE device_id = $1 AND model_id = $2)"
+        " WHERE h.device_id = $1 AND h.model_id = $2 AND h.id < last.id"
+        " AND NOT (h.version = last.version AND coalesce(h.digest, '') ="
+        " coalesce(last.digest, '')) ORDER BY h.id DESC LIMIT 1",
+        "ss", device_id, model_id);
+
+    if (code == OX_OK) {
+        code = ox_db_one(tx, statement, read_row, &row, &found, err);
+    }
+    if (code == OX_OK && !found) {
+        return ox_err_set(err, OX_ENOTFOUND,
+                          "device %s is not known to have run another version of %s before",
+                          device_id, model_id);
+    }
+    if (code == OX_OK) {
+        *out = row;
+    }
+    return code;
+}
+
+/* --- by model --- */
+
+#define AT                                                                                         \
+    " FROM device_model_history WHERE model_id = $1 AND from_ms <= $2"                             \
+    " AND (to_ms IS NULL OR to_ms > $2)"
+
+enum ox_code ox_registry_where(struct ox_tx *tx, const struct ox_where *where, const char *after,
+                               uint64_t limit, struct ox_history_row **rows, size_t *count,
+                               struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    const char *behind = after == NULL ? "" : after;
+    enum ox_code code =
+        where->version == NULL
+            ? ox_db_query(tx, &statement, err,
+                          "SELECT " COLUMNS AT " AND device_id > $3 ORDER BY device_id LIMIT $4",
+                          "sisu", where->model_id, where->at_ms, behind, limit)
+            : ox_db_query(tx, &statement, err,
+                          "SELECT " COLUMNS AT " AND device_id > $3 AND version = $4"
+                          " ORDER BY device_id LIMIT $5",
+                          "sissu", where->model_id, where->at_ms, behind, where->version, limit);
+
+    return code == OX_OK ? all(tx, statement, rows, count, err) : code;
+}
+
+static void read_count(struct ox_db_row *row, void *out)
+{
+    struct ox_where_count *count = out;
+
+    count->version = ox_db_text(row);
+    count->has_digest = ox_db_digest(row, &count->digest);
+    count->devices = ox_db_u64(row);
+}
+
+enum ox_code ox_registry_where_counts(struct ox_tx *tx, const struct ox_where *where,
+                                      struct ox_where_count **rows, size_t *count,
+                                      struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    void *list = NULL;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT version, digest, count(*)" AT " AND version = coalesce($3, version)"
+                    " GROUP BY version, digest ORDER BY count(*) DESC, version, digest",
+                    "sis", where->model_id, where->at_ms, where->version);
+
+    if (code == OX_OK) {
+        code = ox_db_all(tx, statement, read_count, sizeof(**rows), &list, count, err);
+    }
+    if (code == OX_OK) {
+        *rows = list;
+    }
+    return code;
+}
+
+/* --- retention --- */
+
+/* A row is kept while it is the newest one that ended of its device and model, unless the device is
+ * gone. */
+#define STALE                                                                                      \
+    "h.to_ms < $1 AND (EXISTS (SELECT 1 FROM device_model_history n WHERE n.device_id ="           \
+    " h.device_id AND n.model_id = h.model_id AND n.id > h.id AND n.to_ms IS NOT NULL)"            \
+    " OR NOT EXISTS (SELECT 1 FROM devices d WHERE d.id = h.device_id))"
+
+struct step {
+    int64_t last_id;
+    bool any;
+};
+
+static void read_step(struct ox_db_row *row, void *out)
+{
+    struct step *step = out;
+
+    step->last_id = ox_db_i64(row);
+    step->any = ox_db_i64(row) != 0;
+}
+
+enum ox_code ox_registry_history_stale(struct ox_tx *tx, int64_t from_id, uint64_t limit,
+                                       int64_t before_ms, int64_t *last_id, bool *any,
+                                       struct ox_err *err)
+{
+    struct step step = {0, false};
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT max(h.id), coalesce(max(" STALE "), 0) FROM"
+                    " (SELECT * FROM device_model_history WHERE id > $2 ORDER BY id LIMIT $3) h",
+                    "iiu", before_ms, from_id, limit);
+
+    if (code == OX_OK) {
+        code = ox_db_one(tx, statement, read_step, &step, &found, err);
+    }
+    if (code == OX_OK) {
+        *last_id = step.last_id;
+        *any = step.any;
+    }
+    return code;
+}
+
+enum ox_code ox_registry_history_prune(struct ox_tx *tx, int64_t from_id, int64_t last_id,
+                                       int64_t before_ms, struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "DELETE FROM device_model_history AS h WHERE " STALE
+                     " AND h.id > $2 AND h.id <= $3",
+                     "iii", before_ms, from_id, last_id);
+}
