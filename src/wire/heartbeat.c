@@ -1,6 +1,7 @@
 #include "oxide/wire/heartbeat.h"
 
 #include "fields.h"
+#include "installation.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -63,6 +64,11 @@ static enum ox_code parse_status(const json_t *object, struct ox_heartbeat *out,
     out->status_presence = presence_of(object, "status");
     if (code == OX_OK && word != NULL) {
         code = ox_device_status_parse(word, &out->status, err);
+        if (code == OX_OK && out->status == OX_DEVICE_CONFLICT) {
+            code = ox_err_set(err, OX_EINVAL,
+                              "\"status\" cannot be \"conflict\": that is the "
+                              "control plane's to say");
+        }
     }
     return code;
 }
@@ -256,6 +262,7 @@ enum ox_code ox_heartbeat_parse(const void *body, size_t len_bytes, struct ox_he
         (code = parse_object(json, "platform", &heartbeat.platform, err)) == OX_OK &&
         (code = ox_wire_opt_text(json, "agent", &heartbeat.agent, err)) == OX_OK &&
         (code = ox_json_opt_u64(json, "protocol", &heartbeat.protocol, err)) == OX_OK &&
+        (code = ox_wire_parse_installation(json, &heartbeat.installation, err)) == OX_OK &&
         (code = parse_reads(json, &heartbeat, err)) == OX_OK &&
         (code = parse_models(json, &heartbeat, err)) == OX_OK &&
         (code = parse_reports(json, &heartbeat, err)) == OX_OK) {
@@ -432,6 +439,7 @@ enum ox_code ox_heartbeat_build(const struct ox_heartbeat *heartbeat, char **out
                                  err)) == OX_OK) &&
         (code = put_result(json, heartbeat, err)) == OX_OK &&
         (code = put_identity(json, heartbeat, err)) == OX_OK &&
+        (code = ox_wire_put_installation(json, &heartbeat->installation, err)) == OX_OK &&
         (code = put_models(json, heartbeat, err)) == OX_OK &&
         (code = put_reports(json, heartbeat, err)) == OX_OK) {
         code = ox_json_text(json, out, err);

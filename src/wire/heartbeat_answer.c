@@ -31,6 +31,7 @@ void ox_heartbeat_answer_clear(struct ox_heartbeat_answer *answer)
         ox_assignment_clear(&answer->assignments[i]);
     }
     free(answer->assignments);
+    free(answer->device_id);
     *answer = (struct ox_heartbeat_answer){0};
 }
 
@@ -163,6 +164,27 @@ static enum ox_code put_assignments(json_t *json, const struct ox_heartbeat_answ
     return ox_json_set(json, "assignments", list, err);
 }
 
+/* What the installation is told of itself. */
+static enum ox_code put_identity(json_t *json, const struct ox_heartbeat_answer *answer,
+                                 struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+
+    if (answer->device_id != NULL) {
+        code = ox_json_set_str(json, "device_id", answer->device_id, err);
+    }
+    if (code == OX_OK && answer->instance[0] != '\0') {
+        code = ox_json_set_str(json, "instance", answer->instance, err);
+    }
+    if (code == OX_OK && answer->replaced) {
+        code = ox_json_set(json, "replaced", json_true(), err);
+    }
+    if (code == OX_OK && answer->resend) {
+        code = ox_json_set(json, "resend", json_true(), err);
+    }
+    return code;
+}
+
 enum ox_code ox_heartbeat_answer_build(const struct ox_heartbeat_answer *answer, char **out,
                                        struct ox_err *err)
 {
@@ -180,7 +202,10 @@ enum ox_code ox_heartbeat_answer_build(const struct ox_heartbeat_answer *answer,
          (code = ox_json_set_u64(json, "reports_ack", answer->reports_ack, err)) == OX_OK) &&
         (answer->poll_interval_s == 0 ||
          (code = ox_json_set_u64(json, "poll_interval_s", answer->poll_interval_s, err)) ==
-             OX_OK)) {
+             OX_OK) &&
+        (answer->time_ms == 0 ||
+         (code = ox_json_set_u64(json, "time", answer->time_ms, err)) == OX_OK) &&
+        (code = put_identity(json, answer, err)) == OX_OK) {
         code = ox_json_text(json, out, err);
     }
     json_decref(json);
@@ -339,6 +364,23 @@ static enum ox_code parse_assignments(const json_t *json, struct ox_heartbeat_an
     return code;
 }
 
+static enum ox_code parse_identity(const json_t *json, struct ox_heartbeat_answer *out,
+                                   struct ox_err *err)
+{
+    const char *instance = NULL;
+    enum ox_code code;
+
+    if ((code = ox_wire_opt_id(json, "device_id", &out->device_id, err)) != OX_OK ||
+        (code = ox_json_opt_str(json, "instance", &instance, err)) != OX_OK ||
+        (code = ox_json_opt_bool(json, "replaced", &out->replaced, err)) != OX_OK ||
+        (code = ox_json_opt_bool(json, "resend", &out->resend, err)) != OX_OK || instance == NULL ||
+        (code = ox_instance_check("instance", instance, err)) != OX_OK) {
+        return code;
+    }
+    memcpy(out->instance, instance, OX_INSTANCE_HEX + 1);
+    return OX_OK;
+}
+
 enum ox_code ox_heartbeat_answer_parse(const void *body, size_t len_bytes,
                                        struct ox_heartbeat_answer *out, struct ox_err *err)
 {
@@ -351,7 +393,9 @@ enum ox_code ox_heartbeat_answer_parse(const void *body, size_t len_bytes,
         (code = ox_wire_opt_id(json, "assigned_model_version", &answer.assigned_version, err)) ==
             OX_OK &&
         (code = parse_assignments(json, &answer, err)) == OX_OK &&
-        (code = ox_json_opt_u64(json, "reports_ack", &answer.reports_ack, err)) == OX_OK) {
+        (code = ox_json_opt_u64(json, "reports_ack", &answer.reports_ack, err)) == OX_OK &&
+        (code = ox_json_opt_u64(json, "time", &answer.time_ms, err)) == OX_OK &&
+        (code = parse_identity(json, &answer, err)) == OX_OK) {
         answer.reports_ack_present = ox_wire_value(json, "reports_ack") != NULL;
         code = ox_json_opt_u64(json, "poll_interval_s", &answer.poll_interval_s, err);
     }

@@ -10,7 +10,7 @@
 static const char *const device_words[] = {
     [OX_DEVICE_UNKNOWN] = "unknown", [OX_DEVICE_ONLINE] = "online",
     [OX_DEVICE_OFFLINE] = "offline", [OX_DEVICE_UPDATING] = "updating",
-    [OX_DEVICE_ERROR] = "error",
+    [OX_DEVICE_ERROR] = "error",     [OX_DEVICE_CONFLICT] = "conflict",
 };
 
 static const char *const campaign_words[] = {

@@ -44,7 +44,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             if (ox_heartbeat_build(&heartbeat, &text, NULL) != OX_OK ||
                 ox_heartbeat_parse(text, strlen(text), &again, NULL) != OX_OK ||
                 again.reports_count != heartbeat.reports_count ||
-                again.models_count != heartbeat.models_count) {
+                again.models_count != heartbeat.models_count ||
+                memcmp(&again.installation, &heartbeat.installation, sizeof(again.installation)) !=
+                    0) {
                 abort();
             }
         }

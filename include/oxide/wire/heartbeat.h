@@ -11,6 +11,7 @@
 
 #include "oxide/base/manifest.h"
 #include "oxide/base/window.h"
+#include "oxide/wire/instance.h"
 #include "oxide/wire/reads.h"
 #include "oxide/wire/state.h"
 
@@ -50,6 +51,19 @@ struct ox_device_report {
     uint64_t duration_ms;
 };
 
+/** The installation that speaks. Text is empty, and a number 0, where it was not said. */
+#define OX_UTC_OFFSET_S_MAX 64800 /* 18 h: more than any time zone */
+#define OX_POLL_INTERVAL_S_MAX 86400
+struct ox_installation {
+    char instance[OX_INSTANCE_HEX + 1];
+    char start[OX_START_HEX + 1];
+    uint64_t poll_interval_s; /* how often it comes back */
+    bool has_utc_offset;
+    int64_t utc_offset_s; /* local time less UTC */
+    uint64_t disk_free_bytes;
+    uint64_t disk_total_bytes;
+};
+
 struct ox_heartbeat {
     struct ox_opt_str current_model;
     struct ox_opt_str current_version;
@@ -62,6 +76,7 @@ struct ox_heartbeat {
     json_t *platform;   /* owned object, NULL if absent */
     char *agent;        /* "oxide/0.1.0"; NULL from the first generation */
     uint64_t protocol;  /* 0 from the first generation */
+    struct ox_installation installation;
     enum ox_presence reads_presence;
     struct ox_reads reads;
     enum ox_presence models_presence;
@@ -132,14 +147,19 @@ struct ox_heartbeat_answer {
     bool reports_ack_present;
     uint64_t reports_ack;     /* every report up to this seq is durable at the server */
     uint64_t poll_interval_s; /* 0: the agent's own */
+    uint64_t time_ms;         /* the server's, since 1970 UTC; 0: not told */
+    char *device_id;          /* what the installation is called from now on; NULL: as before */
+    char instance[OX_INSTANCE_HEX + 1]; /* its id from now on; empty: as before */
+    bool replaced; /* another installation is the device: this one has nothing to do any more */
+    bool resend;   /* the next heartbeat shall say all */
 };
 
 void ox_assignment_clear(struct ox_assignment *assignment);
 void ox_heartbeat_answer_clear(struct ox_heartbeat_answer *answer);
 
 /** Build {status:"ok", assigned_model, assigned_model_version, assignments[]?, reports_ack?,
- *  poll_interval_s?}; assignments[] stands there if assignments_present or reports_ack_present is
- *  set, be it empty. The caller frees *out. */
+ *  poll_interval_s?, time?, device_id?, instance?, replaced?, resend?}; assignments[] stands there
+ * if assignments_present or reports_ack_present is set, be it empty. The caller frees *out. */
 OX_MUST_USE enum ox_code ox_heartbeat_answer_build(const struct ox_heartbeat_answer *answer,
                                                    char **out, struct ox_err *err);
 

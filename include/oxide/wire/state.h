@@ -10,6 +10,7 @@ enum ox_device_status {
     OX_DEVICE_OFFLINE,
     OX_DEVICE_UPDATING,
     OX_DEVICE_ERROR,
+    OX_DEVICE_CONFLICT, /* two installations speak under its id; no device says so itself */
 };
 
 enum ox_campaign_state {

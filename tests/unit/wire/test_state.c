@@ -19,7 +19,7 @@ static void state__words_are_those_of_the_contract(void **state)
 static void state__every_word_parses_back(void **state)
 {
     (void)state;
-    for (int i = OX_DEVICE_UNKNOWN; i <= OX_DEVICE_ERROR; i++) {
+    for (int i = OX_DEVICE_UNKNOWN; i <= OX_DEVICE_CONFLICT; i++) {
         enum ox_device_status out = OX_DEVICE_UNKNOWN;
 
         assert_int_equal(
