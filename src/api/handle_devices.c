@@ -64,7 +64,7 @@ bool ox_heartbeat_at_once(struct ox_request *request)
 OX_HANDLER(heartbeat)
 {
     char *text = NULL;
-    enum ox_code code = ox_control_heartbeat(request->api->control, request->params.value[0],
+    enum ox_code code = ox_control_heartbeat(request->api->control, request->params.value[0], NULL,
                                              body_of(request), request->body.len_bytes, &text, err);
 
     return code == OX_OK ? ox_reply_text(request, 200, text, err) : code;

@@ -227,7 +227,7 @@ enum ox_code ox_offers_make(struct ox_control *control, struct ox_tx *tx,
     size_t model_count = 0;
     enum ox_code code;
 
-    if (ox_holding(control)) {
+    if (ox_holding(control) || device->conflict_ms != 0) { /* or nobody knows to whom it would go */
         return OX_OK;
     }
     if ((code = ox_registry_device_open(tx, device->id, &rows, &row_count, err)) != OX_OK ||
@@ -335,6 +335,10 @@ enum ox_code ox_assign(struct ox_control *control, struct ox_tx *tx,
     enum ox_code code;
 
     *wanted_count = 0;
+    if (device->conflict_ms != 0) {
+        answer->assignments_present = whole && device->protocol > 0;
+        return OX_OK;
+    }
     if ((code = ox_registry_device_open(tx, device->id, &rows, &row_count, err)) != OX_OK ||
         (code = ox_registry_device_models(tx, device->id, &models, &model_count, err)) != OX_OK) {
         return code;

@@ -1,5 +1,6 @@
 #include "inner.h"
 
+#include "identity.h"
 #include "recall.h"
 
 #include "oxide/base/pool.h"
@@ -58,6 +59,7 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
     control->opened_ms = ox_control_now(control);
     control->delta_effort = options->delta_effort;
     control->delta_wait_s = options->delta_wait_s;
+    control->reimage_after_ms = options->reimage_after_ms;
     control->told_interval_s = options->poll_interval_s;
     control->poll_interval_s =
         options->poll_interval_s != 0 ? options->poll_interval_s : OX_POLL_INTERVAL_S_DEFAULT;
@@ -82,6 +84,12 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
     control->stop.fd = -1;
     atomic_init(&control->backing_up, false);
     atomic_init(&control->holding, false);
+    (void)pthread_mutex_init(&control->starts_lock, NULL);
+    control->starts = calloc(1, sizeof(*control->starts));
+    if (control->starts == NULL) {
+        ox_control_free(control);
+        return ox_err_nomem(err, "the control plane");
+    }
     if ((code = ox_random_bytes(&seed, sizeof(seed), err)) != OX_OK ||
         (code = ox_live_new(&control->live, seed, err)) != OX_OK ||
         (code = ox_served_new(&control->served, err)) != OX_OK ||
@@ -101,6 +109,7 @@ void ox_control_free(struct ox_control *control)
     if (control == NULL) {
         return;
     }
+    free(control->starts);
     if (control->stop.fd >= 0) {
         ox_stop_clear(&control->stop);
     }
@@ -108,6 +117,7 @@ void ox_control_free(struct ox_control *control)
     ox_running_jobs_clear(&control->running);
     (void)pthread_cond_destroy(&control->wake);
     (void)pthread_mutex_destroy(&control->wake_lock);
+    (void)pthread_mutex_destroy(&control->starts_lock);
     ox_events_clear(control);
     if (control->registry != NULL) {
         ox_registry_watch(control->registry, &(struct ox_registry_watch){NULL, NULL});
@@ -192,6 +202,9 @@ enum ox_code ox_control_tick(struct ox_control *control, bool flush, struct ox_e
     if (code == OX_OK && flush && (code = ox_live_flush(control, err)) == OX_OK &&
         !ox_holding(control)) {
         code = ox_converge_fleets(control, err);
+    }
+    if (code == OX_OK && flush) {
+        code = ox_identity_prune(control, err);
     }
     ox_hold_remind(control);
     /* What a restored registry does not know is no garbage, nor is what a backup is to hold. */

@@ -7,9 +7,14 @@
 static const char platform_unknown[] =
     "{\"arch\":\"unknown\",\"os\":\"unknown\",\"cpu_count\":0,\"total_memory_bytes\":0}";
 
-int64_t ox_device_patience_ms(const struct ox_control *control)
+_Static_assert(OX_DEVICE_POLL_S_DEFAULT == OX_POLL_INTERVAL_S_DEFAULT, "intervals differ");
+
+int64_t ox_device_patience_ms(const struct ox_device_row *device)
 {
-    return 3 * 1000 * (int64_t)control->poll_interval_s;
+    uint64_t poll_s =
+        device->poll_interval_s != 0 ? device->poll_interval_s : OX_DEVICE_POLL_S_DEFAULT;
+
+    return 3 * 1000 * (int64_t)poll_s;
 }
 
 static const char *status_of(const struct ox_control *control, const struct ox_device_row *device,
@@ -18,7 +23,10 @@ static const char *status_of(const struct ox_control *control, const struct ox_d
     if (seen_ms == 0) {
         return ox_device_status_word(OX_DEVICE_UNKNOWN);
     }
-    return ox_control_now(control) - seen_ms > ox_device_patience_ms(control)
+    if (device->conflict_ms != 0) {
+        return ox_device_status_word(OX_DEVICE_CONFLICT);
+    }
+    return ox_control_now(control) - seen_ms > ox_device_patience_ms(device)
                ? ox_device_status_word(OX_DEVICE_OFFLINE)
                : device->status;
 }
@@ -35,6 +43,11 @@ static int64_t seen_of(struct ox_control *control, const struct ox_device_row *d
 const char *ox_device_status(struct ox_control *control, const struct ox_device_row *device)
 {
     return status_of(control, device, seen_of(control, device, NULL));
+}
+
+int64_t ox_device_seen_ms(struct ox_control *control, const struct ox_device_row *device)
+{
+    return seen_of(control, device, NULL);
 }
 
 static enum ox_code models_json(struct ox_tx *tx, const char *device_id, json_t **out,
@@ -114,9 +127,8 @@ static enum ox_code is_same(struct ox_tx *tx, const char *id, const char *name, 
     return code;
 }
 
-static enum ox_code put_device(struct ox_control *control, struct ox_tx *tx, const char *id,
-                               const char *name, const char *tags, bool *created,
-                               struct ox_err *err)
+enum ox_code ox_device_put(struct ox_control *control, struct ox_tx *tx, const char *id,
+                           const char *name, const char *tags, bool *created, struct ox_err *err)
 {
     bool same = false;
     enum ox_code code = is_same(tx, id, name, tags, &same, err);
@@ -148,7 +160,7 @@ enum ox_code ox_control_device_register(struct ox_control *control, const json_t
         (code = ox_body_text(body, "name", false, &name, err)) == OX_OK &&
         (code = ox_body_tags(body, &tags, err)) == OX_OK &&
         (code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
-        (code = put_device(control, &tx, id, name == NULL ? id : name, tags, created, err)) ==
+        (code = ox_device_put(control, &tx, id, name == NULL ? id : name, tags, created, err)) ==
             OX_OK &&
         (code = ox_registry_commit(&tx, err)) == OX_OK) {
         *out = json_pack("{s:s, s:s}", "status", "registered", "id", id);

@@ -73,6 +73,8 @@ static bool merge(struct ox_beat *beat, struct ox_device_row *row)
         row->protocol = said->protocol;
         changed = true;
     }
+    changed =
+        ox_installation_merge(said, beat->address, beat->control->told_interval_s, row) || changed;
     return changed || beat->result_changed || row->last_heartbeat_ms == 0;
 }
 
@@ -86,7 +88,9 @@ static enum ox_code changes_anything(struct ox_beat *beat, bool *out, struct ox_
 
     *out = beat->said.reports_count > 0;
     if ((code = ox_registry_begin(beat->control->registry, OX_TX_READ, &tx, err)) == OX_OK &&
-        (code = ox_registry_device_get(&tx, beat->device_id, &device, err)) == OX_OK) {
+        (code = ox_registry_device_get(&tx, beat->device_id, &device, err)) == OX_OK &&
+        (beat->speaker = ox_identity_look(beat->control, &device, &beat->said.installation)) ==
+            OX_SPEAKER_DEVICE) {
         *out = merge(beat, &device) || *out;
         if ((code = ox_beat_models(beat, &tx, &device, true, out, err)) == OX_OK &&
             (code = ox_beat_infer(beat, &tx, &device, true, out, err)) == OX_OK && !*out) {
@@ -108,6 +112,12 @@ static enum ox_code apply(struct ox_beat *beat, struct ox_err *err)
 
     if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) != OX_OK ||
         (code = ox_registry_device_get(&tx, beat->device_id, &device, err)) != OX_OK) {
+        goto out;
+    }
+    if (beat->said.installation.instance[0] != '\0' && device.instance != NULL &&
+        strcmp(device.instance, beat->said.installation.instance) != 0) {
+        code = ox_err_set(err, OX_EBUSY, "device %s is another installation since a moment ago",
+                          beat->device_id);
         goto out;
     }
     (void)merge(beat, &device);
@@ -147,6 +157,7 @@ static enum ox_code answer(struct ox_beat *beat, char **out, struct ox_err *err)
         answer.reports_ack_present = true;
         answer.reports_ack = device.report_seq;
         answer.poll_interval_s = control->told_interval_s;
+        answer.time_ms = (uint64_t)ox_control_now(control);
     }
     ox_registry_end(&tx);
     if (code == OX_OK) {
@@ -159,25 +170,44 @@ static enum ox_code answer(struct ox_beat *beat, char **out, struct ox_err *err)
     return code;
 }
 
-enum ox_code ox_control_heartbeat(struct ox_control *control, const char *id, const void *body,
-                                  size_t len_bytes, char **out, struct ox_err *err)
+/* Does the device itself speak, and does it change anything? Who is not the device has its answer
+ * already. */
+static enum ox_code consider(struct ox_beat *beat, bool *changes, char **out, struct ox_err *err)
+{
+    bool is_device = true;
+    enum ox_code code = changes_anything(beat, changes, err);
+
+    if (code == OX_OK && beat->speaker != OX_SPEAKER_DEVICE) {
+        code = ox_identity_settle(beat->control, beat->speaker, beat->device_id, &beat->said,
+                                  beat->address, &is_device, out, err);
+        *changes = true; /* apply looks at all of it */
+    }
+    return code;
+}
+
+enum ox_code ox_control_heartbeat(struct ox_control *control, const char *id, const char *address,
+                                  const void *body, size_t len_bytes, char **out,
+                                  struct ox_err *err)
 {
     struct ox_recall_mark mark = ox_recall_mark(control, id);
-    struct ox_beat beat = {.control = control, .device_id = id};
+    struct ox_beat beat = {.control = control, .device_id = id, .address = address};
     bool changes = false;
+    char *answered = NULL;
     enum ox_code code = ox_heartbeat_parse(body, len_bytes, &beat.said, err);
 
     beat.had_result = ox_live_had_result(control, id);
     if (code == OX_OK && (code = texts_of(&beat, err)) == OX_OK &&
-        (code = changes_anything(&beat, &changes, err)) == OX_OK) {
+        (code = consider(&beat, &changes, &answered, err)) == OX_OK && answered == NULL) {
         code = changes ? apply(&beat, err) : OX_OK;
     }
-    if (code == OX_OK) {
+    if (code == OX_OK && answered != NULL) {
+        *out = answered;
+    } else if (code == OX_OK) {
         ox_live_note(control, id, beat.said.metrics, beat.said.result_presence == OX_PRESENT,
                      changes);
         code = answer(&beat, out, err);
     }
-    if (code == OX_OK) {
+    if (code == OX_OK && answered == NULL) {
         ox_recall_keep(control, id, mark, body, len_bytes, *out);
     }
     free(beat.result);

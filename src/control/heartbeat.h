@@ -2,6 +2,7 @@
 #ifndef OX_CONTROL_HEARTBEAT_H
 #define OX_CONTROL_HEARTBEAT_H
 
+#include "identity.h"
 #include "inner.h"
 
 /** One heartbeat on its way: first a reading transaction decides whether it changes anything, and
@@ -9,6 +10,8 @@
 struct ox_beat {
     struct ox_control *control;
     const char *device_id;
+    const char *address; /* NULL: not known */
+    enum ox_speaker speaker;
     struct ox_heartbeat said;
     bool had_result;     /* the heartbeat before carried a result too */
     bool result_changed; /* this one's is another than the one that is stored */

@@ -25,6 +25,7 @@
 #include "gc.h"
 #include "map.h"
 #include "running.h"
+#include "starts.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -57,6 +58,9 @@ struct ox_control {
 
     struct ox_live *live;
     struct ox_served *served;
+    pthread_mutex_t starts_lock; /* taken last */
+    struct ox_starts *starts;
+    int64_t reimage_after_ms;
 
     struct ox_events events;
 
@@ -147,6 +151,17 @@ OX_MUST_USE enum ox_code ox_event_campaign(struct ox_control *control, struct ox
 void ox_events_init(struct ox_control *control);
 void ox_events_clear(struct ox_control *control);
 
+/* --- devices.c --- */
+
+/** When a device was heard last: in memory, or in the registry. */
+int64_t ox_device_seen_ms(struct ox_control *control, const struct ox_device_row *device);
+/** Register a device, or replace its name and tags. */
+OX_MUST_USE enum ox_code ox_device_put(struct ox_control *control, struct ox_tx *tx, const char *id,
+                                       const char *name, const char *tags, bool *created,
+                                       struct ox_err *err);
+/** Three of its polls: silent for longer, it is offline. */
+int64_t ox_device_patience_ms(const struct ox_device_row *device);
+
 /* --- json.c --- */
 
 /** A required identifier, or text, or an optional array of strings as JSON text. */
@@ -182,8 +197,6 @@ OX_MUST_USE enum ox_code ox_select_refresh(struct ox_control *control,
 
 /* --- rows of lists, each in the file of its resource --- */
 
-/** How long a device may be silent before it is offline. */
-int64_t ox_device_patience_ms(const struct ox_control *control);
 const char *ox_device_status(struct ox_control *control, const struct ox_device_row *device);
 OX_MUST_USE enum ox_code ox_device_json(struct ox_control *control, struct ox_tx *tx,
                                         const struct ox_device_row *device, json_t **out,

@@ -74,7 +74,7 @@ static const char *filter_of(const struct ox_list_query *query, const char *name
  * heard last may be in memory alone. So the registry is asked for all that may have the status, and
  * of its rows those are kept that do.
  */
-static void narrow_by_status(struct ox_control *control, struct page *page, char before[static 24])
+static void narrow_by_status(struct ox_control *control, struct page *page, char now[static 24])
 {
     static const char yes[] = "1";
 
@@ -87,9 +87,10 @@ static void narrow_by_status(struct ox_control *control, struct page *page, char
         if (strcmp(filter->value, ox_device_status_word(OX_DEVICE_UNKNOWN)) == 0) {
             *filter = (struct ox_page_filter){"never_seen", yes};
         } else if (strcmp(filter->value, ox_device_status_word(OX_DEVICE_OFFLINE)) == 0) {
-            (void)snprintf(before, 24, "%lld",
-                           (long long)(ox_control_now(control) - ox_device_patience_ms(control)));
-            *filter = (struct ox_page_filter){"seen_before", before};
+            (void)snprintf(now, 24, "%lld", (long long)ox_control_now(control));
+            *filter = (struct ox_page_filter){"silent", now};
+        } else if (strcmp(filter->value, ox_device_status_word(OX_DEVICE_CONFLICT)) == 0) {
+            *filter = (struct ox_page_filter){"in_conflict", yes};
         } else {
             filter->name = "said";
         }
@@ -163,13 +164,13 @@ OX_CONTROL_LIST(devices)
     const char *status = filter_of(query, "status");
     struct ox_device_row *found = NULL;
     struct page page;
-    char before[24];
+    char now[24];
     size_t count = 0;
     enum ox_code code = begin(control, query, &page, err);
 
     if (code == OX_OK && (code = narrow_by_selection(control, query, &page, err)) == OX_OK &&
         (code = refresh(control, query, &page, err)) == OX_OK) {
-        narrow_by_status(control, &page, before);
+        narrow_by_status(control, &page, now);
         code = ox_registry_device_page(&page.tx, &page.spec, &found, &count, &page.next, err);
     }
     for (size_t i = 0; code == OX_OK && i < count; i++) {

@@ -15,6 +15,9 @@
 /** A device says the same in two ways: all of it at times, else what changes. */
 #define OX_RECALL_BODIES 2
 
+/** Of milliseconds since 1970, until the year 2286. */
+#define OX_ANSWER_TIME_DIGITS 13
+
 /** An answer that stays true until something that it depends on is written. */
 struct ox_answer {
     uint64_t epoch;  /* of when it was true */
@@ -24,6 +27,7 @@ struct ox_answer {
         bool has_result;
     } bodies[OX_RECALL_BODIES]; /* of heartbeats that it answers */
     unsigned bodies_count;
+    size_t time_at; /* of OX_ANSWER_TIME_DIGITS in the text, to be set; 0: none */
     size_t len;
     char text[];
 };
@@ -35,6 +39,7 @@ struct ox_live_device {
     struct ox_answer *answer; /* NULL: none */
     bool dirty;               /* seen_ms and metrics are not written yet */
     bool had_result;          /* the last heartbeat carried last_update_result */
+    struct ox_start start;    /* which of its processes speaks (starts.h) */
     char id[];
 };
 

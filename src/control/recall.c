@@ -1,9 +1,8 @@
 #include "recall.h"
 
-#include "live.h"
-
 #include "oxide/crypto/xxh64.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,6 +73,38 @@ static bool has_open_place(struct ox_control *control, const char *device_id)
     return open;
 }
 
+/* The place of the time in an answer, which is another one in each; 0: it tells none. Nothing that
+ * is told can hold the key: quotes in texts are escaped. */
+static size_t time_of(const char *text)
+{
+    static const char key[] = "\"time\":";
+    const char *at = strstr(text, key);
+
+    return at == NULL || strspn(at + strlen(key), "0123456789") != OX_ANSWER_TIME_DIGITS
+               ? 0
+               : (size_t)(at - text) + strlen(key);
+}
+
+static void set_time(char *text, size_t at, int64_t now_ms)
+{
+    char digits[OX_ANSWER_TIME_DIGITS + 8];
+
+    if (at != 0) {
+        (void)snprintf(digits, sizeof(digits), "%0*lld", OX_ANSWER_TIME_DIGITS, (long long)now_ms);
+        memcpy(text + at, digits, OX_ANSWER_TIME_DIGITS);
+    }
+}
+
+/* The same but for its time? */
+static bool is_same(const struct ox_answer *answer, const char *text)
+{
+    size_t at = answer->time_at;
+    size_t behind = at == 0 ? 0 : at + OX_ANSWER_TIME_DIGITS;
+
+    return strlen(text) == answer->len && time_of(text) == at &&
+           memcmp(answer->text, text, at) == 0 && strcmp(answer->text + behind, text + behind) == 0;
+}
+
 static struct ox_answer *new_answer(struct ox_control *control, const char *text)
 {
     size_t len = strlen(text);
@@ -82,6 +113,7 @@ static struct ox_answer *new_answer(struct ox_control *control, const char *text
     if (answer != NULL) {
         *answer = (struct ox_answer){.epoch = atomic_load(&control->live->epoch),
                                      .kept_ms = ox_control_now(control),
+                                     .time_at = time_of(text),
                                      .len = len};
         memcpy(answer->text, text, len + 1);
     }
@@ -112,7 +144,7 @@ static void keep(struct ox_control *control, struct ox_live_device *device, uint
 {
     struct ox_answer *answer = device->answer;
 
-    if (!is_still(control, answer) || strcmp(answer->text, text) != 0) {
+    if (!is_still(control, answer) || !is_same(answer, text)) {
         free(device->answer);
         answer = device->answer = new_answer(control, text);
     }
@@ -150,6 +182,13 @@ void ox_recall_keep(struct ox_control *control, const char *device_id, struct ox
     ox_live_unlock(shard);
 }
 
+void ox_recall_forget(struct ox_live_shard *shard, struct ox_live_device *device)
+{
+    shard->touches++;
+    free(device->answer);
+    device->answer = NULL;
+}
+
 void ox_recall_changed(void *ctx, const char *device_id)
 {
     struct ox_control *control = ctx;
@@ -161,11 +200,11 @@ void ox_recall_changed(void *ctx, const char *device_id)
         return;
     }
     shard = ox_live_lock(control->live, device_id);
-    shard->touches++;
     device = ox_live_get(control->live, shard, device_id);
     if (device != NULL) {
-        free(device->answer);
-        device->answer = NULL;
+        ox_recall_forget(shard, device);
+    } else {
+        shard->touches++;
     }
     ox_live_unlock(shard);
 }
@@ -198,6 +237,7 @@ static char *recall(struct ox_control *control, struct ox_live_device *device,
     }
     memcpy(text, answer->text, answer->len + 1);
     device->seen_ms = ox_control_now(control);
+    set_time(text, answer->time_at, device->seen_ms);
     device->had_result = answer->bodies[body].has_result;
     device->dirty = true;
     if (*metrics != NULL) {

@@ -9,7 +9,7 @@
 #ifndef OX_CONTROL_RECALL_H
 #define OX_CONTROL_RECALL_H
 
-#include "inner.h"
+#include "live.h"
 
 /** What was written before an answer was made; from memory until then. */
 struct ox_recall_mark {
@@ -21,6 +21,9 @@ struct ox_recall_mark ox_recall_mark(struct ox_control *control, const char *dev
 /** Keep the answer to a heartbeat that was just noted (ox_live_note), if it will stay true. */
 void ox_recall_keep(struct ox_control *control, const char *device_id, struct ox_recall_mark mark,
                     const void *body, size_t len_bytes, const char *answer);
+
+/** Forget the answer of a device, and that which is being made: with the shard's lock. */
+void ox_recall_forget(struct ox_live_shard *shard, struct ox_live_device *device);
 
 /** For ox_registry_watch. */
 void ox_recall_changed(void *control, const char *device_id);

@@ -7,7 +7,6 @@ struct ox_selection ox_select_now(const struct ox_control *control, const char *
         .fleet_id = fleet_id,
         .filter = filter,
         .now_ms = ox_control_now(control),
-        .offline_ms = ox_device_patience_ms(control),
     };
 }
 

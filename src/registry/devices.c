@@ -202,7 +202,8 @@ static const struct ox_list_filter device_filters[] = {
      .sql = "EXISTS (SELECT 1 FROM device_models r WHERE r.device_id = d.id"
             " AND ? IN (r.model_id, r.model_id || '@' || r.version))"},
     {.name = "said", .sql = "d.status = ?"},
-    {.name = "seen_before", .sql = "d.last_heartbeat < CAST(? AS INTEGER)"},
+    {.name = "silent", .sql = OX_DEVICE_SILENT("CAST(? AS INTEGER)")},
+    {.name = "in_conflict", .sql = "d.conflict_since IS NOT NULL AND ? = '1'"},
     {.name = "never_seen", .sql = "d.last_heartbeat IS NULL AND ? = '1'"},
     {0},
 };

@@ -14,9 +14,14 @@ struct ox_db_row;
     " ORDER BY f.added_at DESC, f.fleet_id LIMIT 1)"
 void ox_device_read(struct ox_db_row *row, void *out);
 
-/** The status of a row d of devices: "@" is the time that makes who was not seen since offline. */
+/** Has a row d of devices missed three polls of its own interval, at the time `now`? The number is
+ *  OX_DEVICE_POLL_S_DEFAULT. */
+#define OX_DEVICE_SILENT(now) "d.last_heartbeat + 3000 * coalesce(d.poll_interval_s, 30) < " now
+
+/** The status of a row d of devices; "@" is the time. */
 #define OX_DEVICE_STATUS_AT                                                                        \
     "CASE WHEN coalesce(d.last_heartbeat, 0) = 0 THEN 'unknown'"                                   \
-    " WHEN d.last_heartbeat < @ THEN 'offline' ELSE d.status END"
+    " WHEN d.conflict_since IS NOT NULL THEN 'conflict'"                                           \
+    " WHEN " OX_DEVICE_SILENT("@") " THEN 'offline' ELSE d.status END"
 
 #endif

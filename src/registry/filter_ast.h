@@ -39,8 +39,8 @@ enum ox_filter_kind {
 /** What the parameter "@" in a field's SQL stands for. */
 enum ox_filter_param {
     OX_FILTER_NO_PARAM,
-    OX_FILTER_KEY,            /* the key, as `param` of the test */
-    OX_FILTER_OFFLINE_BEFORE, /* the time that makes who was not seen since offline */
+    OX_FILTER_KEY, /* the key, as `param` of the test */
+    OX_FILTER_NOW, /* the time */
 };
 
 struct ox_filter_field {

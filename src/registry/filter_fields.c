@@ -70,7 +70,7 @@ static const struct ox_filter_field fields[] = {
     {.name = "name", .kind = OX_FILTER_TEXT, .value = "d.name"},
     {.name = "status",
      .kind = OX_FILTER_STATUS,
-     .param = OX_FILTER_OFFLINE_BEFORE,
+     .param = OX_FILTER_NOW,
      .value = OX_DEVICE_STATUS_AT,
      .live = true},
     {.name = "tag.",
@@ -214,7 +214,8 @@ static enum ox_code time_of(const char *text, bool ago, struct ox_filter_value *
 /* The words of the REST API. */
 static enum ox_code status_of(const char *text, struct ox_err *err)
 {
-    static const char *const words[] = {"online", "offline", "updating", "error", "unknown"};
+    static const char *const words[] = {"online", "offline", "updating",
+                                        "error",  "unknown", "conflict"};
 
     for (size_t i = 0; i < COUNT(words); i++) {
         if (strcmp(words[i], text) == 0) {
@@ -222,7 +223,7 @@ static enum ox_code status_of(const char *text, struct ox_err *err)
         }
     }
     return ox_err_set(err, OX_EINVAL,
-                      "a status is one of online, offline, updating, error and unknown");
+                      "a status is one of online, offline, updating, error, unknown and conflict");
 }
 
 enum ox_code ox_filter_value_read(enum ox_filter_kind kind, const char *text, bool quoted, bool ago,

@@ -232,11 +232,8 @@ static enum ox_code put_test(struct emitter *emitter, const struct ox_filter_tes
     bool opposite = (test->op & (OX_FILTER_NE | OX_FILTER_NOT_IN)) != 0;
     enum ox_code code;
 
-    if (field->param == OX_FILTER_OFFLINE_BEFORE) {
-        param = (struct ox_db_value){
-            .type = OX_DB_INT,
-            .number = emitter->moment->now_ms - emitter->moment->offline_ms,
-        };
+    if (field->param == OX_FILTER_NOW) {
+        param = (struct ox_db_value){.type = OX_DB_INT, .number = emitter->moment->now_ms};
     }
     if ((code = put(emitter, opposite ? "NOT (" : "(", NULL)) != OX_OK ||
         (code = field->from != NULL ? put_rows(emitter, test, &param)

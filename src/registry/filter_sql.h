@@ -23,7 +23,6 @@ OX_MUST_USE enum ox_code ox_sql_put(struct ox_sql *sql, const char *text,
 
 struct ox_filter_moment {
     int64_t now_ms;
-    int64_t offline_ms; /* who was silent for longer is offline */
     bool one_by_one; /* few devices are looked at, so no set of all that pass is gathered first */
 };
 

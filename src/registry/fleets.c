@@ -143,6 +143,16 @@ enum ox_code ox_registry_fleet_join(struct ox_tx *tx, const char *fleet_id, cons
                      "ssi", fleet_id, device_id, now_ms);
 }
 
+enum ox_code ox_registry_fleets_join_as(struct ox_tx *tx, const char *device_id,
+                                        const char *as_device_id, int64_t now_ms,
+                                        struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "INSERT INTO fleet_devices (fleet_id, device_id, added_at)"
+                     " SELECT fleet_id, $1, $2 FROM fleet_devices WHERE device_id = $3",
+                     "sis", device_id, now_ms, as_device_id);
+}
+
 enum ox_code ox_registry_fleet_leave(struct ox_tx *tx, const char *fleet_id, const char *device_id,
                                      struct ox_err *err)
 {

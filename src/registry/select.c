@@ -178,7 +178,6 @@ enum ox_code ox_select_put(struct ox_selecting *selecting, const struct ox_selec
     enum ox_code code;
 
     selecting->moment.now_ms = selection->now_ms;
-    selecting->moment.offline_ms = selection->offline_ms;
     if ((code = ox_sql_put(sql, "TRUE", NULL, err)) != OX_OK ||
         (selection->fleet_id != NULL &&
          ((code = ox_sql_put(sql, " AND ", NULL, err)) != OX_OK ||
@@ -325,14 +324,13 @@ enum ox_code ox_registry_selected_statuses(struct ox_tx *tx, const struct ox_sel
                                            struct ox_status_count **rows, size_t *count,
                                            struct ox_err *err)
 {
-    const struct ox_db_value before = {.type = OX_DB_INT,
-                                       .number = selection->now_ms - selection->offline_ms};
+    const struct ox_db_value now = {.type = OX_DB_INT, .number = selection->now_ms};
     struct ox_selecting selecting = {.tx = tx};
     sqlite3_stmt *statement = NULL;
     void *all = NULL;
     enum ox_code code =
         prepare(&selecting, selection,
-                "SELECT " OX_DEVICE_STATUS_AT " AS now_status, count(*) FROM devices d", &before,
+                "SELECT " OX_DEVICE_STATUS_AT " AS now_status, count(*) FROM devices d", &now,
                 " GROUP BY now_status", NULL, &statement, err);
 
     if (code == OX_OK) {

@@ -31,6 +31,10 @@ static const struct rule {
     {"campaign_devices", TOUCHES_DEVICE, "device_id", " bytes_served "},
     {"campaign_tallies", TOUCHES_NONE, NULL, ""}, /* written with campaign_devices, as the next */
     {"campaign_sums", TOUCHES_NONE, NULL, ""},
+    {"device_instances", TOUCHES_NONE, NULL, ""}, /* what matters of it stands in devices */
+    {"device_model_history", TOUCHES_NONE, NULL, ""},
+    {"device_pins", TOUCHES_NONE, NULL, ""},
+    {"pending_devices", TOUCHES_NONE, NULL, ""},
     {"quarantines", TOUCHES_DEVICE, "device_id", ""},
     {"delta_jobs", TOUCHES_NONE, NULL, ""},
     {"retention", TOUCHES_NONE, NULL, ""},

@@ -40,6 +40,8 @@ struct ox_control;
 /** Bytes of patches that are kept. */
 #define OX_DELTA_CACHE_DEFAULT ((uint64_t)16 << 30)
 
+#define OX_NEVER_MS ((int64_t)-1)
+
 struct ox_control_options {
     struct ox_store *store; /* lent, as all of these */
     struct ox_registry *registry;
@@ -53,6 +55,8 @@ struct ox_control_options {
     uint64_t forget_after_s;      /* silent devices need nothing then; 0: the default */
     uint64_t delta_wait_s;        /* an assignment waits so long for its delta */
     uint64_t poll_interval_s;     /* how often devices shall come back; 0: as they themselves say */
+    int64_t reimage_after_ms; /* a device that was silent for so long may have been set up anew; 0:
+                               * after three polls; OX_NEVER_MS: an operator always decides */
     const char *const *blob_urls; /* where devices fetch blobs first */
     size_t blob_urls_count;
 };

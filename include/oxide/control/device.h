@@ -23,9 +23,18 @@ OX_MUST_USE enum ox_code ox_control_device_remove(struct ox_control *control, co
  */
 bool ox_control_heartbeat_again(struct ox_control *control, const char *id, const void *body,
                                 size_t len_bytes, char **out);
-/** The answer's text, which the caller frees. */
+/** Two installations speak under its id: make the other one a device of its own ({instance?, as?}),
+ *  or say which one is the device ({instance?}; the newest). Errors: OX_ECONFLICT if there is none.
+ */
+OX_MUST_USE enum ox_code ox_control_device_split(struct ox_control *control, const char *id,
+                                                 const json_t *body, json_t **out,
+                                                 struct ox_err *err);
+OX_MUST_USE enum ox_code ox_control_device_replace(struct ox_control *control, const char *id,
+                                                   const json_t *body, json_t **out,
+                                                   struct ox_err *err);
+/** The answer's text, which the caller frees. address: where it came from; NULL: not known. */
 OX_MUST_USE enum ox_code ox_control_heartbeat(struct ox_control *control, const char *id,
-                                              const void *body, size_t len_bytes, char **out,
-                                              struct ox_err *err);
+                                              const char *address, const void *body,
+                                              size_t len_bytes, char **out, struct ox_err *err);
 
 #endif

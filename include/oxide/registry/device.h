@@ -6,6 +6,8 @@
 #include "oxide/registry/page.h"
 #include "oxide/registry/registry.h"
 
+/** What counts as a device's interval where it is not known. */
+#define OX_DEVICE_POLL_S_DEFAULT 30
 #define OX_UTC_OFFSET_UNKNOWN ((int64_t)INT32_MIN)
 struct ox_device_row {
     const char *id;
@@ -26,7 +28,7 @@ struct ox_device_row {
     const char *instance;      /* the installation that is the device; NULL: it never said */
     int64_t instance_since_ms; /* 0: as above */
     int64_t conflict_ms;       /* since when another one speaks beside it; 0: none does */
-    uint64_t poll_interval_s;  /* by its own word; 0: it never said */
+    uint64_t poll_interval_s;  /* how often it comes back; 0: not known */
     int64_t utc_offset_s;      /* or OX_UTC_OFFSET_UNKNOWN */
     uint64_t disk_free_bytes;
     uint64_t disk_total_bytes; /* 0: not known */

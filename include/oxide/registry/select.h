@@ -15,7 +15,6 @@ struct ox_selection {
     const char *fleet_id;           /* NULL: devices of all fleets, and of none */
     const struct ox_filter *filter; /* NULL: whatever they are like */
     int64_t now_ms;                 /* wall clock, for times like "7d ago" */
-    int64_t offline_ms;             /* who was silent for longer is offline */
 };
 
 /** Up to `limit` devices by id, of those behind `after` (NULL: from the first). */

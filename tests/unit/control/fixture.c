@@ -21,6 +21,7 @@ void open_control(struct fixture *fixture)
         .delta_effort = fixture->delta_effort,
         .jobs_max = fixture->jobs_max,
         .delta_cache_bytes = fixture->delta_cache_bytes,
+        .reimage_after_ms = fixture->reimage_after_ms,
         .poll_interval_s = 30,
         .blob_urls = fixture->blob_urls,
         .blob_urls_count = fixture->blob_urls_count,
@@ -201,8 +202,9 @@ json_t *beat(struct fixture *fixture, const char *id, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    assert_int_equal(ox_control_heartbeat(fixture->control, id, text, strlen(text), &answer, NULL),
-                     OX_OK);
+    assert_int_equal(
+        ox_control_heartbeat(fixture->control, id, "10.0.0.7", text, strlen(text), &answer, NULL),
+        OX_OK);
     json = parse(answer);
     free(answer);
     return json;

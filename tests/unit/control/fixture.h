@@ -43,6 +43,7 @@ struct fixture {
     unsigned delta_effort; /* 0: the default */
     uint64_t jobs_max;
     uint64_t delta_cache_bytes;
+    int64_t reimage_after_ms;
     const char *const *blob_urls;
     size_t blob_urls_count;
     struct ox_control *control;

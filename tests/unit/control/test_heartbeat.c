@@ -7,7 +7,7 @@ static enum ox_code try_beat(struct fixture *fixture, const char *id, const char
 {
     char *answer = NULL;
     enum ox_code code =
-        ox_control_heartbeat(fixture->control, id, text, strlen(text), &answer, err);
+        ox_control_heartbeat(fixture->control, id, NULL, text, strlen(text), &answer, err);
 
     free(answer);
     return code;
