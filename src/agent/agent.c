@@ -24,7 +24,6 @@ struct loop {
     struct ox_agent *agent;
     struct ox_beat beat;
     struct ox_rng rng;
-    int64_t poll_ms;
     uint64_t beat_failures; /* in a row */
     char last_problem[OX_ERR_MSG_MAX];
 
@@ -101,7 +100,8 @@ static void end_update(struct loop *loop)
     } else {
         loop->update_failures++;
         loop->retry_mono_ms =
-            now_mono_ms() + ox_policy_backoff_ms(loop->poll_ms, loop->update_failures, &loop->rng);
+            now_mono_ms() +
+            ox_policy_backoff_ms(loop->beat.poll_ms, loop->update_failures, &loop->rng);
     }
     ox_update_free(loop->update);
     loop->update = NULL;
@@ -279,11 +279,21 @@ static bool is_wanted(const struct loop *loop, const struct ox_heartbeat_answer 
     return false;
 }
 
+/* How often to come back: as the answer says or, where it says nothing, as we were started. */
+static void take_interval(struct loop *loop, uint64_t told_s)
+{
+    int64_t poll_ms = told_s == 0 ? loop->agent->options->poll_ms : (int64_t)told_s * 1000;
+
+    if ((told_s == 0 || (told_s >= POLL_MIN_S && told_s <= POLL_MAX_S)) &&
+        poll_ms != loop->beat.poll_ms) {
+        loop->beat.poll_ms = poll_ms;
+        loop->beat.since_whole = 0; /* the server counts missed polls by what we say */
+    }
+}
+
 static void take_answer(struct loop *loop, struct ox_heartbeat_answer *answer)
 {
-    if (answer->poll_interval_s >= POLL_MIN_S && answer->poll_interval_s <= POLL_MAX_S) {
-        loop->poll_ms = (int64_t)answer->poll_interval_s * 1000;
-    }
+    take_interval(loop, answer->poll_interval_s);
     if (loop->update != NULL) {
         if (!is_wanted(loop, answer)) {
             ox_update_withdraw(loop->update);
@@ -322,13 +332,13 @@ static int64_t beat_once(struct loop *loop)
         loop->beat_failures = 0;
         loop->last_problem[0] = '\0';
         take_answer(loop, &answer);
-        wait_ms = ox_policy_poll_ms(loop->poll_ms, &loop->rng);
+        wait_ms = ox_policy_poll_ms(loop->beat.poll_ms, &loop->rng);
     } else {
         /* A device that is not registered yet bothers no one: it waits no longer than usual. */
         loop->beat_failures = code == OX_ENOTFOUND ? 1 : loop->beat_failures + 1;
         wait_ms = code == OX_ENOTFOUND
-                      ? ox_policy_poll_ms(loop->poll_ms, &loop->rng)
-                      : ox_policy_backoff_ms(loop->poll_ms, loop->beat_failures, &loop->rng);
+                      ? ox_policy_poll_ms(loop->beat.poll_ms, &loop->rng)
+                      : ox_policy_backoff_ms(loop->beat.poll_ms, loop->beat_failures, &loop->rng);
         if (code != OX_ECANCELED) {
             ox_log(agent->log,
                    strcmp(loop->last_problem, err.msg) == 0 ? OX_LOG_DEBUG : OX_LOG_WARN,
@@ -403,7 +413,7 @@ static enum ox_code run_loop(struct loop *loop, struct ox_err *err)
     ox_rng_init(&loop->rng, seed);
     if ((code = ox_agent_recover(agent, &journal, &pending, err)) == OX_OK) {
         ox_log(agent->log, OX_LOG_INFO, "%s, device %s, control plane %s, models in %s",
-               agent->options->agent, agent->options->device_id, agent->options->control_plane,
+               agent->options->agent, agent->identity.device_id, agent->options->control_plane,
                agent->folders.root);
         if (pending) {
             ox_log(agent->log, OX_LOG_INFO, "%s@%s: going on from stage %s",
@@ -425,7 +435,7 @@ enum ox_code ox_agent_run(const struct ox_agent_options *options, struct ox_stop
                           const struct ox_log *log, struct ox_err *err)
 {
     struct ox_agent agent;
-    struct loop loop = {.agent = &agent, .poll_ms = options->poll_ms};
+    struct loop loop = {.agent = &agent, .beat = {.poll_ms = options->poll_ms}};
     enum ox_code code = ox_agent_open(&agent, options, stop, log, err);
 
     if (code != OX_OK) {

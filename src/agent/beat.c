@@ -1,6 +1,7 @@
 #include "beat.h"
 
 #include "fetch.h"
+#include "oxide/base/file.h"
 #include "oxide/base/pool.h"
 #include "oxide/patch/oxdl.h"
 #include "oxide/wire/header.h"
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ANSWER_MAX ((size_t)64 << 20) /* assignments of OX_HEARTBEAT_MODELS_MAX models */
@@ -28,6 +30,29 @@ static json_t *platform(void)
                                                  : (json_int_t)0);
 }
 
+/* What an operator plans with. */
+static void say_facts(const struct ox_agent *agent, const struct ox_beat *beat,
+                      struct ox_installation *out)
+{
+    time_t now = time(NULL);
+    struct tm local = {0};
+    uint64_t free_bytes = 0;
+    uint64_t total_bytes = 0;
+
+    if (beat->poll_ms / 1000 <= OX_POLL_INTERVAL_S_MAX) {
+        out->poll_interval_s = (uint64_t)beat->poll_ms / 1000;
+    }
+    if (localtime_r(&now, &local) != NULL && labs(local.tm_gmtoff) <= OX_UTC_OFFSET_S_MAX) {
+        out->has_utc_offset = true;
+        out->utc_offset_s = local.tm_gmtoff;
+    }
+    if (ox_disk_space(agent->folders.root, &free_bytes, &total_bytes, NULL) == OX_OK &&
+        free_bytes <= total_bytes && total_bytes <= INT64_MAX) {
+        out->disk_free_bytes = free_bytes;
+        out->disk_total_bytes = total_bytes;
+    }
+}
+
 /* What goes into current_model: the model of the last commit, or any. */
 static const struct ox_model_state *main_model(const struct ox_agent_state *state)
 {
@@ -38,8 +63,8 @@ static const struct ox_model_state *main_model(const struct ox_agent_state *stat
 }
 
 /* Build the body. All strings in the heartbeat are lent by the state, so nothing is cleared. */
-static enum ox_code build(const struct ox_agent *agent, bool whole, bool updating, char **out,
-                          struct ox_err *err)
+static enum ox_code build(const struct ox_agent *agent, const struct ox_beat *beat, bool updating,
+                          char **out, struct ox_err *err)
 {
     const struct ox_agent_state *state = &agent->state;
     const struct ox_model_state *model = main_model(state);
@@ -61,7 +86,10 @@ static enum ox_code build(const struct ox_agent *agent, bool whole, bool updatin
     };
     enum ox_code code;
 
-    if (whole) {
+    memcpy(heartbeat.installation.instance, agent->identity.instance, OX_INSTANCE_HEX + 1);
+    memcpy(heartbeat.installation.start, agent->identity.start, OX_START_HEX + 1);
+    if (beat->since_whole == 0) {
+        say_facts(agent, beat, &heartbeat.installation);
         heartbeat.reads_presence = OX_PRESENT;
         heartbeat.reads =
             (struct ox_reads){.oxdl1 = true, .oxdl2 = true, .oxdl2_ops = OX_OXDL_OPS_KNOWN};
@@ -83,14 +111,15 @@ static enum ox_code build(const struct ox_agent *agent, bool whole, bool updatin
 static enum ox_code explain(const struct ox_agent *agent, const struct ox_http_answer *answer,
                             struct ox_err *err)
 {
-    const char *id = agent->options->device_id;
+    const char *id = agent->identity.device_id;
     char location[256] = "";
 
     if (answer->status == 404) {
         return ox_err_set(err, OX_ENOTFOUND,
-                          "device %s is not registered at %s: type: oxide device register %s "
-                          "--name %s --server %s",
-                          id, agent->options->control_plane, id, id, agent->options->control_plane);
+                          "device %s is not registered at %s: type: oxide device accept %s "
+                          "--server %s, or: oxide device register %s --server %s",
+                          id, agent->options->control_plane, id, agent->options->control_plane, id,
+                          agent->options->control_plane);
     }
     if (answer->status >= 300 && answer->status < 400 &&
         ox_http_answer_header(answer, "Location", location, sizeof(location))) {
@@ -116,20 +145,65 @@ static void take_ack(struct ox_agent *agent, const struct ox_heartbeat_answer *a
     (void)pthread_mutex_unlock(&agent->lock);
 }
 
+/* Take in what the answer calls this installation. */
+static void take_identity(struct ox_beat *beat, struct ox_agent *agent, bool updating,
+                          const struct ox_heartbeat_answer *answer)
+{
+    struct ox_identity *identity = &agent->identity;
+    struct ox_err err = OX_ERR_INIT;
+    char before[OX_ID_MAX + 1];
+    bool changed = false;
+    bool renamed;
+    enum ox_code code = OX_OK;
+
+    if (answer->replaced && !beat->replaced) {
+        ox_log(agent->log, OX_LOG_WARN,
+               "another installation is device %s now: this one is given nothing until 'oxide "
+               "device replace %s --instance %s'",
+               identity->device_id, identity->device_id, identity->instance);
+    }
+    beat->replaced = answer->replaced;
+    if (updating) { /* told again with the next answer; the update was withdrawn */
+        return;
+    }
+    memcpy(before, identity->device_id, sizeof(before));
+    code = ox_identity_take(identity, agent->folders.identity, answer->device_id, answer->instance,
+                            &changed, &err);
+    renamed = code == OX_OK && strcmp(before, identity->device_id) != 0;
+    if (renamed) {
+        ox_log(agent->log, OX_LOG_WARN, "the control plane calls this device %s, no longer %s",
+               identity->device_id, before);
+        (void)pthread_mutex_lock(&agent->lock);
+        code = ox_state_rename(&agent->state, identity->device_id, &err);
+        if (code == OX_OK) {
+            ox_agent_save_or_log(agent);
+        }
+        (void)pthread_mutex_unlock(&agent->lock);
+    } else if (changed && code == OX_OK) {
+        ox_log(agent->log, OX_LOG_WARN,
+               "this installation is a copy of another one: it has an instance id of its own now");
+    }
+    if (code != OX_OK) {
+        ox_log(agent->log, OX_LOG_ERROR, "%s", err.msg);
+    }
+    if (changed) {
+        beat->since_whole = 0;
+    }
+}
+
 enum ox_code ox_beat_send(struct ox_beat *beat, struct ox_agent *agent, bool updating,
                           struct ox_heartbeat_answer *out, struct ox_err *err)
 {
     static const char *const headers[] = {"Content-Type: " OX_MEDIA_JSON, NULL};
     struct ox_http_answer answer = OX_HTTP_ANSWER_INIT;
-    bool whole = beat->since_whole == 0;
     char *url = NULL;
     char *body = NULL;
     enum ox_code code = ox_strf(&url, err, "%s/api/v1/devices/%s/heartbeat",
-                                agent->options->control_plane, agent->options->device_id);
+                                agent->options->control_plane, agent->identity.device_id);
 
     if (code == OX_OK) {
         (void)pthread_mutex_lock(&agent->lock);
-        code = build(agent, whole, updating, &body, err);
+        code = build(agent, beat, updating, &body, err);
         (void)pthread_mutex_unlock(&agent->lock);
     }
     if (code == OX_OK) {
@@ -153,8 +227,9 @@ enum ox_code ox_beat_send(struct ox_beat *beat, struct ox_agent *agent, bool upd
                                          answer.body.len_bytes, out, err);
     }
     if (code == OX_OK) {
-        beat->since_whole = (beat->since_whole + 1) % OX_BEAT_WHOLE_EVERY;
+        beat->since_whole = out->resend ? 0 : (beat->since_whole + 1) % OX_BEAT_WHOLE_EVERY;
         take_ack(agent, out);
+        take_identity(beat, agent, updating, out);
     } else {
         beat->since_whole = 0;
     }

@@ -11,6 +11,8 @@
 struct ox_beat {
     struct ox_http *http;
     uint64_t since_whole; /* heartbeats since all was said; 0: say all now */
+    int64_t poll_ms;      /* how often they go out, to be said */
+    bool replaced;        /* the server said so last */
 };
 
 /**

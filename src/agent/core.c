@@ -82,7 +82,7 @@ static enum ox_code rebuild_state(struct ox_agent *agent, uint64_t first_seq, st
 {
     struct dirent *entry;
     DIR *dir;
-    enum ox_code code = ox_state_init(&agent->state, agent->options->device_id, first_seq, err);
+    enum ox_code code = ox_state_init(&agent->state, agent->identity.device_id, first_seq, err);
 
     if (code != OX_OK) {
         return code;
@@ -102,7 +102,6 @@ static enum ox_code rebuild_state(struct ox_agent *agent, uint64_t first_seq, st
 
 static enum ox_code load_state(struct ox_agent *agent, struct ox_err *err)
 {
-    const char *device_id = agent->options->device_id;
     int64_t wall_ms = ox_clock_system()->wall_ms(NULL);
     enum ox_code code = ox_state_load(&agent->state, agent->folders.state, err);
 
@@ -115,15 +114,11 @@ static enum ox_code load_state(struct ox_agent *agent, struct ox_err *err)
             code = rebuild_state(agent, wall_ms > 1000 ? (uint64_t)(wall_ms / 1000) : 1, err);
         }
     } else {
-        if (code == OX_OK && strcmp(agent->state.device_id, device_id) != 0) {
+        if (code == OX_OK && strcmp(agent->state.device_id, agent->identity.device_id) != 0) {
             ox_log(agent->log, OX_LOG_WARN,
                    "this folder was used by device %s: its reports are dropped",
                    agent->state.device_id);
-            (void)ox_state_drop_reports(&agent->state);
-            agent->state.next_seq = 1;
-            free(agent->state.device_id);
-            agent->state.device_id = NULL;
-            code = ox_strdup(&agent->state.device_id, device_id, err);
+            code = ox_state_rename(&agent->state, agent->identity.device_id, err);
         } else {
             return code;
         }
@@ -179,7 +174,12 @@ enum ox_code ox_agent_open(struct ox_agent *out, const struct ox_agent_options *
         return code;
     }
     out->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    code = out->wake_fd < 0 ? ox_err_sys(err, errno, "making an eventfd") : load_state(out, err);
+    code = out->wake_fd < 0 ? ox_err_sys(err, errno, "making an eventfd")
+                            : ox_identity_open(&out->identity, out->folders.identity,
+                                               options->device_id, log, err);
+    if (code == OX_OK) {
+        code = load_state(out, err);
+    }
     if (code != OX_OK) {
         ox_agent_close(out);
     }

@@ -6,6 +6,7 @@
 #define OX_AGENT_CORE_H
 
 #include "folders.h"
+#include "identity.h"
 #include "oxide/agent/agent.h"
 #include "state.h"
 
@@ -17,7 +18,8 @@ struct ox_agent {
     struct ox_stop *stop;
     struct ox_folders folders;
     int lock_fd;
-    int wake_fd; /* an eventfd: the beating thread has something to tell */
+    int wake_fd;                 /* an eventfd: the beating thread has something to tell */
+    struct ox_identity identity; /* changes only while no update runs, in the beating thread */
     pthread_mutex_t lock;
     struct ox_agent_state state;
 };

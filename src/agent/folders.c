@@ -54,6 +54,7 @@ enum ox_code ox_folders_open(struct ox_folders *out, const char *model_dir, stru
     }
     if ((code = ox_path_join(&folders.own, folders.root, ".oxide", err)) == OX_OK &&
         (code = ox_path_join(&folders.state, folders.own, "state.json", err)) == OX_OK &&
+        (code = ox_path_join(&folders.identity, folders.own, "identity.json", err)) == OX_OK &&
         (code = ox_path_join(&folders.journal, folders.own, "journal.json", err)) == OX_OK &&
         (code = ox_path_join(&folders.lock, folders.own, "lock", err)) == OX_OK &&
         (code = ox_path_join(&folders.download, folders.own, "download", err)) == OX_OK &&
@@ -72,6 +73,7 @@ void ox_folders_clear(struct ox_folders *folders)
     free(folders->root);
     free(folders->own);
     free(folders->state);
+    free(folders->identity);
     free(folders->journal);
     free(folders->lock);
     free(folders->download);

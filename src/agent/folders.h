@@ -17,6 +17,7 @@ struct ox_folders {
     char *root;     /* MODEL_DIR */
     char *own;      /* MODEL_DIR/.oxide */
     char *state;    /* own/state.json */
+    char *identity; /* own/identity.json */
     char *journal;  /* own/journal.json */
     char *lock;     /* own/lock */
     char *download; /* own/download: SHA256.part */

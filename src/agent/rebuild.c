@@ -161,7 +161,7 @@ enum ox_code ox_stage_download(struct ox_update *update, struct ox_err *err)
     struct ox_progress progress = {update, on_download};
     struct ox_fetch fetch = {.http = update->http,
                              .control_plane = options->control_plane,
-                             .device_id = options->device_id,
+                             .device_id = update->agent->identity.device_id,
                              .rate_bps = slower(options->rate_bps, assignment->rate_bps),
                              .retry_ms = options->poll_ms < RETRY_MS ? options->poll_ms : RETRY_MS,
                              .stop = &update->stop,

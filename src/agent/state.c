@@ -304,3 +304,18 @@ bool ox_state_drop_reports(struct ox_agent_state *state)
     }
     return any;
 }
+
+enum ox_code ox_state_rename(struct ox_agent_state *state, const char *device_id,
+                             struct ox_err *err)
+{
+    char *copy = NULL;
+    enum ox_code code = ox_strdup(&copy, device_id, err);
+
+    if (code == OX_OK) {
+        free(state->device_id);
+        state->device_id = copy;
+        (void)ox_state_drop_reports(state);
+        state->next_seq = 1;
+    }
+    return code;
+}

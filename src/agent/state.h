@@ -63,6 +63,9 @@ struct ox_agent_state {
 OX_MUST_USE enum ox_code ox_state_init(struct ox_agent_state *state, const char *device_id,
                                        uint64_t first_seq, struct ox_err *err);
 void ox_state_clear(struct ox_agent_state *state);
+/** It is another device's from now on: reports of the one before are dropped. */
+OX_MUST_USE enum ox_code ox_state_rename(struct ox_agent_state *state, const char *device_id,
+                                         struct ox_err *err);
 
 /** Errors: OX_ENOTFOUND; OX_ECORRUPT (damaged) and OX_EUNSUPPORTED (newer), which a caller sets
  *  aside; the system's. The caller clears *out. */

@@ -441,13 +441,22 @@ enum ox_code ox_lock_file(const char *path, int *out_fd, struct ox_err *err)
     return OX_OK;
 }
 
-enum ox_code ox_disk_free(const char *path, uint64_t *out_bytes, struct ox_err *err)
+enum ox_code ox_disk_space(const char *path, uint64_t *free_bytes, uint64_t *total_bytes,
+                           struct ox_err *err)
 {
     struct statvfs vfs;
 
     if (statvfs(path, &vfs) != 0) {
         return ox_err_sys(err, errno, "asking for free space at %s", path);
     }
-    *out_bytes = (uint64_t)vfs.f_bavail * (uint64_t)vfs.f_frsize;
+    *free_bytes = (uint64_t)vfs.f_bavail * (uint64_t)vfs.f_frsize;
+    *total_bytes = (uint64_t)vfs.f_blocks * (uint64_t)vfs.f_frsize;
     return OX_OK;
+}
+
+enum ox_code ox_disk_free(const char *path, uint64_t *out_bytes, struct ox_err *err)
+{
+    uint64_t total_bytes = 0;
+
+    return ox_disk_space(path, out_bytes, &total_bytes, err);
 }

@@ -92,6 +92,10 @@ OX_MUST_USE enum ox_code ox_path_join(char **out, const char *dir, const char *n
  *  Errors: OX_EBUSY if another process holds it. */
 OX_MUST_USE enum ox_code ox_lock_file(const char *path, int *out_fd, struct ox_err *err);
 
+/** Free bytes for us, and all bytes, of the file system that holds `path`. */
+OX_MUST_USE enum ox_code ox_disk_space(const char *path, uint64_t *free_bytes,
+                                       uint64_t *total_bytes, struct ox_err *err);
+
 /** Free bytes for us on the file system that holds `path`. */
 OX_MUST_USE enum ox_code ox_disk_free(const char *path, uint64_t *out_bytes, struct ox_err *err);
 

@@ -85,6 +85,7 @@ static void serve_beat(struct world *world, const struct fake_request *request,
                        (const char *)request->body);
     }
     (void)snprintf(world->beat_body, sizeof(world->beat_body), "%s", (const char *)request->body);
+    (void)snprintf(world->beat_path, sizeof(world->beat_path), "%s", request->path);
     answer->status = world->beat_status == 0 ? 200 : world->beat_status;
     note_reports(world, request);
     if (world->first_gen) {
@@ -92,8 +93,8 @@ static void serve_beat(struct world *world, const struct fake_request *request,
                        world->answer);
     } else {
         (void)snprintf((char *)world->scratch, sizeof(world->scratch),
-                       "{\"status\":\"ok\",\"assignments\":[%s],\"reports_ack\":%" PRIu64 "}",
-                       world->answer, world->last_seq);
+                       "{\"status\":\"ok\",\"assignments\":[%s],\"reports_ack\":%" PRIu64 "%s}",
+                       world->answer, world->last_seq, world->more);
     }
     answer->body = world->scratch;
     answer->body_len = strlen((const char *)world->scratch);

@@ -56,6 +56,7 @@ struct world {
     char refuse_hex[OX_DIGEST_HEX_MAX]; /* only this blob; empty: all */
     bool mirror_is_wrong;               /* other bytes of the same length */
     char answer[16384];                 /* of a heartbeat */
+    char more[256];                     /* fields of a heartbeat's answer: ",\"a\":1" */
     int beat_status;                    /* 0: 200 */
     bool first_gen;
 
@@ -67,6 +68,7 @@ struct world {
     bool mirror_saw_device;
     int beats;
     char beat_body[16384]; /* the last one */
+    char beat_path[1024];
     char first_beat[16384];
     char states[1024]; /* states reported, one after the other, each once per seq */
     char ends[256]; /* of updates that ended: how much progress is told depends on the time it took
