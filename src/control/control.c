@@ -60,6 +60,7 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
     control->delta_effort = options->delta_effort;
     control->delta_wait_s = options->delta_wait_s;
     control->reimage_after_ms = options->reimage_after_ms;
+    control->history_kept_ms = options->history_kept_ms;
     control->told_interval_s = options->poll_interval_s;
     control->poll_interval_s =
         options->poll_interval_s != 0 ? options->poll_interval_s : OX_POLL_INTERVAL_S_DEFAULT;
@@ -205,6 +206,9 @@ enum ox_code ox_control_tick(struct ox_control *control, bool flush, struct ox_e
     }
     if (code == OX_OK && flush) {
         code = ox_identity_prune(control, err);
+    }
+    if (code == OX_OK && flush) {
+        code = ox_history_prune(control, err);
     }
     ox_hold_remind(control);
     /* What a restored registry does not know is no garbage, nor is what a backup is to hold. */

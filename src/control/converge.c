@@ -17,7 +17,8 @@ static bool answers(const struct ox_campaign_row *campaign)
     return !is(campaign->state, "aborted") && !is(campaign->state, "pending");
 }
 
-/* It had the version, and has nothing of the model now: it was set up anew. */
+/* It had the version, and has nothing of the model now, or is another installation: it was set up
+ * anew. */
 static enum ox_code begin_again(struct ox_control *control, struct ox_tx *tx,
                                 const struct ox_campaign_row *campaign,
                                 struct ox_campaign_device_row *row, struct ox_err *err)
@@ -38,6 +39,7 @@ static enum ox_code compare(struct ox_control *control, struct ox_tx *tx,
 {
     struct ox_campaign_row campaign;
     struct ox_artifact_row target;
+    struct ox_device_row device;
     bool has_target;
     char error[128];
     enum ox_code code;
@@ -56,8 +58,14 @@ static enum ox_code compare(struct ox_control *control, struct ox_tx *tx,
     if (!is(row->state, "complete") || has_target || !answers(&campaign)) {
         return OX_OK;
     }
-    if (runs == NULL) {
+    if (runs != NULL) {
+        code = ox_registry_device_get(tx, row->device_id, &device, err);
+    }
+    if (code == OX_OK && (runs == NULL || device.instance_since_ms > row->updated_ms)) {
         return begin_again(control, tx, &campaign, row, err);
+    }
+    if (code != OX_OK) {
+        return code;
     }
     (void)snprintf(error, sizeof(error), "rolled back: it reports version %.64s", runs->version);
     return ox_campaign_device_move(control, tx, row, OX_ROLLOUT_FAILED, OX_FAILURE_ROLLBACK, error,

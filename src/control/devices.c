@@ -208,6 +208,7 @@ enum ox_code ox_control_device_remove(struct ox_control *control, const char *id
         (code = ox_registry_device_get(&tx, id, &device, err)) == OX_OK &&
         (code = ox_campaign_skip_device(control, &tx, id, OX_WHY_UNREGISTERED, err)) == OX_OK &&
         (code = ox_registry_device_remove(&tx, id, err)) == OX_OK &&
+        (code = ox_registry_history_note(&tx, id, ox_control_now(control), err)) == OX_OK &&
         (code = ox_event(control, &tx, "device.removed", json_pack("{s:s}", "device_id", id),
                          err)) == OX_OK) {
         code = ox_registry_commit(&tx, err);

@@ -137,6 +137,9 @@ enum ox_code ox_beat_models(struct ox_beat *beat, struct ox_tx *tx,
         code = sync_current_model(beat, tx, device, held, held_count, dry, &differs, err);
     }
     *changed = *changed || differs;
+    if (code == OX_OK && differs && !dry) {
+        code = ox_registry_history_note(tx, beat->device_id, ox_control_now(beat->control), err);
+    }
     return code == OX_OK && differs && !dry ? converge_changed(beat, tx, held, held_count, err)
                                             : code;
 }

@@ -14,6 +14,7 @@
 #include "oxide/registry/campaign.h"
 #include "oxide/registry/device.h"
 #include "oxide/registry/fleet.h"
+#include "oxide/registry/history.h"
 #include "oxide/registry/job.h"
 #include "oxide/registry/registry.h"
 #include "oxide/registry/select.h"
@@ -61,6 +62,8 @@ struct ox_control {
     pthread_mutex_t starts_lock; /* taken last */
     struct ox_starts *starts;
     int64_t reimage_after_ms;
+    int64_t history_kept_ms; /* 0: for ever */
+    int64_t history_at;      /* how far the clockwork has walked */
 
     struct ox_events events;
 
@@ -161,6 +164,11 @@ OX_MUST_USE enum ox_code ox_device_put(struct ox_control *control, struct ox_tx 
                                        struct ox_err *err);
 /** Three of its polls: silent for longer, it is offline. */
 int64_t ox_device_patience_ms(const struct ox_device_row *device);
+
+/* --- history.c --- */
+
+/** One step of the walk that forgets what ran long ago. */
+OX_MUST_USE enum ox_code ox_history_prune(struct ox_control *control, struct ox_err *err);
 
 /* --- json.c --- */
 

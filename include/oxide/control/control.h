@@ -57,6 +57,7 @@ struct ox_control_options {
     uint64_t poll_interval_s;     /* how often devices shall come back; 0: as they themselves say */
     int64_t reimage_after_ms; /* a device that was silent for so long may have been set up anew; 0:
                                * after three polls; OX_NEVER_MS: an operator always decides */
+    int64_t history_kept_ms;  /* how long it is known what ran where; 0: for ever */
     const char *const *blob_urls; /* where devices fetch blobs first */
     size_t blob_urls_count;
 };
