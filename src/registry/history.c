@@ -1,4 +1,4 @@
-#include "db.h"
+#include "page.h"
 
 #include "oxide/registry/history.h"
 
@@ -21,19 +21,6 @@ static void read_row(struct ox_db_row *row, void *out)
     history->has_digest = ox_db_digest(row, &history->digest);
     history->from_ms = ox_db_i64(row);
     history->to_ms = ox_db_i64(row);
-}
-
-static enum ox_code all(struct ox_tx *tx, sqlite3_stmt *statement, struct ox_history_row **rows,
-                        size_t *count, struct ox_err *err)
-{
-    void *list = NULL;
-    enum ox_code code =
-        ox_db_all(tx, statement, read_row, sizeof(struct ox_history_row), &list, count, err);
-
-    if (code == OX_OK) {
-        *rows = list;
-    }
-    return code;
 }
 
 enum ox_code ox_registry_history_note(struct ox_tx *tx, const char *device_id, int64_t now_ms,
@@ -63,27 +50,6 @@ enum ox_code ox_registry_history_note(struct ox_tx *tx, const char *device_id, i
                            " AND h.model_id = m.model_id AND h.to_ms IS NULL)",
                            "is", now_ms, device_id)
                : code;
-}
-
-enum ox_code ox_registry_history(struct ox_tx *tx, const char *device_id, const char *model_id,
-                                 int64_t before_id, uint64_t limit, struct ox_history_row **rows,
-                                 size_t *count, struct ox_err *err)
-{
-    sqlite3_stmt *statement = NULL;
-    int64_t before = before_id == 0 ? INT64_MAX : before_id;
-    enum ox_code code =
-        model_id == NULL
-            ? ox_db_query(tx, &statement, err,
-                          "SELECT " COLUMNS " FROM device_model_history"
-                          " WHERE device_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
-                          "siu", device_id, before, limit)
-            : ox_db_query(tx, &statement, err,
-                          "SELECT " COLUMNS " FROM device_model_history"
-                          " WHERE device_id = $1 AND model_id = $2 AND id < $3"
-                          " ORDER BY id DESC LIMIT $4",
-                          "ssiu", device_id, model_id, before, limit);
-
-    return code == OX_OK ? all(tx, statement, rows, count, err) : code;
 }
 
 enum ox_code ox_registry_device_previous(struct ox_tx *tx, const char *device_id,
@@ -117,30 +83,48 @@ enum ox_code ox_registry_device_previous(struct ox_tx *tx, const char *device_id
     return code;
 }
 
-/* --- by model --- */
+/* --- pages --- */
 
-#define AT                                                                                         \
-    " FROM device_model_history WHERE model_id = $1 AND from_ms <= $2"                             \
-    " AND (to_ms IS NULL OR to_ms > $2)"
+static const struct ox_list_sort sorts[] = {
+    {"id", "h.id", false},
+    {"device", "h.device_id", true},
+    {"from", "h.from_ms", false},
+    {0},
+};
+static const struct ox_list_filter filters[] = {
+    {.name = "device", .sql = "h.device_id = ?"},
+    {.name = "model", .sql = "h.model_id = ?"},
+    {.name = "version", .sql = "h.version = ?"},
+    {.name = "at",
+     .sql = "EXISTS (SELECT 1 FROM (SELECT CAST(? AS INTEGER) AS at) WHERE h.from_ms <= at"
+            " AND (h.to_ms IS NULL OR h.to_ms > at))"},
+    {0},
+};
+static const struct ox_list list = {
+    .name = "history",
+    .columns = COLUMNS,
+    .from = "device_model_history h",
+    .key = "h.id",
+    .sorts = sorts,
+    .filters = filters,
+    .read = read_row,
+    .row_bytes = sizeof(struct ox_history_row),
+};
 
-enum ox_code ox_registry_where(struct ox_tx *tx, const struct ox_where *where, const char *after,
-                               uint64_t limit, struct ox_history_row **rows, size_t *count,
-                               struct ox_err *err)
+enum ox_code ox_registry_history_page(struct ox_tx *tx, const struct ox_page *page,
+                                      struct ox_history_row **rows, size_t *count,
+                                      const char **next, struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    const char *behind = after == NULL ? "" : after;
-    enum ox_code code =
-        where->version == NULL
-            ? ox_db_query(tx, &statement, err,
-                          "SELECT " COLUMNS AT " AND device_id > $3 ORDER BY device_id LIMIT $4",
-                          "sisu", where->model_id, where->at_ms, behind, limit)
-            : ox_db_query(tx, &statement, err,
-                          "SELECT " COLUMNS AT " AND device_id > $3 AND version = $4"
-                          " ORDER BY device_id LIMIT $5",
-                          "sissu", where->model_id, where->at_ms, behind, where->version, limit);
+    void *all = NULL;
+    enum ox_code code = ox_list_page(tx, &list, page, &all, count, next, err);
 
-    return code == OX_OK ? all(tx, statement, rows, count, err) : code;
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
 }
+
+/* --- counts --- */
 
 static void read_count(struct ox_db_row *row, void *out)
 {
@@ -156,18 +140,19 @@ enum ox_code ox_registry_where_counts(struct ox_tx *tx, const struct ox_where *w
                                       struct ox_err *err)
 {
     sqlite3_stmt *statement = NULL;
-    void *list = NULL;
-    enum ox_code code =
-        ox_db_query(tx, &statement, err,
-                    "SELECT version, digest, count(*)" AT " AND version = coalesce($3, version)"
-                    " GROUP BY version, digest ORDER BY count(*) DESC, version, digest",
-                    "sis", where->model_id, where->at_ms, where->version);
+    void *all = NULL;
+    enum ox_code code = ox_db_query(
+        tx, &statement, err,
+        "SELECT version, digest, count(*) FROM device_model_history WHERE model_id = $1"
+        " AND from_ms <= $2 AND (to_ms IS NULL OR to_ms > $2) AND version = coalesce($3, version)"
+        " GROUP BY version, digest ORDER BY count(*) DESC, version, digest",
+        "sis", where->model_id, where->at_ms, where->version);
 
     if (code == OX_OK) {
-        code = ox_db_all(tx, statement, read_count, sizeof(**rows), &list, count, err);
+        code = ox_db_all(tx, statement, read_count, sizeof(**rows), &all, count, err);
     }
     if (code == OX_OK) {
-        *rows = list;
+        *rows = all;
     }
     return code;
 }

@@ -192,6 +192,17 @@ static enum ox_code set_targets(struct ox_tx *tx, const struct ox_campaign_row *
                            campaign->artifact_id);
 }
 
+static enum ox_code pass_by_pinned(struct ox_tx *tx, const char *model_id, struct ox_err *err)
+{
+    return ox_db_run(tx, err,
+                     "UPDATE campaign_members SET why_not = (SELECT 'pinned' ||"
+                     " coalesce(': ' || p.reason, '') FROM device_pins p WHERE p.device_id ="
+                     " campaign_members.device_id AND p.model_id IN ('', $1)"
+                     " ORDER BY p.model_id LIMIT 1) WHERE device_id IN"
+                     " (SELECT device_id FROM device_pins WHERE model_id IN ('', $1))",
+                     "s", model_id);
+}
+
 static enum ox_code enter(struct ox_tx *tx, const struct ox_campaign_row *campaign,
                           uint64_t released, struct ox_err *err)
 {
@@ -232,6 +243,7 @@ enum ox_code ox_registry_members_enter(struct ox_tx *tx, struct ox_campaign_row 
     if ((code = teach_rank(tx, rank, err)) != OX_OK ||
         (code = ox_registry_members_count(tx, &campaign->total, err)) != OX_OK ||
         (code = set_targets(tx, campaign, target, err)) != OX_OK ||
+        (code = pass_by_pinned(tx, campaign->model_id, err)) != OX_OK ||
         (code = enter(tx, campaign, released, err)) != OX_OK) {
         return code;
     }

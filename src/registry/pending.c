@@ -1,4 +1,4 @@
-#include "db.h"
+#include "page.h"
 
 #include "oxide/registry/pending.h"
 
@@ -84,20 +84,34 @@ enum ox_code ox_registry_pending_remove(struct ox_tx *tx, const char *id, struct
     return ox_db_run(tx, err, "DELETE FROM pending_devices WHERE id = $1", "s", id);
 }
 
-enum ox_code ox_registry_pending(struct ox_tx *tx, const char *state, const char *after,
-                                 uint64_t limit, struct ox_pending_row **rows, size_t *count,
-                                 struct ox_err *err)
-{
-    sqlite3_stmt *statement = NULL;
-    void *all = NULL;
-    enum ox_code code = ox_db_query(tx, &statement, err,
-                                    "SELECT " COLUMNS " FROM pending_devices"
-                                    " WHERE state = $1 AND id > $2 ORDER BY id LIMIT $3",
-                                    "ssu", state, after == NULL ? "" : after, limit);
+/* --- pages --- */
 
-    if (code == OX_OK) {
-        code = ox_db_all(tx, statement, read_pending, sizeof(**rows), &all, count, err);
-    }
+static const struct ox_list_sort sorts[] = {
+    {"id", "id", true},
+    {"first_seen", "first_seen", false},
+    {"last_seen", "last_seen", false},
+    {0},
+};
+static const struct ox_list_filter filters[] = {{.name = "state", .sql = "state = ?"}, {0}};
+static const struct ox_list list = {
+    .name = "pending_devices",
+    .columns = COLUMNS,
+    .from = "pending_devices",
+    .key = "id",
+    .key_is_text = true,
+    .sorts = sorts,
+    .filters = filters,
+    .read = read_pending,
+    .row_bytes = sizeof(struct ox_pending_row),
+};
+
+enum ox_code ox_registry_pending_page(struct ox_tx *tx, const struct ox_page *page,
+                                      struct ox_pending_row **rows, size_t *count,
+                                      const char **next, struct ox_err *err)
+{
+    void *all = NULL;
+    enum ox_code code = ox_list_page(tx, &list, page, &all, count, next, err);
+
     if (code == OX_OK) {
         *rows = all;
     }

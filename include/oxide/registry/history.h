@@ -3,7 +3,7 @@
 #define OXIDE_REGISTRY_HISTORY_H
 
 #include "oxide/base/digest.h"
-#include "oxide/registry/registry.h"
+#include "oxide/registry/page.h"
 
 struct ox_history_row {
     int64_t id; /* grows */
@@ -19,12 +19,11 @@ struct ox_history_row {
 /** Write down what changed in device_models of a device since the last call. */
 OX_MUST_USE enum ox_code ox_registry_history_note(struct ox_tx *tx, const char *device_id,
                                                   int64_t now_ms, struct ox_err *err);
-/** What a device ran, the newest first: of one model, or of all with NULL; older than the row
- *  before_id, unless that is 0. */
-OX_MUST_USE enum ox_code ox_registry_history(struct ox_tx *tx, const char *device_id,
-                                             const char *model_id, int64_t before_id,
-                                             uint64_t limit, struct ox_history_row **rows,
-                                             size_t *count, struct ox_err *err);
+/** What devices ran. Sorts: id, the order in which it was said; device; from. Filters: device,
+ * model, version, at (what ran at that time, in milliseconds). */
+OX_MUST_USE enum ox_code ox_registry_history_page(struct ox_tx *tx, const struct ox_page *page,
+                                                  struct ox_history_row **rows, size_t *count,
+                                                  const char **next, struct ox_err *err);
 /**
  * The version that a device ran before the one that it runs now (or ran last), with other bytes.
  * Errors: OX_ENOTFOUND if it never ran another, as far as is known.
@@ -34,17 +33,12 @@ OX_MUST_USE enum ox_code ox_registry_device_previous(struct ox_tx *tx, const cha
                                                      struct ox_history_row *out,
                                                      struct ox_err *err);
 
-/** What to look for among the devices that run, or ran, a model. */
+/** Devices that ran a model at a time. */
 struct ox_where {
     const char *model_id;
     const char *version; /* NULL: any */
     int64_t at_ms;
 };
-/** By device, behind the device `after` (NULL: from the first). */
-OX_MUST_USE enum ox_code ox_registry_where(struct ox_tx *tx, const struct ox_where *where,
-                                           const char *after, uint64_t limit,
-                                           struct ox_history_row **rows, size_t *count,
-                                           struct ox_err *err);
 struct ox_where_count {
     const char *version;
     bool has_digest;

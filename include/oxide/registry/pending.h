@@ -2,7 +2,7 @@
 #ifndef OXIDE_REGISTRY_PENDING_H
 #define OXIDE_REGISTRY_PENDING_H
 
-#include "oxide/registry/registry.h"
+#include "oxide/registry/page.h"
 
 /** Rows at most; past them the one that was silent longest makes room. */
 #define OX_PENDING_MAX 4096
@@ -30,9 +30,9 @@ OX_MUST_USE enum ox_code ox_registry_pending_make_room(struct ox_tx *tx, int64_t
 /** Forget it; an unknown one is fine. */
 OX_MUST_USE enum ox_code ox_registry_pending_remove(struct ox_tx *tx, const char *id,
                                                     struct ox_err *err);
-/** Those of a state by id, behind `after` (NULL: from the first). */
-OX_MUST_USE enum ox_code ox_registry_pending(struct ox_tx *tx, const char *state, const char *after,
-                                             uint64_t limit, struct ox_pending_row **rows,
-                                             size_t *count, struct ox_err *err);
+/** Sorts: id, first_seen, last_seen. Filters: state. */
+OX_MUST_USE enum ox_code ox_registry_pending_page(struct ox_tx *tx, const struct ox_page *page,
+                                                  struct ox_pending_row **rows, size_t *count,
+                                                  const char **next, struct ox_err *err);
 
 #endif

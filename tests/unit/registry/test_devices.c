@@ -69,15 +69,37 @@ static void runs(struct ox_tx *tx, const char *id, const char *model, const char
     assert_int_equal(ox_registry_history_note(tx, id, now_ms, NULL), OX_OK);
 }
 
+/* Rows of the history, by the filters that are not NULL. */
+static struct ox_history_row *page_of(struct ox_tx *tx, const char *sort, const char *device,
+                                      const char *model, const char *version, const char *at,
+                                      uint64_t limit, const char *cursor, size_t *count,
+                                      const char **next)
+{
+    struct ox_page_filter filters[4];
+    struct ox_page page = {sort, cursor, limit, filters, 0};
+    const char *const given[][2] = {
+        {"device", device}, {"model", model}, {"version", version}, {"at", at}};
+    struct ox_history_row *rows = NULL;
+
+    for (size_t i = 0; i < 4; i++) {
+        if (given[i][1] != NULL) {
+            filters[page.filter_count++] = (struct ox_page_filter){given[i][0], given[i][1]};
+        }
+    }
+    assert_int_equal(ox_registry_history_page(tx, &page, &rows, count, next, NULL), OX_OK);
+    return rows;
+}
+
 /* The history of a device as "MODEL@VERSION FROM-TO, ...", the newest first. */
 static void assert_history(struct ox_tx *tx, const char *id, const char *expected)
 {
-    struct ox_history_row *rows = NULL;
+    const char *next = NULL;
     char text[512] = "";
     size_t count = 0;
     size_t used = 0;
+    struct ox_history_row *rows =
+        page_of(tx, "-id", id, NULL, NULL, NULL, 100, NULL, &count, &next);
 
-    assert_int_equal(ox_registry_history(tx, id, NULL, 0, 100, &rows, &count, NULL), OX_OK);
     for (size_t i = 0; i < count; i++) {
         used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s@%s %d-%d",
                                  i == 0 ? "" : ", ", rows[i].model_id, rows[i].version,
@@ -146,21 +168,23 @@ static void history__outlives_the_device(void **state)
 static void history__is_read_in_pages_and_by_model(void **state)
 {
     struct ox_tx *tx = &((struct fixture *)*state)->tx;
-    struct ox_history_row *rows = NULL;
+    struct ox_history_row *rows;
+    const char *next = NULL;
     size_t count = 0;
 
     add_device(tx, "cam-01");
     runs(tx, "cam-01", "m", "v1", 1, 10);
     runs(tx, "cam-01", "n", "v9", 9, 15);
     runs(tx, "cam-01", "m", "v2", 2, 20);
-    assert_int_equal(ox_registry_history(tx, "cam-01", NULL, 0, 2, &rows, &count, NULL), OX_OK);
+    rows = page_of(tx, "-id", "cam-01", NULL, NULL, NULL, 2, NULL, &count, &next);
     assert_int_equal(count, 2);
     assert_string_equal(rows[1].version, "v9");
-    assert_int_equal(ox_registry_history(tx, "cam-01", NULL, rows[1].id, 2, &rows, &count, NULL),
-                     OX_OK);
+    assert_non_null(next);
+    rows = page_of(tx, "-id", "cam-01", NULL, NULL, NULL, 2, next, &count, &next);
     assert_int_equal(count, 1);
     assert_string_equal(rows[0].version, "v1");
-    assert_int_equal(ox_registry_history(tx, "cam-01", "m", 0, 9, &rows, &count, NULL), OX_OK);
+    assert_null(next);
+    (void)page_of(tx, "-id", "cam-01", "m", NULL, NULL, 9, NULL, &count, &next);
     assert_int_equal(count, 2);
 }
 
@@ -186,16 +210,16 @@ static void previous__is_the_last_one_with_other_bytes(void **state)
     assert_string_equal(row.version, "v1");
 }
 
-static void assert_where(struct ox_tx *tx, const char *version, int64_t at_ms, const char *after,
-                         uint64_t limit, const char *expected)
+static void assert_where(struct ox_tx *tx, const char *version, const char *at_ms,
+                         const char *expected)
 {
-    const struct ox_where where = {"m", version, at_ms};
-    struct ox_history_row *rows = NULL;
+    const char *next = NULL;
     char text[256] = "";
     size_t count = 0;
     size_t used = 0;
+    struct ox_history_row *rows =
+        page_of(tx, "device", NULL, "m", version, at_ms, 9, NULL, &count, &next);
 
-    assert_int_equal(ox_registry_where(tx, &where, after, limit, &rows, &count, NULL), OX_OK);
     for (size_t i = 0; i < count; i++) {
         used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s@%s", i == 0 ? "" : " ",
                                  rows[i].device_id, rows[i].version);
@@ -218,13 +242,11 @@ static void where__finds_what_ran_at_a_time(void **state)
     runs(tx, "c", "m", "v2", 2, 15);
     runs(tx, "a", "n", "v1", 1, 15);
     runs(tx, "a", "m", "v2", 2, 20);
-    assert_where(tx, NULL, 9, NULL, 9, "");
-    assert_where(tx, NULL, 10, NULL, 9, "a@v1 b@v1");
-    assert_where(tx, NULL, 19, NULL, 9, "a@v1 b@v1 c@v2");
-    assert_where(tx, NULL, 20, NULL, 9, "a@v2 b@v1 c@v2"); /* the change belongs to what comes */
-    assert_where(tx, "v2", 20, NULL, 9, "a@v2 c@v2");
-    assert_where(tx, NULL, 20, NULL, 2, "a@v2 b@v1");
-    assert_where(tx, NULL, 20, "b", 2, "c@v2");
+    assert_where(tx, NULL, "9", "");
+    assert_where(tx, NULL, "10", "a@v1 b@v1");
+    assert_where(tx, NULL, "19", "a@v1 b@v1 c@v2");
+    assert_where(tx, NULL, "20", "a@v2 b@v1 c@v2"); /* the change belongs to what comes */
+    assert_where(tx, "v2", "20", "a@v2 c@v2");
     assert_int_equal(ox_registry_where_counts(tx, &where, &counts, &count, NULL), OX_OK);
     assert_int_equal(count, 2);
     assert_string_equal(counts[0].version, "v2");
@@ -391,6 +413,8 @@ static void pending__are_listed_by_state_in_pages(void **state)
 {
     struct ox_tx *tx = &((struct fixture *)*state)->tx;
     struct ox_pending_row row = {.state = "pending", .agent = "oxide/1", .first_seen_ms = 5};
+    const struct ox_page_filter filter = {"state", "pending"};
+    struct ox_page page = {NULL, NULL, 1, &filter, 1};
     struct ox_pending_row *rows = NULL;
     size_t count = 0;
     bool found = false;
@@ -404,12 +428,13 @@ static void pending__are_listed_by_state_in_pages(void **state)
     }
     row = (struct ox_pending_row){.id = "b", .state = "rejected", .last_seen_ms = 20};
     assert_int_equal(ox_registry_pending_put(tx, &row, NULL), OX_OK);
-    assert_int_equal(ox_registry_pending(tx, "pending", NULL, 1, &rows, &count, NULL), OX_OK);
+    assert_int_equal(ox_registry_pending_page(tx, &page, &rows, &count, &page.cursor, NULL), OX_OK);
     assert_int_equal(count, 1);
     assert_string_equal(rows[0].id, "a");
-    assert_int_equal(ox_registry_pending(tx, "pending", "a", 9, &rows, &count, NULL), OX_OK);
+    assert_int_equal(ox_registry_pending_page(tx, &page, &rows, &count, &page.cursor, NULL), OX_OK);
     assert_int_equal(count, 1);
     assert_string_equal(rows[0].id, "c");
+    assert_null(page.cursor);
     assert_int_equal(ox_registry_pending_get(tx, "b", &row, &found, NULL), OX_OK);
     assert_true(found);
     assert_string_equal(row.state, "rejected");
