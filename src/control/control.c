@@ -61,6 +61,8 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
     control->delta_wait_s = options->delta_wait_s;
     control->reimage_after_ms = options->reimage_after_ms;
     control->history_kept_ms = options->history_kept_ms;
+    control->door.open = options->accept_unknown;
+    (void)pthread_mutex_init(&control->door.lock, NULL);
     control->told_interval_s = options->poll_interval_s;
     control->poll_interval_s =
         options->poll_interval_s != 0 ? options->poll_interval_s : OX_POLL_INTERVAL_S_DEFAULT;
@@ -120,6 +122,7 @@ void ox_control_free(struct ox_control *control)
     (void)pthread_mutex_destroy(&control->wake_lock);
     (void)pthread_mutex_destroy(&control->starts_lock);
     ox_events_clear(control);
+    (void)pthread_mutex_destroy(&control->door.lock);
     if (control->registry != NULL) {
         ox_registry_watch(control->registry, &(struct ox_registry_watch){NULL, NULL});
     }

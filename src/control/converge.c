@@ -77,6 +77,16 @@ static enum ox_code enter_late(struct ox_control *control, struct ox_tx *tx, con
                                const struct ox_campaign_row *campaign,
                                const struct ox_device_model_row *runs, struct ox_err *err)
 {
+<<<<<<< HEAD
+=======
+    int64_t now = ox_control_now(control);
+    bool quarantined = false;
+    bool is_pinned = false;
+    struct ox_pin_row pin;
+    char pinned[OX_PIN_REASON_MAX];
+    bool done =
+        runs != NULL && runs->has_digest && ox_digest_equal(&runs->digest, &campaign->digest);
+>>>>>>> 0450de8 (Control: what ran where and when, pins, devices that wait to be accepted)
     struct ox_campaign_device_row row = {
         .campaign_id = campaign->id,
         .device_id = device_id,
@@ -97,8 +107,13 @@ static enum ox_code enter_late(struct ox_control *control, struct ox_tx *tx, con
     enum ox_code code = ox_variant_choose(control, tx, campaign->model_id, campaign->version,
                                           device_id, &target, &fits, why, err);
 
+<<<<<<< HEAD
     if (code == OX_OK && fits) {
         code = ox_registry_quarantined(tx, device_id, &target.digest, &quarantined, err);
+=======
+    if (code == OX_OK) {
+        code = ox_registry_device_pinned(tx, device_id, campaign->model_id, &is_pinned, &pin, err);
+>>>>>>> 0450de8 (Control: what ran where and when, pins, devices that wait to be accepted)
     }
     if (code != OX_OK) {
         return code;
@@ -106,11 +121,19 @@ static enum ox_code enter_late(struct ox_control *control, struct ox_tx *tx, con
     if (row.has_from) {
         row.from_digest = runs->digest;
     }
+<<<<<<< HEAD
     if (fits) {
         row.artifact_id = target.id;
         row.bytes_full = target.size_bytes;
     }
     if (!fits || quarantined) {
+=======
+    if (is_pinned && !done) {
+        ox_pin_reason(&pin, pinned);
+        row.state = "skipped";
+        row.error = pinned;
+    } else if (quarantined && !done) {
+>>>>>>> 0450de8 (Control: what ran where and when, pins, devices that wait to be accepted)
         row.state = "skipped";
         row.error = !fits ? why : "quarantined: this version failed here before";
     }
@@ -146,6 +169,26 @@ static enum ox_code desired_of_device(struct ox_control *control, struct ox_tx *
     return code;
 }
 
+/* Unregistered meanwhile and here again, or pinned and free again? */
+static bool was_set_aside(const struct ox_campaign_device_row *row)
+{
+    return is(row->state, "skipped") && row->error != NULL &&
+           (is(row->error, OX_WHY_UNREGISTERED) ||
+            strncmp(row->error, OX_WHY_PINNED, strlen(OX_WHY_PINNED)) == 0);
+}
+
+static enum ox_code free_again(struct ox_control *control, struct ox_tx *tx,
+                               const struct ox_campaign_row *campaign,
+                               struct ox_campaign_device_row *row, struct ox_err *err)
+{
+    bool is_pinned = false;
+    struct ox_pin_row pin;
+    enum ox_code code =
+        ox_registry_device_pinned(tx, row->device_id, campaign->model_id, &is_pinned, &pin, err);
+
+    return code == OX_OK && !is_pinned ? begin_again(control, tx, campaign, row, err) : code;
+}
+
 /* What the device's fleets are to run of this model. */
 static enum ox_code join_desired(struct ox_control *control, struct ox_tx *tx,
                                  const char *device_id, const char *model_id,
@@ -175,10 +218,7 @@ static enum ox_code join_desired(struct ox_control *control, struct ox_tx *tx,
         if (code != OX_OK || !known) {
             return code == OX_OK ? enter_late(control, tx, device_id, &campaign, runs, err) : code;
         }
-        /* Unregistered meanwhile, and here again. */
-        return is(row.state, "skipped") && row.error != NULL && is(row.error, OX_WHY_UNREGISTERED)
-                   ? begin_again(control, tx, &campaign, &row, err)
-                   : OX_OK;
+        return was_set_aside(&row) ? free_again(control, tx, &campaign, &row, err) : OX_OK;
     }
     return code;
 }
@@ -198,19 +238,13 @@ enum ox_code ox_converge_model(struct ox_control *control, struct ox_tx *tx, con
     return code == OX_OK && !ox_holding(control) ? compare(control, tx, &row, runs, err) : code;
 }
 
-enum ox_code ox_converge_joined(struct ox_control *control, struct ox_tx *tx, const char *fleet_id,
-                                const char *device_id, struct ox_err *err)
+static enum ox_code join_all(struct ox_control *control, struct ox_tx *tx, const char *device_id,
+                             const struct ox_desired_row *desired, size_t count, struct ox_err *err)
 {
     struct ox_device_model_row *models = NULL;
-    struct ox_desired_row *desired = NULL;
     size_t model_count = 0;
-    size_t count = 0;
-    enum ox_code code;
+    enum ox_code code = ox_registry_device_models(tx, device_id, &models, &model_count, err);
 
-    if ((code = ox_registry_desired_of_fleet(tx, fleet_id, &desired, &count, err)) != OX_OK ||
-        (code = ox_registry_device_models(tx, device_id, &models, &model_count, err)) != OX_OK) {
-        return code;
-    }
     for (size_t i = 0; code == OX_OK && i < count; i++) {
         const struct ox_device_model_row *runs = NULL;
 
@@ -220,6 +254,26 @@ enum ox_code ox_converge_joined(struct ox_control *control, struct ox_tx *tx, co
         code = join_desired(control, tx, device_id, desired[i].model_id, runs, err);
     }
     return code;
+}
+
+enum ox_code ox_converge_joined(struct ox_control *control, struct ox_tx *tx, const char *fleet_id,
+                                const char *device_id, struct ox_err *err)
+{
+    struct ox_desired_row *desired = NULL;
+    size_t count = 0;
+    enum ox_code code = ox_registry_desired_of_fleet(tx, fleet_id, &desired, &count, err);
+
+    return code == OX_OK ? join_all(control, tx, device_id, desired, count, err) : code;
+}
+
+enum ox_code ox_converge_device(struct ox_control *control, struct ox_tx *tx, const char *device_id,
+                                struct ox_err *err)
+{
+    struct ox_desired_row *desired = NULL;
+    size_t count = 0;
+    enum ox_code code = desired_of_device(control, tx, device_id, &desired, &count, err);
+
+    return code == OX_OK ? join_all(control, tx, device_id, desired, count, err) : code;
 }
 
 enum ox_code ox_converge_changed(struct ox_control *control, struct ox_tx *tx,

@@ -81,6 +81,7 @@ enum ox_code ox_device_json(struct ox_control *control, struct ox_tx *tx,
     struct ox_heartbeat_answer answer = {0};
     size_t wanted_count = 0;
     json_t *models = NULL;
+    json_t *json = NULL;
     char *metrics = NULL;
     int64_t seen_ms = seen_of(control, device, &metrics);
     enum ox_code code = ox_assign(control, tx, device, false, &answer, wanted, &wanted_count, err);
@@ -89,7 +90,7 @@ enum ox_code ox_device_json(struct ox_control *control, struct ox_tx *tx,
         code = models_json(tx, device->id, &models, err);
     }
     if (code == OX_OK) {
-        *out = json_pack(
+        json = json_pack(
             "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
             device->id, "name", device->name, "status", status_of(control, device, seen_ms),
             "platform",
@@ -102,11 +103,16 @@ enum ox_code ox_device_json(struct ox_control *control, struct ox_tx *tx,
             ox_json_of_text(device->last_result), "tags", ox_json_of_text(device->tags), "agent",
             ox_json_of_str(device->agent), "metrics",
             ox_json_of_text(metrics == NULL ? device->metrics : metrics), "models", models);
-        code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+        code = json == NULL ? ox_err_nomem(err, "an answer") : ox_device_facts(device, json, err);
     }
     ox_heartbeat_answer_clear(&answer);
     free(metrics);
-    return code;
+    if (code != OX_OK) {
+        json_decref(json);
+        return code;
+    }
+    *out = json;
+    return OX_OK;
 }
 
 /* --- registering --- */
@@ -162,6 +168,7 @@ enum ox_code ox_control_device_register(struct ox_control *control, const json_t
         (code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
         (code = ox_device_put(control, &tx, id, name == NULL ? id : name, tags, created, err)) ==
             OX_OK &&
+        (code = ox_registry_pending_remove(&tx, id, err)) == OX_OK &&
         (code = ox_registry_commit(&tx, err)) == OX_OK) {
         *out = json_pack("{s:s, s:s}", "status", "registered", "id", id);
         code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
@@ -229,11 +236,18 @@ enum ox_code ox_control_device(struct ox_control *control, const char *id, json_
 {
     struct ox_device_row device;
     struct ox_tx tx = OX_TX_INIT;
+    json_t *json = NULL;
     enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
 
-    if (code == OX_OK && (code = ox_registry_device_get(&tx, id, &device, err)) == OX_OK) {
-        code = ox_device_json(control, &tx, &device, out, err);
+    if (code == OX_OK && (code = ox_registry_device_get(&tx, id, &device, err)) == OX_OK &&
+        (code = ox_device_json(control, &tx, &device, &json, err)) == OX_OK) {
+        code = ox_device_details(control, &tx, &device, json, err);
     }
     ox_registry_end(&tx);
-    return code;
+    if (code != OX_OK) {
+        json_decref(json);
+        return code;
+    }
+    *out = json;
+    return OX_OK;
 }

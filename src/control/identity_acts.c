@@ -4,7 +4,6 @@
 #include "inner.h"
 
 #include "oxide/registry/instance.h"
-#include "oxide/registry/pending.h"
 #include "oxide/wire/id.h"
 
 #include <stdio.h>
@@ -113,7 +112,8 @@ static enum ox_code make_new(struct ox_control *control, struct ox_tx *tx,
         (code = ox_registry_pending_remove(tx, new_id, err)) != OX_OK) {
         return code;
     }
-    return ox_registry_fleets_join_as(tx, new_id, scene->device.id, now_ms, err);
+    code = ox_registry_fleets_join_as(tx, new_id, scene->device.id, now_ms, err);
+    return code == OX_OK ? ox_converge_device(control, tx, new_id, err) : code;
 }
 
 static enum ox_code split_in(struct ox_control *control, struct ox_tx *tx, const char *id,

@@ -10,12 +10,15 @@
 #include "oxide/control/event.h"
 #include "oxide/control/fleet.h"
 #include "oxide/control/model.h"
+#include "oxide/control/pending.h"
 #include "oxide/registry/artifact.h"
 #include "oxide/registry/campaign.h"
 #include "oxide/registry/device.h"
 #include "oxide/registry/fleet.h"
 #include "oxide/registry/history.h"
 #include "oxide/registry/job.h"
+#include "oxide/registry/pending.h"
+#include "oxide/registry/pin.h"
 #include "oxide/registry/registry.h"
 #include "oxide/registry/select.h"
 #include "oxide/registry/version.h"
@@ -44,6 +47,14 @@ struct ox_events {
     size_t count;
 };
 
+/** What lets devices in that are not known. */
+struct ox_door {
+    bool open; /* who asks is registered at once */
+    pthread_mutex_t lock;
+    int64_t tokens; /* so many more may be written down */
+    int64_t filled_mono_ms;
+};
+
 struct ox_control {
     struct ox_store *store;
     struct ox_registry *registry;
@@ -62,6 +73,7 @@ struct ox_control {
     pthread_mutex_t starts_lock; /* taken last */
     struct ox_starts *starts;
     int64_t reimage_after_ms;
+    struct ox_door door;
     int64_t history_kept_ms; /* 0: for ever */
     int64_t history_at;      /* how far the clockwork has walked */
 
@@ -165,10 +177,34 @@ OX_MUST_USE enum ox_code ox_device_put(struct ox_control *control, struct ox_tx 
 /** Three of its polls: silent for longer, it is offline. */
 int64_t ox_device_patience_ms(const struct ox_device_row *device);
 
+/* --- device_page.c --- */
+
+/** Add what stands in the device's own row and is no part of the first generation's answers. */
+OX_MUST_USE enum ox_code ox_device_facts(const struct ox_device_row *device, json_t *json,
+                                         struct ox_err *err);
+/** Add what is told of one device alone. */
+OX_MUST_USE enum ox_code ox_device_details(struct ox_control *control, struct ox_tx *tx,
+                                           const struct ox_device_row *device, json_t *json,
+                                           struct ox_err *err);
+
 /* --- history.c --- */
 
 /** One step of the walk that forgets what ran long ago. */
 OX_MUST_USE enum ox_code ox_history_prune(struct ox_control *control, struct ox_err *err);
+/** A row of what a device ran, or of who ran a model. */
+json_t *ox_history_json(const struct ox_history_row *row, bool of_device);
+/** The time that a text names; NULL: now. */
+OX_MUST_USE enum ox_code ox_history_time(struct ox_control *control, const char *text,
+                                         int64_t *out_ms, struct ox_err *err);
+
+/* --- pending.c, pins.c --- */
+
+json_t *ox_pending_json(const struct ox_pending_row *row);
+json_t *ox_pin_json(const struct ox_pin_row *pin);
+#define OX_WHY_PINNED "pinned"
+#define OX_PIN_REASON_MAX (OX_NAME_MAX + 16)
+/** Why a campaign passes the device by: "pinned: a demo". */
+void ox_pin_reason(const struct ox_pin_row *pin, char out[OX_PIN_REASON_MAX]);
 
 /* --- json.c --- */
 
@@ -337,6 +373,9 @@ OX_MUST_USE enum ox_code ox_converge_model(struct ox_control *control, struct ox
                                            const char *device_id, const char *model_id,
                                            const struct ox_device_model_row *runs,
                                            struct ox_err *err);
+/** All that its fleets are to run, for a device that was passed by. */
+OX_MUST_USE enum ox_code ox_converge_device(struct ox_control *control, struct ox_tx *tx,
+                                            const char *device_id, struct ox_err *err);
 /** A device is in a fleet now. */
 OX_MUST_USE enum ox_code ox_converge_joined(struct ox_control *control, struct ox_tx *tx,
                                             const char *fleet_id, const char *device_id,

@@ -323,3 +323,77 @@ OX_CONTROL_LIST(jobs)
     }
     return end(&page, code, rows, next, err);
 }
+
+/* --- what ran where --- */
+
+OX_CONTROL_LIST(device_history)
+{
+    const char *device_id = filter_of(query, "device");
+    struct ox_history_row *found = NULL;
+    struct ox_device_row device;
+    struct page page;
+    size_t count = 0;
+    enum ox_code code = begin(control, query, &page, err);
+
+    page.spec.sort = query->sort == NULL ? "-id" : query->sort;
+    if (code == OX_OK) {
+        code = ox_registry_history_page(&page.tx, &page.spec, &found, &count, &page.next, err);
+    }
+    if (code == OX_OK && count == 0 && query->cursor == NULL) { /* it may be gone */
+        code = ox_registry_device_get(&page.tx, device_id == NULL ? "" : device_id, &device, err);
+    }
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        code = append(&page, OX_OK, ox_history_json(&found[i], true), err);
+    }
+    return end(&page, code, rows, next, err);
+}
+
+OX_CONTROL_LIST(model_where)
+{
+    struct ox_history_row *found = NULL;
+    struct page page;
+    char at[24];
+    int64_t at_ms = 0;
+    size_t count = 0;
+    enum ox_code code = begin(control, query, &page, err);
+
+    page.spec.sort = query->sort == NULL ? "device" : query->sort;
+    for (size_t i = 0; i < page.spec.filter_count; i++) { /* our own stands behind the others */
+        if (strcmp(page.filters[i].name, "at") == 0) {
+            page.filters[i] = page.filters[--page.spec.filter_count];
+        }
+    }
+    if (code == OX_OK) {
+        code = ox_history_time(control, filter_of(query, "at"), &at_ms, err);
+    }
+    if (code == OX_OK) {
+        (void)snprintf(at, sizeof(at), "%lld", (long long)at_ms);
+        page.filters[page.spec.filter_count++] = (struct ox_page_filter){"at", at};
+        code = ox_registry_history_page(&page.tx, &page.spec, &found, &count, &page.next, err);
+    }
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        code = append(&page, OX_OK, ox_history_json(&found[i], false), err);
+    }
+    return end(&page, code, rows, next, err);
+}
+
+/* --- devices that are not known --- */
+
+OX_CONTROL_LIST(pending_devices)
+{
+    struct ox_pending_row *found = NULL;
+    struct page page;
+    size_t count = 0;
+    enum ox_code code = begin(control, query, &page, err);
+
+    if (filter_of(query, "state") == NULL) {
+        page.filters[page.spec.filter_count++] = (struct ox_page_filter){"state", "pending"};
+    }
+    if (code == OX_OK) {
+        code = ox_registry_pending_page(&page.tx, &page.spec, &found, &count, &page.next, err);
+    }
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        code = append(&page, OX_OK, ox_pending_json(&found[i]), err);
+    }
+    return end(&page, code, rows, next, err);
+}

@@ -143,30 +143,6 @@ enum ox_code ox_registry_fleet_join(struct ox_tx *tx, const char *fleet_id, cons
                      "ssi", fleet_id, device_id, now_ms);
 }
 
-static void read_id(struct ox_db_row *row, void *out)
-{
-    *(const char **)out = ox_db_text(row);
-}
-
-enum ox_code ox_registry_fleets_of(struct ox_tx *tx, const char *device_id, const char ***ids,
-                                   size_t *count, struct ox_err *err)
-{
-    sqlite3_stmt *statement = NULL;
-    void *all = NULL;
-    enum ox_code code =
-        ox_db_query(tx, &statement, err,
-                    "SELECT fleet_id FROM fleet_devices WHERE device_id = $1 ORDER BY fleet_id",
-                    "s", device_id);
-
-    if (code == OX_OK) {
-        code = ox_db_all(tx, statement, read_id, sizeof(**ids), &all, count, err);
-    }
-    if (code == OX_OK) {
-        *ids = all;
-    }
-    return code;
-}
-
 enum ox_code ox_registry_fleets_join_as(struct ox_tx *tx, const char *device_id,
                                         const char *as_device_id, int64_t now_ms,
                                         struct ox_err *err)

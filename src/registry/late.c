@@ -52,6 +52,7 @@ enum ox_code ox_registry_late_enter(struct ox_tx *tx, const struct ox_campaign_r
         model,
         digest,
         {.type = OX_DB_INT, .number = OX_QUARANTINE_FAILURES},
+        model,
     };
     const struct ox_db_value late[] = {
         id, model, {.type = OX_DB_INT, .number = campaign->created_ms}};
@@ -61,13 +62,16 @@ enum ox_code ox_registry_late_enter(struct ox_tx *tx, const struct ox_campaign_r
         "INSERT INTO campaign_devices (campaign_id, device_id, place, artifact_id, from_version,"
         " from_digest, state, error, strategy, bytes_full, released, late, released_at, updated_at)"
         " SELECT @, d.id, @, @, r.version, r.digest,"
-        " CASE WHEN r.digest = @ THEN 'complete' WHEN q.digest IS NOT NULL THEN 'skipped'"
+        " CASE WHEN r.digest = @ THEN 'complete' WHEN p.device_id IS NOT NULL OR"
+        "  q.digest IS NOT NULL THEN 'skipped'"
         "  ELSE 'pending' END,"
         " CASE WHEN r.digest = @ THEN NULL"
+        "  WHEN p.device_id IS NOT NULL THEN 'pinned' || coalesce(': ' || p.reason, '')"
         "  WHEN q.digest IS NOT NULL THEN 'quarantined: this version failed here before' END,"
         " CASE WHEN r.digest = @ THEN 'none' END, CASE WHEN r.digest = @ THEN 0 ELSE @ END,"
         " 1, 1, @, @ FROM devices d"
         " LEFT JOIN device_models r ON r.device_id = d.id AND r.model_id = @"
+<<<<<<< HEAD
         " LEFT JOIN quarantines q ON q.device_id = d.id AND q.digest = @ AND q.failures >= @",
         row, for_first ? IS_LATE : OX_NOT_FIRST_GENERATION IS_LATE, late, err);
 }
@@ -94,5 +98,10 @@ enum ox_code ox_registry_late_skip(struct ox_tx *tx, const struct ox_campaign_ro
         " state, error, bytes_full, released, late, updated_at)"
         " SELECT @, d.id, @, r.version, r.digest, 'skipped', @, 0, 1, 1, @ FROM devices d"
         " LEFT JOIN device_models r ON r.device_id = d.id AND r.model_id = @",
+=======
+        " LEFT JOIN quarantines q ON q.device_id = d.id AND q.digest = @ AND q.failures >= @"
+        " LEFT JOIN device_pins p ON p.device_id = d.id AND p.model_id = (SELECT min(s.model_id)"
+        "  FROM device_pins s WHERE s.device_id = d.id AND s.model_id IN ('', @))",
+>>>>>>> 0450de8 (Control: what ran where and when, pins, devices that wait to be accepted)
         row, IS_LATE, late, err);
 }

@@ -7,8 +7,8 @@
  * Errors of all: OX_EINVAL, OX_ENOTFOUND, OX_ECONFLICT as docs/rest.md says; OX_EIO, OX_ENOSPC,
  * OX_ECORRUPT, OX_ENOMEM from below.
  *
- * What can be asked stands in a header per resource: device.h, fleet.h, campaign.h, model.h,
- * blob.h.
+ * What can be asked stands in a header per resource: device.h, pending.h, fleet.h, campaign.h,
+ * model.h, blob.h.
  */
 #ifndef OXIDE_CONTROL_CONTROL_H
 #define OXIDE_CONTROL_CONTROL_H
@@ -58,6 +58,7 @@ struct ox_control_options {
     int64_t reimage_after_ms; /* a device that was silent for so long may have been set up anew; 0:
                                * after three polls; OX_NEVER_MS: an operator always decides */
     int64_t history_kept_ms;  /* how long it is known what ran where; 0: for ever */
+    bool accept_unknown; /* a device that asks is registered at once; else it waits in a list */
     const char *const *blob_urls; /* where devices fetch blobs first */
     size_t blob_urls_count;
 };

@@ -32,6 +32,13 @@ OX_MUST_USE enum ox_code ox_control_device_split(struct ox_control *control, con
 OX_MUST_USE enum ox_code ox_control_device_replace(struct ox_control *control, const char *id,
                                                    const json_t *body, json_t **out,
                                                    struct ox_err *err);
+/** {model_id?, reason?}: what it runs of the model (of all models) stays until it is unpinned. */
+OX_MUST_USE enum ox_code ox_control_device_pin(struct ox_control *control, const char *id,
+                                               const json_t *body, json_t **out,
+                                               struct ox_err *err);
+OX_MUST_USE enum ox_code ox_control_device_unpin(struct ox_control *control, const char *id,
+                                                 const json_t *body, json_t **out,
+                                                 struct ox_err *err);
 /** The answer's text, which the caller frees. address: where it came from; NULL: not known. */
 OX_MUST_USE enum ox_code ox_control_heartbeat(struct ox_control *control, const char *id,
                                               const char *address, const void *body,

@@ -32,6 +32,14 @@ struct ox_list_query {
 /** Sorts: id, name, last_seen, registered. Filters: filter (registry/filter.h), fleet,
  *  runs ("MODEL[@VERSION]"), status. */
 OX_CONTROL_LIST(devices);
+/** What a device ran, the newest first. Sorts: id, from. Filters: device, which must be there or
+ * have been (OX_ENOTFOUND); model. */
+OX_CONTROL_LIST(device_history);
+/** Devices that run, or ran, a model. Sorts: device, from. Filters: model; version; at (RFC 3339;
+ *  without it, now). */
+OX_CONTROL_LIST(model_where);
+/** Devices that ask and are not known. Sorts: id, first_seen, last_seen. Filters: state. */
+OX_CONTROL_LIST(pending_devices);
 /** Sorts: id, name, created. Filters: device. */
 OX_CONTROL_LIST(fleets);
 /** Sorts: id, versions, size, uploaded. No filters. */

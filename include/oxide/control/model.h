@@ -16,6 +16,11 @@ OX_MUST_USE enum ox_code ox_control_version_patch(struct ox_control *control, co
                                                   const char *version, const json_t *body,
                                                   json_t **out, struct ox_err *err);
 
+/** How many devices run, or ran at a time (RFC 3339; NULL: now), each version; NULL: all. */
+OX_MUST_USE enum ox_code ox_control_where_counts(struct ox_control *control, const char *model_id,
+                                                 const char *version, const char *at, json_t **out,
+                                                 struct ox_err *err);
+
 /** A version of one file on its way in: begin, write, then finish or abort (which free it). */
 struct ox_publish;
 /** Errors: OX_ENOSPC if size_bytes does not fit on the disk. */

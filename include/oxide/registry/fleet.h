@@ -44,10 +44,6 @@ OX_MUST_USE enum ox_code ox_registry_fleet_fill(struct ox_tx *tx, const char *id
 OX_MUST_USE enum ox_code ox_registry_fleet_join(struct ox_tx *tx, const char *fleet_id,
                                                 const char *device_id, int64_t now_ms,
                                                 struct ox_err *err);
-/** The ids of the fleets that a device is in. */
-OX_MUST_USE enum ox_code ox_registry_fleets_of(struct ox_tx *tx, const char *device_id,
-                                               const char ***ids, size_t *count,
-                                               struct ox_err *err);
 /** Add a device to all fleets that another one is in. */
 OX_MUST_USE enum ox_code ox_registry_fleets_join_as(struct ox_tx *tx, const char *device_id,
                                                     const char *as_device_id, int64_t now_ms,

@@ -22,6 +22,8 @@ void open_control(struct fixture *fixture)
         .jobs_max = fixture->jobs_max,
         .delta_cache_bytes = fixture->delta_cache_bytes,
         .reimage_after_ms = fixture->reimage_after_ms,
+        .history_kept_ms = fixture->history_kept_ms,
+        .accept_unknown = fixture->accept_unknown,
         .poll_interval_s = 30,
         .blob_urls = fixture->blob_urls,
         .blob_urls_count = fixture->blob_urls_count,

@@ -44,6 +44,8 @@ struct fixture {
     uint64_t jobs_max;
     uint64_t delta_cache_bytes;
     int64_t reimage_after_ms;
+    int64_t history_kept_ms;
+    bool accept_unknown;
     const char *const *blob_urls;
     size_t blob_urls_count;
     struct ox_control *control;

@@ -267,6 +267,34 @@ static void reimaged__never_where_an_operator_wants_to_decide(void **state)
     assert_instance(fixture, "d0", B);
 }
 
+/* What the new installation brings along is no rollback of what the earlier one had. */
+static void reimaged__is_brought_back_to_what_its_fleet_runs(void **state)
+{
+    struct fixture *fixture = *state;
+    json_t *answer;
+
+    publish_two(fixture);
+    fleet(fixture, "f", 1);
+    json_decref(say(fixture, "d0", A, 1));
+    campaign(fixture, "v2", "all_at_once");
+    json_decref(beat(fixture, "d0",
+                     "{" AGENT ",\"instance\":\"" A "\",\"models\":[{\"id\":\"m\","
+                     "\"version\":\"v2\",\"digest\":\"%s\"}]}",
+                     digest_hex(fixture, "v2")));
+    assert_campaign(fixture, "state", "complete");
+    fixture->now_ms += 3600 * 1000;
+    make_deltas(fixture);
+    answer = beat(fixture, "d0",
+                  "{" AGENT ",\"instance\":\"" B "\",\"models\":[{\"id\":\"m\","
+                  "\"version\":\"v1\",\"digest\":\"%s\"}]}",
+                  digest_hex(fixture, "v1"));
+    json_decref(answer);
+    assert_device_state(fixture, "d0", "pending");
+    answer = beat(fixture, "d0", "{" AGENT ",\"instance\":\"" B "\"}");
+    assert_string_equal(text_at(answer, "assignments.0.model_version"), "v2");
+    json_decref(answer);
+}
+
 /* --- copies --- */
 
 static void copy__is_given_an_installation_of_its_own(void **state)
@@ -528,6 +556,7 @@ int main(void)
         TEST(reimaged__waits_until_all_was_said),
         TEST(reimaged__patience_is_that_of_the_devices_own_interval),
         TEST(reimaged__never_where_an_operator_wants_to_decide),
+        TEST(reimaged__is_brought_back_to_what_its_fleet_runs),
         TEST(copy__is_given_an_installation_of_its_own),
         TEST(copy__cannot_be_decided_before_it_has_one),
         TEST(split__makes_a_device_of_the_second_one),
