@@ -1,5 +1,7 @@
 #include "oxide/app/agent.h"
 
+#include "device_id.h"
+
 #include "oxide/agent/agent.h"
 #include "oxide/base/buf.h"
 #include "oxide/wire/id.h"
@@ -53,8 +55,9 @@ static enum ox_code check_seconds(const char *flag, uint64_t given, uint64_t pre
 enum ox_code ox_app_agent_run(const struct ox_app_agent_options *options, struct ox_stop *stop,
                               const struct ox_log *log, struct ox_err *err)
 {
+    char device_id[OX_ID_MAX + 1] = "";
     struct ox_agent_options agent = {
-        .device_id = options->device_id,
+        .device_id = device_id,
         .model_dir =
             options->model_dir == NULL ? OX_APP_AGENT_MODEL_DIR_DEFAULT : options->model_dir,
         .health_check = options->health_check,
@@ -73,7 +76,7 @@ enum ox_code ox_app_agent_run(const struct ox_app_agent_options *options, struct
                           "is registered under");
         goto out;
     }
-    if ((code = ox_id_check("device id", options->device_id, err)) != OX_OK) {
+    if ((code = ox_device_id_resolve(options->device_id, "", device_id, err)) != OX_OK) {
         ox_err_context(err, "--device-id");
         goto out;
     }

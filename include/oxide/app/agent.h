@@ -15,7 +15,7 @@
 /** Zero or NULL stands for the default. Strings are lent until the call returns. */
 struct ox_app_agent_options {
     const char *control_plane; /* required: http://host[:port][/path], or https */
-    const char *device_id;     /* required */
+    const char *device_id;     /* required; may hold {serial}, {hostname}, {mac}, {machine_id} */
     const char *version;       /* required: of this release, "0.1.0" */
     const char *model_dir;     /* made if absent; default "oxide-models" */
     const char *health_check;  /* run by sh -c; default: the built-in check */
@@ -26,7 +26,8 @@ struct ox_app_agent_options {
 
 /**
  * Run the device agent until stop is requested, which is success.
- * Errors: OX_EINVAL (an option; the message names its flag), OX_EBUSY (another agent on model_dir),
+ * Errors: OX_EINVAL (an option; the message names its flag), OX_ENOTFOUND (the machine has no value
+ * for a name in device_id), OX_EBUSY (another agent on model_dir),
  * OX_EPERM and others if model_dir cannot be used. A server that cannot be reached is no error:
  * the agent logs it and goes on trying. log may be NULL.
  */
