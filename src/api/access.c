@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PEER_MAX (INET6_ADDRSTRLEN + 16)
+#define PEER_MAX (OX_ADDRESS_MAX + 16)
 
 /* What proxies and tracers make: UUIDs, hex, base 64, dotted paths. */
 static bool is_request_id(const char *text)
@@ -36,26 +36,38 @@ void ox_request_identify(struct ox_request *request)
     (void)snprintf(request->id, sizeof(request->id), "%016" PRIx64, ox_rng_u64(&rng));
 }
 
-static void peer_of(struct MHD_Connection *connection, char out[PEER_MAX])
+const char *ox_request_address(const struct ox_request *request, char out[OX_ADDRESS_MAX],
+                               unsigned *port)
 {
     const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    char host[INET6_ADDRSTRLEN] = "?";
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *from = info == NULL ? NULL : info->client_addr;
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
-    unsigned port = 0;
 
-    if (info != NULL && info->client_addr != NULL && info->client_addr->sa_family == AF_INET) {
-        memcpy(&v4, info->client_addr, sizeof(v4));
-        (void)inet_ntop(AF_INET, &v4.sin_addr, host, sizeof(host));
-        port = ntohs(v4.sin_port);
-    } else if (info != NULL && info->client_addr != NULL &&
-               info->client_addr->sa_family == AF_INET6) {
-        memcpy(&v6, info->client_addr, sizeof(v6));
-        (void)inet_ntop(AF_INET6, &v6.sin6_addr, host, sizeof(host));
-        port = ntohs(v6.sin6_port);
+    if (from != NULL && from->sa_family == AF_INET) {
+        memcpy(&v4, from, sizeof(v4));
+        *port = ntohs(v4.sin_port);
+        return inet_ntop(AF_INET, &v4.sin_addr, out, OX_ADDRESS_MAX);
     }
-    (void)snprintf(out, PEER_MAX, strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u", host, port);
+    if (from != NULL && from->sa_family == AF_INET6) {
+        memcpy(&v6, from, sizeof(v6));
+        *port = ntohs(v6.sin6_port);
+        return IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr)
+                   ? inet_ntop(AF_INET, &v6.sin6_addr.s6_addr[12], out, OX_ADDRESS_MAX)
+                   : inet_ntop(AF_INET6, &v6.sin6_addr, out, OX_ADDRESS_MAX);
+    }
+    return NULL;
+}
+
+static void peer_of(const struct ox_request *request, char out[PEER_MAX])
+{
+    char address[OX_ADDRESS_MAX];
+    unsigned port = 0;
+    const char *host = ox_request_address(request, address, &port);
+
+    (void)snprintf(out, PEER_MAX, host != NULL && strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u",
+                   host == NULL ? "?" : host, port);
 }
 
 static void log_line(const struct ox_request *request, bool whole)
@@ -71,7 +83,7 @@ static void log_line(const struct ox_request *request, bool whole)
         {0},
     };
 
-    peer_of(request->connection, peer);
+    peer_of(request, peer);
     ox_log_bind(request->id);
     ox_log_fields(request->api->log, OX_LOG_DEBUG, fields, whole ? "request" : "request broke off");
     ox_log_bind(NULL);

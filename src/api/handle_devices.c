@@ -63,9 +63,21 @@ bool ox_heartbeat_at_once(struct ox_request *request)
 
 OX_HANDLER(heartbeat)
 {
+    struct ox_control *control = request->api->control;
+    const char *id = request->params.value[0];
+    const void *body = body_of(request);
+    size_t len_bytes = request->body.len_bytes;
+    char buffer[OX_ADDRESS_MAX];
+    unsigned port = 0;
+    const char *address = ox_request_address(request, buffer, &port);
+    bool registered = false;
     char *text = NULL;
-    enum ox_code code = ox_control_heartbeat(request->api->control, request->params.value[0], NULL,
-                                             body_of(request), request->body.len_bytes, &text, err);
+    enum ox_code code = ox_control_heartbeat(control, id, address, body, len_bytes, &text, err);
+
+    if (code == OX_ENOTFOUND && (code = ox_control_knock(control, id, address, body, len_bytes,
+                                                         &registered, err)) == OX_OK) {
+        code = ox_control_heartbeat(control, id, address, body, len_bytes, &text, err);
+    }
 
     return code == OX_OK ? ox_reply_text(request, 200, text, err) : code;
 }

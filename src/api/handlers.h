@@ -9,6 +9,7 @@
 #include "oxide/control/device.h"
 #include "oxide/control/fleet.h"
 #include "oxide/control/model.h"
+#include "oxide/control/pending.h"
 
 #define OX_HANDLER(name)                                                                           \
     enum ox_code ox_handle_##name(struct ox_request *request, struct ox_err *err)
@@ -25,6 +26,14 @@ OX_HANDLER(device_edit);
 OX_HANDLER(device_remove);
 OX_HANDLER(heartbeat);
 bool ox_heartbeat_at_once(struct ox_request *request);
+OX_HANDLER(device_split);
+OX_HANDLER(device_replace);
+OX_HANDLER(device_pin);
+OX_HANDLER(device_unpin);
+OX_HANDLER(device_history);
+OX_HANDLER(pending_devices);
+OX_HANDLER(pending_accept);
+OX_HANDLER(pending_reject);
 
 OX_HANDLER(fleet_create);
 OX_HANDLER(fleets);
@@ -38,6 +47,8 @@ OX_HANDLER(fleet_status);
 
 OX_HANDLER(models);
 OX_HANDLER(model);
+OX_HANDLER(model_where);
+OX_HANDLER(model_where_counts);
 OX_HANDLER(publish);
 OX_HANDLER(version);
 OX_HANDLER(version_patch);

@@ -100,6 +100,10 @@ const char *ox_request_query(const struct ox_request *request, const char *name)
 uint64_t ox_request_query_u64(const struct ox_request *request, const char *name,
                               uint64_t otherwise);
 bool ox_request_query_flag(const struct ox_request *request, const char *name, bool otherwise);
+#define OX_ADDRESS_MAX 46 /* INET6_ADDRSTRLEN */
+/** Where it comes from: an IP address; NULL where that is not known. Returns out. */
+const char *ox_request_address(const struct ox_request *request, char out[OX_ADDRESS_MAX],
+                               unsigned *port);
 /** A header of the answer, also of an error. */
 void ox_request_set_header(struct ox_request *request, const char *name, const char *fmt, ...)
     OX_PRINTF(3, 4);

@@ -9,6 +9,7 @@
 #define CAMPAIGN_KIND "'rollout' | 'revert'"
 #define DEVICE_STATE                                                                               \
     "'pending' | 'downloading' | 'applying' | 'verifying' | 'complete' | 'failed' | 'skipped'"
+#define DEVICE_STATUS "'online' | 'offline' | 'updating' | 'error' | 'unknown' | 'conflict'"
 #define CAMPAIGN_STATE "'pending' | 'rolling_out' | 'paused' | 'complete' | 'aborted'"
 #define STRATEGY "'all_at_once' | 'rolling' | 'canary' | 'exponential'"
 #define FAILURE                                                                                    \
@@ -67,14 +68,45 @@ const struct ox_schema ox_schemas[] = {
     {"Metrics", "What a device counts",
      "{inference_count?: int, avg_latency_us?: number, uptime_secs?: int,"
      " free_memory_bytes?: int, *: any}"},
-    {"RunningModel", "A model that a device runs", "{id: id, version: id, digest: digest | null}"},
+    {"RunningModel", "A model that a device runs; since when, where one device is asked for",
+     "{id: id, version: id, digest: digest | null, since?: time | null}"},
+    {"Installation", "An installation that speaks, or spoke, under a device's id",
+     "{instance: text, state: 'device' | 'rival' | 'split' | 'replaced', new_id: id | null,"
+     " first_seen: time | null, last_seen: time | null, address: text | null, agent: text | null,"
+     " platform: object | null}"},
+    {"PinRow", "A model, or null for all, that stays as it is",
+     "{model_id: id | null, reason: text | null, since: time}"},
+    {"Disk", "Room on the disk that holds the models", "{free_bytes: int, total_bytes: int}"},
     {"UpdateResult", "How a device's last update ended", "'success' | {failed: {error: text}}"},
-    {"Device", "A device; what is not known is null",
-     "{id: id, name: text, status: 'online' | 'offline' | 'updating' | 'error' | 'unknown',"
+    {"Device", "A device; what is not known is null; the last three where one is asked for",
+     "{id: id, name: text, status: " DEVICE_STATUS ","
      " platform: Platform, current_model: id | null, current_model_version: id | null,"
      " assigned_model: id | null, assigned_model_version: id | null, fleet_id: id | null,"
      " last_heartbeat: time | null, last_update_result: UpdateResult | null, tags: Tags,"
-     " agent: text | null, metrics: Metrics | null, models: RunningModel[]}"},
+     " agent: text | null, metrics: Metrics | null, models: RunningModel[],"
+     " registered_at: time, address: text | null, disk: Disk | null,"
+     " utc_offset_s: int(-64800..64800) | null, poll_interval_s: int | null,"
+     " instance: text | null, conflict_since: time | null, installations?: Installation[],"
+     " pins?: PinRow[], fleets?: id[]}"},
+    {"DeviceHistory", "What a device ran, the newest first; to is null for what it runs",
+     "{device_id: id, history: {model_id: id, version: id, digest: digest | null, from: time,"
+     " to: time | null}[]}"},
+    {"Split", "Which installation, unless the one that came first; its name",
+     "{instance?: text | null, as?: id | null}"},
+    {"SplitDone", "The new device, and how many installations are still to be decided",
+     "{status: 'split', id: id, new_id: id, instance: text, undecided: int}"},
+    {"Replace", "Which installation is the device, unless the newest", "{instance?: text | null}"},
+    {"ReplaceDone", "The installation that is the device, and those that are not any more",
+     "{status: 'replaced', id: id, instance: text, replaced: text[]}"},
+    {"Pin", "Which model, unless all; why", "{model_id?: id | null, reason?: text(1024) | null}"},
+    {"Unpin", "Which model, unless the pin of all", "{model_id?: id | null}"},
+    {"DeviceDone", "What was done", "{status: text, id: id}"},
+    {"PendingDevices", "Devices that ask and are not known",
+     "{devices: {id: id, state: 'pending' | 'rejected', address: text | null, agent: text | null,"
+     " platform: object | null, first_seen: time, last_seen: time}[]}"},
+    {"Accept", "How the device begins",
+     "{name?: text(1024) | null, fleet_id?: id | null, tags?: Tags | null}"},
+    {"Accepted", "The device is registered", "{status: 'accepted', id: id, fleet_id: id | null}"},
     {"Report", "Progress or the end of one assignment",
      "{seq: int, campaign_id?: id | null, model_id: id, model_version: id,"
      " state: 'downloading' | 'applying' | 'verifying' | 'complete' | 'failed' | 'skipped',"
@@ -85,6 +117,8 @@ const struct ox_schema ox_schemas[] = {
      "{current_model?: id | null, current_model_version?: id | null, status?: text | null,"
      " last_update_result?: UpdateResult | null, metrics?: Metrics | null, agent?: text | null,"
      " protocol?: int | null, reads?: text | null, platform?: Platform | null,"
+     " instance?: text(32) | null, start?: text(16) | null, poll_interval_s?: int | null,"
+     " utc_offset_s?: int(-64800..64800) | null, disk?: Disk | null,"
      " models?: {id: id, version: id, digest: digest}[] | null, reports?: Report[] | null}"},
     {"File", "A file of an artifact",
      "{path: text, size: int, sha256: digest, mode: '0644' | '0755'}"},
@@ -93,9 +127,11 @@ const struct ox_schema ox_schemas[] = {
      " base: {model_version: id, digest: digest} | null,"
      " patch: {sha256: digest, size: int, format: text, strategy: text} | null,"
      " blob_urls: text[], urgent?: bool, patch_only?: bool, rate_bps?: int, windows?: text[]}"},
-    {"HeartbeatAnswer", "What a device is to run; the last three for agents that send protocol",
+    {"HeartbeatAnswer",
+     "What a device is to run; from assignments on for agents that send protocol",
      "{status: 'ok', assigned_model: id | null, assigned_model_version: id | null,"
-     " assignments?: Assignment[], reports_ack?: int, poll_interval_s?: int}"},
+     " assignments?: Assignment[], reports_ack?: int, poll_interval_s?: int, time?: int,"
+     " device_id?: id, instance?: text(32), replaced?: bool, resend?: bool}"},
 
     /* fleets */
     {"NewFleet", "A fleet to create",
@@ -117,12 +153,18 @@ const struct ox_schema ox_schemas[] = {
      " device_count: int, default_strategy: " STRATEGY ", tags: Tags}"},
     {"FleetStatus", "A fleet's devices by status",
      "{fleet_id: id, fleet_name: text, total_devices: int, online: int, offline: int, error: int,"
-     " unknown: int, updating: int}"},
+     " unknown: int, updating: int, conflict: int}"},
     {"Deploy", "A version for a fleet", "{model_id: id, model_version: id, " POLICY "}"},
     {"Deployed", "The campaign that came of it",
      "{status: 'deployed', total_devices: int, successful: int, failed: int, campaign_id: id}"},
 
     /* models */
+    {"Where", "Devices that run, or ran, a model; to is null for what runs now",
+     "{model_id: id, devices: {device_id: id, version: id, digest: digest | null, from: time,"
+     " to: time | null}[]}"},
+    {"WhereCounts", "How many of them, by version, the most first",
+     "{model_id: id, at: time, devices: int,"
+     " versions: {version: id, digest: digest | null, devices: int}[]}"},
     {"Models", "Models by name",
      "{models: {model_id: id, versions: int, latest: id, size_bytes: int}[]}"},
     {"Labels", "Words that people gave", "{*: text(256)}"},
@@ -245,8 +287,11 @@ const struct ox_parameter ox_parameters[] = {
     {"device", OX_IN_QUERY, "id", "With this device alone"},
     {"model", OX_IN_QUERY, "id", "Of this model alone"},
     {"runs", OX_IN_QUERY, "text(600)", "That run MODEL, or MODEL@VERSION, alone"},
-    {"status", OX_IN_QUERY, "'online' | 'offline' | 'updating' | 'error' | 'unknown'",
-     "With this status alone"},
+    {"status", OX_IN_QUERY, DEVICE_STATUS, "With this status alone"},
+    {"pending.state", OX_IN_QUERY, "'pending' | 'rejected'",
+     "In this state alone; pending, unless given"},
+    {"version", OX_IN_QUERY, "id", "Of this version alone"},
+    {"at", OX_IN_QUERY, "text(40)", "At this time (RFC 3339, or a date); now, unless given"},
     {"campaign.state", OX_IN_QUERY, CAMPAIGN_STATE, "In this state alone"},
     {"place.state", OX_IN_QUERY, DEVICE_STATE, "In this state alone"},
     {"class", OX_IN_QUERY, FAILURE, "That failed in this way alone"},

@@ -78,6 +78,27 @@ call campaign_retry POST 200 "/api/v1/campaigns/$campaign/retry?device=cam-01"
 call campaign_revert POST 409 "/api/v1/campaigns/$campaign/revert"
 call model_revert POST 201 /api/v1/models/m/revert -d '{"fleet_id": "f", "model_version": "v1"}'
 call quarantine_free DELETE 200 /api/v1/devices/cam-01/quarantine
+call device_pin POST 200 /api/v1/devices/cam-02/pin -d '{"model_id": "m", "reason": "a demo"}'
+call device_pin POST 200 /api/v1/devices/cam-02/pin
+call device_unpin POST 200 /api/v1/devices/cam-02/unpin
+for instance in 0123456789abcdef0123456789abcdef fedcba9876543210fedcba9876543210; do
+    call heartbeat POST 200 /api/v1/devices/cam-02/heartbeat -d "{\"protocol\": 1, \"instance\": \"$instance\",
+        \"start\": \"0123456789abcdef\", \"poll_interval_s\": 900, \"utc_offset_s\": -3600,
+        \"disk\": {\"free_bytes\": 1, \"total_bytes\": 2}, \"models\": []}"
+done
+call device_split POST 200 /api/v1/devices/cam-02/split -d '{"as": "cam-03"}'
+call heartbeat POST 200 /api/v1/devices/cam-02/heartbeat -d "{\"protocol\": 1, \"instance\": \"$instance\"}"
+call device_split POST 409 /api/v1/devices/cam-02/split
+call heartbeat POST 200 /api/v1/devices/cam-02/heartbeat -d '{"protocol": 1, "instance": "00000000000000000000000000000000"}'
+call device_replace POST 200 /api/v1/devices/cam-02/replace
+call heartbeat POST 200 /api/v1/devices/cam-02/heartbeat -d '{"protocol": 1, "instance": "0123456789abcdef0123456789abcdef"}'
+for id in cam-07 cam-08; do
+    call heartbeat POST 404 /api/v1/devices/$id/heartbeat -d '{"platform": {"arch": "x", "os": "y", "cpu_count": 1, "total_memory_bytes": 2}}'
+done
+call pending_devices GET 200 /api/v1/pending-devices
+call pending_reject POST 200 /api/v1/pending-devices/cam-07/reject
+call pending_accept POST 200 /api/v1/pending-devices/cam-08/accept -d '{"fleet_id": "f", "tags": {"a": "b"}}'
+call pending_accept POST 404 /api/v1/pending-devices/cam-09/accept
 
 step "errors have the shape that is told"
 call device GET 404 /api/v1/devices/nobody
@@ -91,6 +112,10 @@ call openapi GET 200 /api/v1/openapi.json
 call devices GET 200 /api/v1/devices
 call device GET 200 /api/v1/devices/cam-01
 call device GET 200 /api/v1/devices/cam-02
+call device_history GET 200 /api/v1/devices/cam-01/history
+call pending_devices GET 200 '/api/v1/pending-devices?state=rejected'
+call model_where GET 200 /api/v1/models/m/where
+call model_where_counts GET 200 /api/v1/models/m/where/counts
 call fleets GET 200 /api/v1/fleets
 call fleet GET 200 /api/v1/fleets/f
 call fleet GET 200 /api/v1/fleets/g
