@@ -13,6 +13,8 @@
 /* Answers under way get so long to end when we are asked to stop; systemd gives 90 s in all. */
 #define GRACE_MS 10000
 
+_Static_assert(OX_SERVE_NEVER_MS == OX_NEVER_MS, "never differs");
+
 /* What is open while the process serves, in the order of opening. */
 struct serve {
     int listen_fd;
@@ -62,6 +64,9 @@ static enum ox_code open_control(struct serve *serve, const struct ox_serve_opti
         .forget_after_s = options->forget_after_s,
         .delta_wait_s = options->delta_wait_s,
         .poll_interval_s = options->poll_interval_s,
+        .accept_unknown = options->accept_unknown,
+        .reimage_after_ms = options->reimage_after_ms,
+        .history_kept_ms = options->history_kept_ms,
         .blob_urls = options->blob_urls,
         .blob_urls_count = options->blob_urls_count,
     };

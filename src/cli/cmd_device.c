@@ -2,6 +2,7 @@
 #include "client.h"
 #include "lists.h"
 #include "table.h"
+#include "tags.h"
 
 #include "oxide/wire/id.h"
 
@@ -18,6 +19,9 @@ enum ox_code ox_run_device_register(struct ox_cli *cli, const struct ox_args *ar
     }
     if (code == OX_OK) {
         code = ox_json_set_str(body, "name", ox_args_value(args, "name", id), err);
+    }
+    if (code == OX_OK) {
+        code = ox_cli_tags(args, body, err);
     }
     if (code == OX_OK) {
         code = ox_client_once(cli, "POST", body, &answer, err, "/api/v1/devices");
@@ -80,84 +84,6 @@ enum ox_code ox_run_device_list(struct ox_cli *cli, const struct ox_args *args, 
     };
 
     return ox_cli_list(cli, args, &list, err);
-}
-
-static void show_result(struct ox_table *table, const json_t *device)
-{
-    const json_t *result = json_object_get(device, "last_update_result");
-    const char *error = ox_cli_text(json_object_get(result, "failed"), "error");
-
-    ox_table_cell(table, "last update");
-    if (json_is_string(result)) {
-        ox_table_cell(table, json_string_value(result));
-    } else if (json_is_object(result)) {
-        ox_table_cellf(table, "failed: %s", error != NULL ? error : "no reason given");
-    } else {
-        ox_table_cell(table, NULL);
-    }
-}
-
-static enum ox_code show_device(struct ox_cli *cli, const json_t *device, struct ox_err *err)
-{
-    static const struct ox_column columns[] = {{NULL, OX_LEFT}, {NULL, OX_LEFT}};
-    static const char *const rows[][2] = {{"device", "id"},     {"name", "name"},
-                                          {"status", "status"}, {"fleet", "fleet_id"},
-                                          {"agent", "agent"},   {"last seen", "last_heartbeat"}};
-    const json_t *platform = json_object_get(device, "platform");
-    struct ox_table table;
-    json_t *model;
-    size_t i;
-    char text[600];
-    enum ox_code code;
-
-    ox_table_init(&table, columns, 2);
-    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        ox_table_cell(&table, rows[i][0]);
-        ox_table_cell(&table, ox_cli_text(device, rows[i][1]));
-    }
-    ox_table_cell(&table, "platform");
-    if (json_is_object(platform)) {
-        const char *os = ox_cli_text(platform, "os");
-        const char *arch = ox_cli_text(platform, "arch");
-
-        ox_table_cellf(&table, "%s %s, %llu processors", os != NULL ? os : "?",
-                       arch != NULL ? arch : "?",
-                       (unsigned long long)ox_cli_number(platform, "cpu_count"));
-    } else {
-        ox_table_cell(&table, NULL);
-    }
-    ox_table_cell(&table, "runs");
-    ox_table_cell(&table,
-                  model_text(device, "current_model", "current_model_version", text, sizeof(text)));
-    json_array_foreach(json_object_get(device, "models"), i, model)
-    {
-        ox_table_cell(&table, "model");
-        ox_table_cell(&table, model_text(model, "id", "version", text, sizeof(text)));
-    }
-    ox_table_cell(&table, "assigned");
-    ox_table_cell(
-        &table, model_text(device, "assigned_model", "assigned_model_version", text, sizeof(text)));
-    show_result(&table, device);
-    code = ox_table_print(&table, cli->out, false, err);
-    ox_table_clear(&table);
-    return code;
-}
-
-enum ox_code ox_run_device_status(struct ox_cli *cli, const struct ox_args *args,
-                                  struct ox_err *err)
-{
-    json_t *answer = NULL;
-    enum ox_code code = ox_id_check("device", ox_args_word(args, 0), err);
-
-    if (code == OX_OK) {
-        code = ox_client_once(cli, "GET", NULL, &answer, err, "/api/v1/devices/%s",
-                              ox_args_word(args, 0));
-    }
-    if (code == OX_OK) {
-        code = cli->json ? ox_cli_print_json(cli, answer, err) : show_device(cli, answer, err);
-    }
-    json_decref(answer);
-    return code;
 }
 
 enum ox_code ox_run_device_remove(struct ox_cli *cli, const struct ox_args *args,

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define DATA_DIR_DEFAULT "oxide-data"
+#define TIME_MAX_MS (100 * 365 * (uint64_t)86400000)
 
 static void say_ready(void *ctx, const char *host, uint16_t port)
 {
@@ -67,6 +68,46 @@ static enum ox_code keeping_options(const struct ox_args *args, struct ox_serve_
     return OX_OK;
 }
 
+/* A time, or the one word that stands for none. *out keeps its value if it is not given. */
+static enum ox_code time_or(const struct ox_args *args, const char *option, const char *word,
+                            int64_t of_word_ms, int64_t *out_ms, struct ox_err *err)
+{
+    const char *value = ox_args_value(args, option, NULL);
+    uint64_t ms = 0;
+    enum ox_code code;
+
+    if (value == NULL) {
+        return OX_OK;
+    }
+    if (strcmp(value, word) == 0) {
+        *out_ms = of_word_ms;
+        return OX_OK;
+    }
+    code = ox_args_seconds(args, option, TIME_MAX_MS, &ms, err);
+    if (code == OX_OK && ms == 0) {
+        code = ox_err_set(err, OX_EINVAL, "--%s cannot be 0: give a time, or '%s'", option, word);
+    }
+    if (code == OX_OK) {
+        *out_ms = (int64_t)ms;
+    }
+    return code;
+}
+
+/* What becomes of devices that are not known, or not the same. */
+static enum ox_code device_options(const struct ox_args *args, struct ox_serve_options *options,
+                                   struct ox_err *err)
+{
+    enum ox_code code;
+
+    options->accept_unknown = strcmp(ox_args_value(args, "accept", "manual"), "auto") == 0;
+    options->history_kept_ms = OX_SERVE_HISTORY_KEPT_MS_DEFAULT;
+    code =
+        time_or(args, "reimage-after", "never", OX_SERVE_NEVER_MS, &options->reimage_after_ms, err);
+    return code == OX_OK
+               ? time_or(args, "history-keep", "forever", 0, &options->history_kept_ms, err)
+               : code;
+}
+
 enum ox_code ox_run_serve(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)
 {
     char host[OX_HOST_MAX];
@@ -109,6 +150,9 @@ enum ox_code ox_run_serve(struct ox_cli *cli, const struct ox_args *args, struct
     }
     if (code == OX_OK) {
         code = ox_args_number(args, "poll-interval", 1, 86400, &options.poll_interval_s, err);
+    }
+    if (code == OX_OK) {
+        code = device_options(args, &options, err);
     }
     if (code == OX_OK) {
         code = ox_serve_run(&options, cli->stop, &log, &ready, err);

@@ -65,6 +65,7 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
     {"sort", 0, "FIELD", NULL, "Sort by " fields "; -FIELD turns it around"}
 #define LIMIT {"limit", 0, "N", "all", "Rows at most"}
 #define FILTER(help) {"filter", 0, "EXPR", NULL, help}
+#define TAGS {"tag", 0, "KEY=VALUE", NULL, "A tag; may be repeated"}
 #define FORCE {"force", 'f', NULL, NULL, "Replace what stands there"}
 #define VARIANT {"variant", 0, "NAME", NULL, "A variant of the version (f16, int8, q4)"}
 
@@ -101,13 +102,21 @@ const struct ox_command ox_commands[] = {
          {"delta-workers", 0, "N", "processors less one", "Threads that make deltas"},
          {"delta-effort", 0, "1..9", "3",
           "How hard to try for small deltas: 1 is fast, 9 makes the smallest"},
-         {"delta-queue", 0, "N", "1024", "Deltas that are queued at a time; the least awaited give way"},
+         {"delta-queue", 0, "N", "1024",
+          "Deltas that are queued at a time; the least awaited give way"},
          {"delta-cache", 0, "BYTES", "16G", "Patches that are kept; the least recently used go"},
          {"gc-grace", 0, "TIME", "1h", "How long a blob is kept that nothing refers to yet"},
          {"forget-after", 0, "TIME", "90d", "When a silent device stops keeping what it runs"},
          {"delta-wait", 0, "TIME", "10m",
           "How long an assignment waits for its delta before the full file will do"},
          {"poll-interval", 0, "SECONDS", "as devices say", "How often devices shall come back"},
+         {"accept", 0, "manual|auto", "manual",
+          "Devices that ask and are not known wait to be accepted, or are registered at once"},
+         {"reimage-after", 0, "TIME", "three polls",
+          "How long a device must be silent before another installation may take its place; never: "
+          "an operator always decides"},
+         {"history-keep", 0, "TIME", "400d",
+          "How long it is known what ran where; forever: always"},
          LOG_FORMAT),
      "oxide serve --data /var/lib/oxide\noxide serve --listen 127.0.0.1:0 --data ./data",
      OX_RUNS_ON,
@@ -120,7 +129,9 @@ const struct ox_command ox_commands[] = {
      "DIR/MODEL/current. SIGTERM or ctrl-c ends it cleanly, with status 0.",
      NULL,
      OPTIONS({"control-plane", 0, "URL", "http://127.0.0.1:8080", "The control plane to ask"},
-             {"device-id", 0, "ID", NULL, "The name that this device is registered by (required)"},
+             {"device-id", 0, "ID", NULL,
+              "The name that this device is registered by (required); may hold {serial}, "
+              "{hostname}, {mac} or {machine_id}"},
              {"poll-interval", 0, "SECONDS", "30", "How often to ask, until the server says"},
              {"model-dir", 0, "DIR", "models", "Where models and state are kept"},
              {"health-check", 0, "CMD", "the file parses and its digest is right",
@@ -130,9 +141,10 @@ const struct ox_command ox_commands[] = {
              {"rate-limit", 0, "BYTES", "no limit", "Bytes per second to fetch at most"},
              LOG_FORMAT),
      "oxide agent --control-plane http://10.0.0.1:8080 --device-id cam-01 --poll-interval 30\n"
-     "oxide agent --device-id cam-01 --health-check 'my-app --try \"$OXIDE_MODEL_PATH\"'",
+     "oxide agent --device-id 'cam-{serial}' --health-check 'my-app --try \"$OXIDE_MODEL_PATH\"'",
      OX_RUNS_ON,
-     OX_EXIT_BIT(OX_EXIT_CONFLICT) | OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED),
+     OX_EXIT_BIT(OX_EXIT_NOT_FOUND) | OX_EXIT_BIT(OX_EXIT_CONFLICT) |
+         OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED),
      ox_run_agent},
     {"simulate", "Simulate many agents, to plan capacity and to test",
      "Registers devices and lets them poll, fetch, apply, check and report as real agents do, over "
@@ -178,8 +190,8 @@ const struct ox_command ox_commands[] = {
      "oxide push llama 2026-11 ./snapshots/4f1c/ --parent 2026-10 --metric loss=1.92\n"
      "oxide push defect v2 model-v2-int8.onnx --variant int8 --requires 'platform.arch = "
      "\"aarch64\"'",
-     REMOTE,
-     OX_EXITS_REMOTE | OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED), ox_run_push},
+     REMOTE, OX_EXITS_REMOTE | OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED),
+     ox_run_push},
     {"deploy", "Roll a version out to a fleet or to devices",
      "Makes a campaign. Without VERSION the newest one is taken.",
      WORDS({"MODEL", OX_WORD_ONE, "The model"},
@@ -218,7 +230,8 @@ const struct ox_command ox_commands[] = {
      OPTIONS(VARIANT), "oxide model remove defect v1\noxide model remove defect v2 --variant q4",
      REMOTE, OX_EXITS_REMOTE, ox_run_model_remove},
     {"model retention", "Show or say which versions of a model are kept",
-     "A version is removed once no option keeps it and nothing needs it: no device, campaign, fleet "
+     "A version is removed once no option keeps it and nothing needs it: no device, campaign, "
+     "fleet "
      "or delta. Without MODEL the rule is for all models that have none of their own; without any "
      "rule all versions are kept.",
      WORDS({"MODEL", OX_WORD_OPTIONAL, "The model"}),
@@ -230,27 +243,89 @@ const struct ox_command ox_commands[] = {
      "oxide model retention defect --keep 5 --keep-label prod\n"
      "oxide model retention --keep 20 --keep-for 30d",
      REMOTE, OX_EXITS_REMOTE, ox_run_model_retention},
+    {"model where", "List the devices that run a model, or ran it at a time", NULL,
+     WORDS({"MODEL", OX_WORD_ONE, "The model"},
+           {"VERSION", OX_WORD_OPTIONAL, "Those of this version alone"}),
+     OPTIONS({"at", 0, "TIME", "now", "At this time: 2026-11-20T13:05Z, or the date alone"},
+             {"summary", 0, NULL, NULL, "Only how many devices run each version"}, LIMIT,
+             SORT("device or from")),
+     "oxide model where defect\noxide model where defect v2 --at 2026-11-20T13:05Z --json\n"
+     "oxide model where defect --summary",
+     REMOTE, OX_EXITS_REMOTE, ox_run_model_where},
     {"gc", "Remove what nothing needs",
      "Versions that rules of retention let go, patches over the delta cache's budget, blobs that "
      "nothing refers to. The control plane does it by itself, in small steps; this does it now.",
      NULL, OPTIONS({"dry-run", 'n', NULL, NULL, "Only show what would go"}),
+<<<<<<< HEAD
      "oxide gc --dry-run\noxide gc", REMOTE, OX_EXITS_REMOTE, ox_run_gc},
     {"device register", "Make a device known", "Again with the same ID it changes the name.",
+=======
+     "oxide gc --dry-run\noxide gc", REMOTE, OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_gc},
+    {"device register", "Make a device known",
+     "Again with the same ID it replaces the name and the tags.",
+>>>>>>> 453d858 (Command line: devices from their first word to their history)
      WORDS({"ID", OX_WORD_ONE, "The device"}),
-     OPTIONS({"name", 0, "NAME", "the ID", "A name for people"}),
-     "oxide device register cam-01 --name \"East Camera\"", REMOTE, OX_EXITS_REMOTE,
+     OPTIONS({"name", 0, "NAME", "the ID", "A name for people"}, TAGS),
+     "oxide device register cam-01 --name \"East Camera\" --tag site=graz", REMOTE, OX_EXITS_REMOTE,
      ox_run_device_register},
     {"device list", "List the devices", NULL, NULL,
      OPTIONS(FILTER("Those that pass it (docs/filter.md)"),
              {"fleet", 0, "ID", NULL, "Those of a fleet"},
              {"runs", 0, "MODEL[@VERSION]", NULL, "Those that run it"},
-             {"status", 0, "online|offline|updating|error|unknown", NULL, "Those with this status"},
+             {"status", 0, "online|offline|updating|error|unknown|conflict", NULL,
+              "Those with this status"},
              LIMIT, SORT("id, name, last_seen or registered")),
      "oxide device list --filter 'tag.site = graz and not model.yolo >= 3'\n"
      "oxide device list --fleet factory --status offline --sort last_seen --limit 20",
      REMOTE, OX_EXITS_REMOTE, ox_run_device_list},
-    {"device status", "Show one device", NULL, WORDS({"ID", OX_WORD_ONE, "The device"}), NULL,
-     "oxide device status cam-01", REMOTE, OX_EXITS_REMOTE, ox_run_device_status},
+    {"device show", "Show one device", "What it is, what it runs, and who speaks under its id.",
+     WORDS({"ID", OX_WORD_ONE, "The device"}), NULL, "oxide device show cam-01", REMOTE,
+     OX_EXITS_REMOTE, ox_run_device_show},
+    {"device status", "The same as device show", NULL, WORDS({"ID", OX_WORD_ONE, "The device"}),
+     NULL, "oxide device status cam-01", REMOTE, OX_EXITS_REMOTE, ox_run_device_show},
+    {"device history", "Show what a device ran, and when",
+     "The newest first; also of a device that was removed.",
+     WORDS({"ID", OX_WORD_ONE, "The device"}),
+     OPTIONS({"model", 0, "MODEL", NULL, "Of this model alone"}, LIMIT, SORT("id or from")),
+     "oxide device history cam-01\noxide device history cam-01 --model defect --limit 5", REMOTE,
+     OX_EXITS_REMOTE, ox_run_device_history},
+    {"device pin", "Keep what a device runs as it is",
+     "Campaigns pass it by, and what is under way there ends. Without MODEL that is so for all "
+     "models.",
+     WORDS({"ID", OX_WORD_ONE, "The device"}, {"MODEL", OX_WORD_OPTIONAL, "The model"}),
+     OPTIONS({"reason", 0, "TEXT", NULL, "Why: it is shown with the pin"}),
+     "oxide device pin cam-01 defect --reason \"trade fair until Friday\"", REMOTE, OX_EXITS_REMOTE,
+     ox_run_device_pin},
+    {"device unpin", "Let a device follow campaigns again",
+     "It catches up with what its fleets run.",
+     WORDS({"ID", OX_WORD_ONE, "The device"}, {"MODEL", OX_WORD_OPTIONAL, "The model"}), NULL,
+     "oxide device unpin cam-01 defect", REMOTE, OX_EXITS_REMOTE, ox_run_device_unpin},
+    {"device pending", "List the devices that ask and are not known", NULL, NULL,
+     OPTIONS({"state", 0, "pending|rejected", "pending", "Those that wait, or were rejected"},
+             LIMIT, SORT("id, first_seen or last_seen")),
+     "oxide device pending\noxide device pending --sort -first_seen --limit 20", REMOTE,
+     OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_device_pending},
+    {"device accept", "Register a device that asks", NULL, WORDS({"ID", OX_WORD_ONE, "The device"}),
+     OPTIONS({"name", 0, "NAME", "the ID", "A name for people"},
+             {"fleet", 0, "ID", NULL, "The fleet that it joins"}, TAGS),
+     "oxide device accept cam-17 --fleet factory --tag site=graz --tag line=3", REMOTE,
+     OX_EXITS_REMOTE, ox_run_device_accept},
+    {"device reject", "List a device that asks no more", "It may still be accepted later.",
+     WORDS({"ID", OX_WORD_ONE, "The device"}), NULL, "oxide device reject cam-17", REMOTE,
+     OX_EXITS_REMOTE, ox_run_device_reject},
+    {"device split", "Make a device of the second installation under an id",
+     "For a card that was copied: the second one is told its new id, keeps it, and joins the "
+     "fleets of the first one.",
+     WORDS({"ID", OX_WORD_ONE, "The device"}),
+     OPTIONS({"as", 0, "NEW", "ID-INSTANCE", "The id of the new device"},
+             {"instance", 0, "INSTANCE", "the first that came", "Which one becomes a new device"}),
+     "oxide device split cam-01 --as cam-02", REMOTE, OX_EXITS_REMOTE, ox_run_device_split},
+    {"device replace", "Say which installation is the device",
+     "For a device that was set up anew, or a card that shall no longer count: the others are told "
+     "so, and are given nothing.",
+     WORDS({"ID", OX_WORD_ONE, "The device"}),
+     OPTIONS({"instance", 0, "INSTANCE", "the newest", "Which one is the device"}),
+     "oxide device replace cam-01", REMOTE, OX_EXITS_REMOTE, ox_run_device_replace},
     {"device tag", "Set a device's tags, or take them away",
      "KEY=VALUE sets a tag, KEY- takes it away; the others stay. Filters ask for tags.",
      WORDS({"ID", OX_WORD_ONE, "The device"},

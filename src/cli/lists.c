@@ -39,6 +39,9 @@ static enum ox_code page_path(const struct ox_cli *cli, const struct ox_args *ar
         (code = append_value(path, "sort", ox_args_value(args, "sort", NULL), err)) == OX_OK) {
         code = append_value(path, "cursor", cursor, err);
     }
+    if (code == OX_OK) {
+        code = append_value(path, list->word_name, list->word, err);
+    }
     for (size_t i = 0; code == OX_OK && list->filters != NULL && list->filters[i] != NULL; i++) {
         code =
             append_value(path, list->filters[i], ox_args_value(args, list->filters[i], NULL), err);

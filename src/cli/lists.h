@@ -15,6 +15,8 @@ struct ox_cli_list {
     void (*row)(struct ox_table *table, const json_t *row); /* append its cells */
     const char *empty;                                      /* said where there are no rows */
     const char *const *filters; /* options whose values go on under their own names; ends in NULL */
+    const char *word_name;      /* a parameter whose value was a word of the command, */
+    const char *word;           /* which is NULL where it was left out */
     const char *table_query; /* a parameter where no JSON is asked for, "devices=false"; or NULL */
 };
 

@@ -10,6 +10,8 @@
 #define OX_SERVE_HOST_DEFAULT "127.0.0.1"
 #define OX_SERVE_PORT_DEFAULT 8080
 #define OX_SERVE_DELTA_WAIT_S_DEFAULT 600
+#define OX_SERVE_NEVER_MS ((int64_t)-1)
+#define OX_SERVE_HISTORY_KEPT_MS_DEFAULT (400 * (int64_t)86400000)
 
 struct ox_serve_options {
     const char *version;          /* of this release, "0.1.0", for /health; NULL: not told */
@@ -27,6 +29,10 @@ struct ox_serve_options {
     uint64_t forget_after_s;    /* a device that is silent for so long needs nothing */
     uint64_t delta_wait_s;      /* an assignment waits so long for its delta; 0: does not wait */
     uint64_t poll_interval_s;   /* how often devices shall come back; 0: as they themselves say */
+    bool accept_unknown;        /* devices that ask are registered at once */
+    int64_t reimage_after_ms; /* of silence, before another installation may take a device's place;
+                               * 0: three polls; OX_SERVE_NEVER_MS: an operator always decides */
+    int64_t history_kept_ms;  /* how long it is known what ran where; 0: for ever */
 };
 
 /** Called once the port is open: connections are answered from now on. */
