@@ -256,14 +256,9 @@ const struct ox_command ox_commands[] = {
      "Versions that rules of retention let go, patches over the delta cache's budget, blobs that "
      "nothing refers to. The control plane does it by itself, in small steps; this does it now.",
      NULL, OPTIONS({"dry-run", 'n', NULL, NULL, "Only show what would go"}),
-<<<<<<< HEAD
      "oxide gc --dry-run\noxide gc", REMOTE, OX_EXITS_REMOTE, ox_run_gc},
-    {"device register", "Make a device known", "Again with the same ID it changes the name.",
-=======
-     "oxide gc --dry-run\noxide gc", REMOTE, OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_gc},
     {"device register", "Make a device known",
      "Again with the same ID it replaces the name and the tags.",
->>>>>>> 453d858 (Command line: devices from their first word to their history)
      WORDS({"ID", OX_WORD_ONE, "The device"}),
      OPTIONS({"name", 0, "NAME", "the ID", "A name for people"}, TAGS),
      "oxide device register cam-01 --name \"East Camera\" --tag site=graz", REMOTE, OX_EXITS_REMOTE,

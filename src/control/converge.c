@@ -77,16 +77,6 @@ static enum ox_code enter_late(struct ox_control *control, struct ox_tx *tx, con
                                const struct ox_campaign_row *campaign,
                                const struct ox_device_model_row *runs, struct ox_err *err)
 {
-<<<<<<< HEAD
-=======
-    int64_t now = ox_control_now(control);
-    bool quarantined = false;
-    bool is_pinned = false;
-    struct ox_pin_row pin;
-    char pinned[OX_PIN_REASON_MAX];
-    bool done =
-        runs != NULL && runs->has_digest && ox_digest_equal(&runs->digest, &campaign->digest);
->>>>>>> 0450de8 (Control: what ran where and when, pins, devices that wait to be accepted)
     struct ox_campaign_device_row row = {
         .campaign_id = campaign->id,
         .device_id = device_id,
@@ -102,18 +92,19 @@ static enum ox_code enter_late(struct ox_control *control, struct ox_tx *tx, con
     };
     struct ox_artifact_row target;
     char why[OX_VARIANT_WHY_MAX];
+    struct ox_pin_row pin;
+    char pinned[OX_PIN_REASON_MAX];
     bool quarantined = false;
+    bool is_pinned = false;
     bool fits = false;
     enum ox_code code = ox_variant_choose(control, tx, campaign->model_id, campaign->version,
                                           device_id, &target, &fits, why, err);
 
-<<<<<<< HEAD
     if (code == OX_OK && fits) {
         code = ox_registry_quarantined(tx, device_id, &target.digest, &quarantined, err);
-=======
+    }
     if (code == OX_OK) {
         code = ox_registry_device_pinned(tx, device_id, campaign->model_id, &is_pinned, &pin, err);
->>>>>>> 0450de8 (Control: what ran where and when, pins, devices that wait to be accepted)
     }
     if (code != OX_OK) {
         return code;
@@ -121,19 +112,15 @@ static enum ox_code enter_late(struct ox_control *control, struct ox_tx *tx, con
     if (row.has_from) {
         row.from_digest = runs->digest;
     }
-<<<<<<< HEAD
     if (fits) {
         row.artifact_id = target.id;
         row.bytes_full = target.size_bytes;
     }
-    if (!fits || quarantined) {
-=======
-    if (is_pinned && !done) {
+    if (is_pinned) {
         ox_pin_reason(&pin, pinned);
         row.state = "skipped";
         row.error = pinned;
-    } else if (quarantined && !done) {
->>>>>>> 0450de8 (Control: what ran where and when, pins, devices that wait to be accepted)
+    } else if (!fits || quarantined) {
         row.state = "skipped";
         row.error = !fits ? why : "quarantined: this version failed here before";
     }

@@ -191,7 +191,7 @@ enum ox_code ox_control_device_edit(struct ox_control *control, const char *id, 
         (code = ox_registry_device_get(&tx, id, &device, err)) == OX_OK &&
         (code = ox_body_text(body, "name", false, &device.name, err)) == OX_OK &&
         (code = ox_body_tags_onto(body, device.tags, &tags, err)) == OX_OK &&
-        (code = put_device(control, &tx, id, device.name, tags, &created, err)) == OX_OK) {
+        (code = ox_device_put(control, &tx, id, device.name, tags, &created, err)) == OX_OK) {
         device.tags = tags;
         code = ox_device_json(control, &tx, &device, out, err);
     }

@@ -303,7 +303,7 @@ static enum ox_code count_blobs(struct ox_tx *tx, struct reading *reading, struc
 
 static enum ox_code look_at(struct ox_tx *tx, struct reading *reading, struct ox_err *err)
 {
-    const struct ox_selection all = {NULL, NULL, 0, 0};
+    const struct ox_selection all = {.now_ms = 0};
     struct ox_campaign_row *campaigns = NULL;
     struct ox_hold_row hold = {.since_ms = reading->out->made_ms,
                                .reason = "restored from a backup"};

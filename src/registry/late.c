@@ -71,8 +71,9 @@ enum ox_code ox_registry_late_enter(struct ox_tx *tx, const struct ox_campaign_r
         " CASE WHEN r.digest = @ THEN 'none' END, CASE WHEN r.digest = @ THEN 0 ELSE @ END,"
         " 1, 1, @, @ FROM devices d"
         " LEFT JOIN device_models r ON r.device_id = d.id AND r.model_id = @"
-<<<<<<< HEAD
-        " LEFT JOIN quarantines q ON q.device_id = d.id AND q.digest = @ AND q.failures >= @",
+        " LEFT JOIN quarantines q ON q.device_id = d.id AND q.digest = @ AND q.failures >= @"
+        " LEFT JOIN device_pins p ON p.device_id = d.id AND p.model_id = (SELECT min(s.model_id)"
+        "  FROM device_pins s WHERE s.device_id = d.id AND s.model_id IN ('', @))",
         row, for_first ? IS_LATE : OX_NOT_FIRST_GENERATION IS_LATE, late, err);
 }
 
@@ -98,10 +99,5 @@ enum ox_code ox_registry_late_skip(struct ox_tx *tx, const struct ox_campaign_ro
         " state, error, bytes_full, released, late, updated_at)"
         " SELECT @, d.id, @, r.version, r.digest, 'skipped', @, 0, 1, 1, @ FROM devices d"
         " LEFT JOIN device_models r ON r.device_id = d.id AND r.model_id = @",
-=======
-        " LEFT JOIN quarantines q ON q.device_id = d.id AND q.digest = @ AND q.failures >= @"
-        " LEFT JOIN device_pins p ON p.device_id = d.id AND p.model_id = (SELECT min(s.model_id)"
-        "  FROM device_pins s WHERE s.device_id = d.id AND s.model_id IN ('', @))",
->>>>>>> 0450de8 (Control: what ran where and when, pins, devices that wait to be accepted)
         row, IS_LATE, late, err);
 }

@@ -54,7 +54,7 @@ static struct ox_tx *devices(void)
 static bool count(struct ox_tx *tx, const char *text, uint64_t *out)
 {
     struct ox_filter *filter = NULL;
-    struct ox_selection which = {NULL, NULL, NOW_MS, 90000};
+    struct ox_selection which = {.now_ms = NOW_MS};
     struct ox_err err = OX_ERR_INIT;
     uint64_t singly = 0;
     enum ox_code code = ox_filter_parse(&filter, text, &err);

@@ -192,7 +192,7 @@ static void send_heartbeat(const uint8_t *data, size_t size)
     struct ox_err err = OX_ERR_INIT;
     char *text = NULL;
 
-    if (ox_control_heartbeat(plane.control, "d1", data, size, &text, &err) == OX_OK) {
+    if (ox_control_heartbeat(plane.control, "d1", NULL, data, size, &text, &err) == OX_OK) {
         json_t *answer = json_loads(text, 0, NULL);
 
         must_be_answer(answer);

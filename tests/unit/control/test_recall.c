@@ -15,8 +15,8 @@ static char *long_way(struct fixture *fixture, const char *id, const char *text)
 {
     char *answer = NULL;
 
-    assert_int_equal(ox_control_heartbeat(fixture->control, id, text, strlen(text), &answer, NULL),
-                     OX_OK);
+    assert_int_equal(
+        ox_control_heartbeat(fixture->control, id, NULL, text, strlen(text), &answer, NULL), OX_OK);
     return answer;
 }
 
@@ -179,7 +179,8 @@ static void compare(struct world *world, const char *id, const char *text)
     char *recalled = again(fixture, id, text);
     json_t *before = fixture->campaign[0] == '\0' ? NULL : show(fixture);
     char *told = NULL;
-    enum ox_code code = ox_control_heartbeat(fixture->control, id, text, strlen(text), &told, NULL);
+    enum ox_code code =
+        ox_control_heartbeat(fixture->control, id, NULL, text, strlen(text), &told, NULL);
 
     if (recalled != NULL) {
         json_t *after = fixture->campaign[0] == '\0' ? NULL : show(fixture);

@@ -76,7 +76,7 @@ static struct ox_history_row *page_of(struct ox_tx *tx, const char *sort, const 
                                       const char **next)
 {
     struct ox_page_filter filters[4];
-    struct ox_page page = {sort, cursor, limit, filters, 0};
+    struct ox_page page = {.sort = sort, .cursor = cursor, .limit = limit, .filters = filters};
     const char *const given[][2] = {
         {"device", device}, {"model", model}, {"version", version}, {"at", at}};
     struct ox_history_row *rows = NULL;
@@ -414,7 +414,7 @@ static void pending__are_listed_by_state_in_pages(void **state)
     struct ox_tx *tx = &((struct fixture *)*state)->tx;
     struct ox_pending_row row = {.state = "pending", .agent = "oxide/1", .first_seen_ms = 5};
     const struct ox_page_filter filter = {"state", "pending"};
-    struct ox_page page = {NULL, NULL, 1, &filter, 1};
+    struct ox_page page = {.limit = 1, .filters = &filter, .filter_count = 1};
     struct ox_pending_row *rows = NULL;
     size_t count = 0;
     bool found = false;

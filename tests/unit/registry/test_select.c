@@ -17,7 +17,6 @@
 
 #define NOW_MS ((int64_t)1700000000000)
 #define HOUR_MS ((int64_t)3600000)
-#define OFFLINE_MS ((int64_t)90000)
 
 struct fixture {
     char dir[64];
@@ -116,7 +115,7 @@ static struct ox_tx begin(struct fixture *fixture, enum ox_tx_kind kind)
 
 static struct ox_selection selection(const char *fleet, const struct ox_filter *filter)
 {
-    return (struct ox_selection){fleet, filter, NOW_MS, OFFLINE_MS};
+    return (struct ox_selection){fleet, filter, NOW_MS};
 }
 
 /* The ids of who is selected, one after the other, or the error's message. */

@@ -69,7 +69,7 @@ static void add_device(struct fixture *fixture, unsigned number)
 
 static uint64_t count_devices(struct ox_tx *tx)
 {
-    const struct ox_selection all = {NULL, NULL, NOW_MS, 0};
+    const struct ox_selection all = {.now_ms = NOW_MS};
     uint64_t devices = 0;
 
     assert_int_equal(ox_registry_selected_count(tx, &all, &devices, NULL), OX_OK);
