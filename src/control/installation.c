@@ -19,9 +19,10 @@ static bool disk_differs(const struct ox_installation *said, const struct ox_dev
  * Older agents do not say theirs, and have the one that they are told. */
 static uint64_t interval_of(const struct ox_installation *said, uint64_t told_s, uint64_t before_s)
 {
+    bool is_older = said->instance[0] == '\0' && said->poll_interval_s == 0;
     uint64_t own_s = said->poll_interval_s != 0 ? said->poll_interval_s : before_s;
 
-    return said->instance[0] == '\0' || told_s > own_s ? told_s : own_s;
+    return is_older || told_s > own_s ? told_s : own_s;
 }
 
 bool ox_installation_merge(const struct ox_heartbeat *heartbeat, const char *address,

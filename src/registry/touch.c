@@ -40,6 +40,7 @@ static const struct rule {
     {"retention", TOUCHES_NONE, NULL, ""},
     {"events", TOUCHES_NONE, NULL, ""},
     {"webhooks", TOUCHES_NONE, NULL, ""},
+    {"holds", TOUCHES_ALL, NULL, ""}, /* nothing is assigned while there is one */
 };
 
 static const struct rule *rule_of(const char *table)
