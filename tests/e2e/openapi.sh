@@ -28,10 +28,15 @@ call() {
 }
 
 step "the schema checker finds what is wrong"
-echo '{"status": "healthy", "service": 5, "version": null, "more": 1}' > bad.json
-wrong=$(jq -r --slurpfile docs doc.json '$docs[0] as $doc | {"$ref": "#/components/schemas/Health"} as $schema | '"$(cat "$root/tests/e2e/schema.jq")" bad.json)
-same "found" 'answer.service: is integer, not "string"
+echo '{"sha256": "abc", "size_bytes": "many", "more": 1}' > bad.json
+wrong=$(jq -r --slurpfile docs doc.json '$docs[0] as $doc | {"$ref": "#/components/schemas/Blob"} as $schema | '"$(cat "$root/tests/e2e/schema.jq")" bad.json)
+same "found" 'answer.sha256: abc is not ^[0-9a-f]{64}$
+answer.size_bytes: is string, not "integer"
 answer: more stands in no schema' "$wrong"
+echo '{}' > bad.json
+wrong=$(jq -r --slurpfile docs doc.json '$docs[0] as $doc | {"$ref": "#/components/schemas/Blob"} as $schema | '"$(cat "$root/tests/e2e/schema.jq")" bad.json)
+same "found" 'answer: lacks sha256
+answer: lacks size_bytes' "$wrong"
 
 step "every change, and what it answers"
 make_model onnx v1 one --width 64 > /dev/null
