@@ -91,8 +91,8 @@ static enum ox_code build(const struct ox_agent *agent, const struct ox_beat *be
     if (beat->since_whole == 0) {
         say_facts(agent, beat, &heartbeat.installation);
         heartbeat.reads_presence = OX_PRESENT;
-        heartbeat.reads =
-            (struct ox_reads){.oxdl1 = true, .oxdl2 = true, .oxdl2_ops = OX_OXDL_OPS_KNOWN};
+        heartbeat.reads = (struct ox_reads){
+            .oxdl1 = true, .oxdl2 = true, .oxdl2_ops = OX_OXDL_OPS_KNOWN, .chains = OX_CHAIN_MAX};
         heartbeat.platform = platform();
         heartbeat.models_presence = OX_PRESENT;
         heartbeat.models = models;

@@ -59,6 +59,7 @@ enum ox_code ox_folders_open(struct ox_folders *out, const char *model_dir, stru
         (code = ox_path_join(&folders.lock, folders.own, "lock", err)) == OX_OK &&
         (code = ox_path_join(&folders.download, folders.own, "download", err)) == OX_OK &&
         (code = ox_path_join(&folders.staging, folders.own, "staging", err)) == OX_OK &&
+        (code = ox_path_join(&folders.between, folders.own, "between", err)) == OX_OK &&
         (code = ox_folder_make(folders.own, 0700, err)) == OX_OK &&
         (code = ox_folder_make(folders.download, 0700, err)) == OX_OK) {
         *out = folders;
@@ -78,7 +79,15 @@ void ox_folders_clear(struct ox_folders *folders)
     free(folders->lock);
     free(folders->download);
     free(folders->staging);
+    free(folders->between);
     *folders = (struct ox_folders){0};
+}
+
+enum ox_code ox_folders_drop_built(const struct ox_folders *folders, struct ox_err *err)
+{
+    enum ox_code code = ox_remove_tree(folders->staging, err);
+
+    return code == OX_OK ? ox_remove_tree(folders->between, err) : code;
 }
 
 /* --- names --- */

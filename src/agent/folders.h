@@ -22,12 +22,17 @@ struct ox_folders {
     char *lock;     /* own/lock */
     char *download; /* own/download: SHA256.part */
     char *staging;  /* own/staging: the one version that is being built */
+    char *between;  /* own/between: what a chain of patches rebuilds on its way there */
 };
 
 /** Make them. Errors: OX_EPERM for a planted symlink, and the system's. The caller clears *out. */
 OX_MUST_USE enum ox_code ox_folders_open(struct ox_folders *out, const char *model_dir,
                                          struct ox_err *err);
 void ox_folders_clear(struct ox_folders *folders);
+
+/** Remove what was being built. */
+OX_MUST_USE enum ox_code ox_folders_drop_built(const struct ox_folders *folders,
+                                               struct ox_err *err);
 
 /** Make a folder unless it is there; what is no real folder is refused with OX_EPERM. */
 OX_MUST_USE enum ox_code ox_folder_make(const char *path, mode_t mode, struct ox_err *err);

@@ -2,6 +2,7 @@
 #include "health.h"
 #include "oxide/base/file.h"
 #include "oxide/crypto/artifact.h"
+#include "patches.h"
 #include "update.h"
 
 #include <inttypes.h>
@@ -93,13 +94,12 @@ static enum ox_code choose_way(struct ox_update *update, struct ox_err *err)
     char *path = NULL;
     enum ox_code code;
 
-    if (update->note[0] != '\0' || !assignment->patch.present) {
+    if (update->note[0] != '\0' || ox_patches_count(assignment) == 0) {
         return OX_OK; /* it failed already, or there is none */
     }
-    if (strcmp(assignment->patch.format, "oxdl/2") != 0 &&
-        strcmp(assignment->patch.format, "oxdl/1") != 0) {
+    if (!ox_patches_are_known(assignment)) {
         (void)snprintf(update->note, sizeof(update->note), "patch of unknown format \"%.32s\"",
-                       assignment->patch.format);
+                       ox_patches_at(assignment, 0)->format);
         return OX_OK;
     }
     if (before->version == NULL || !ox_digest_equal(&before->digest, &assignment->base_digest)) {
@@ -156,8 +156,10 @@ static enum ox_code check_space(struct ox_update *update, struct ox_err *err)
         return OX_OK;
     }
     if (update->use_patch) {
-        need += assignment->patch.size_bytes; /* both under 2^63 */
-        have = part_bytes(update, &assignment->patch.sha256);
+        need = ox_patches_disk_bytes(assignment);
+        for (size_t i = 0; i < ox_patches_count(assignment); i++) {
+            have += part_bytes(update, &ox_patches_at(assignment, i)->sha256);
+        }
     } else {
         for (size_t i = 0; i < assignment->files.count; i++) {
             have += part_bytes(update, &assignment->files.files[i].sha256);
@@ -175,13 +177,22 @@ static enum ox_code check_space(struct ox_update *update, struct ox_err *err)
     return code;
 }
 
+/* The digest of blob number `index` that this update may need: patches first, then files. */
+static const struct ox_digest *blob_at(const struct ox_assignment *assignment, size_t index)
+{
+    size_t patches = ox_patches_count(assignment);
+
+    return index < patches ? &ox_patches_at(assignment, index)->sha256
+                           : &assignment->files.files[index - patches].sha256;
+}
+
 /* Parts that this update does not need are an older one's. */
 static enum ox_code drop_other_parts(struct ox_update *update, struct ox_err *err)
 {
     const struct ox_assignment *assignment = assigned(update);
-    size_t count = assignment->files.count + 1;
-    char(*names)[OX_DIGEST_HEX_MAX + 5] = calloc(count, sizeof(*names));
-    const char **keep = calloc(count, sizeof(*keep));
+    size_t count = ox_patches_count(assignment) + assignment->files.count;
+    char(*names)[OX_DIGEST_HEX_MAX + 5] = calloc(count + 1, sizeof(*names));
+    const char **keep = calloc(count + 1, sizeof(*keep));
     enum ox_code code = OX_OK;
 
     if (names == NULL || keep == NULL) {
@@ -190,8 +201,7 @@ static enum ox_code drop_other_parts(struct ox_update *update, struct ox_err *er
     for (size_t i = 0; code == OX_OK && i < count; i++) {
         char hex[OX_DIGEST_HEX_MAX];
 
-        ox_digest_hex(i == 0 ? &assignment->patch.sha256 : &assignment->files.files[i - 1].sha256,
-                      hex);
+        ox_digest_hex(blob_at(assignment, i), hex);
         (void)snprintf(names[i], sizeof(names[i]), "%s.part", hex);
         keep[i] = names[i];
     }
@@ -206,7 +216,7 @@ static enum ox_code drop_other_parts(struct ox_update *update, struct ox_err *er
 static void log_plan(const struct ox_update *update)
 {
     const struct ox_assignment *assignment = &update->journal.assignment;
-    const char *from = update->journal.before.version;
+    char what[512];
     uint64_t full = ox_manifest_size(&assignment->files);
     char part_text[OX_NUMBER_TEXT_MAX];
     char full_text[OX_NUMBER_TEXT_MAX];
@@ -215,9 +225,10 @@ static void log_plan(const struct ox_update *update)
         ox_log(update->agent->log, OX_LOG_INFO, "%s@%s: its files are here already",
                assignment->model_id, assignment->version);
     } else if (update->use_patch) {
-        ox_log(update->agent->log, OX_LOG_INFO,
-               "%s@%s: downloading the patch from %s, %s bytes instead of %s", assignment->model_id,
-               assignment->version, from, ox_number_text(assignment->patch.size_bytes, part_text),
+        ox_log(update->agent->log, OX_LOG_INFO, "%s@%s: downloading %s, %s bytes instead of %s",
+               assignment->model_id, assignment->version,
+               ox_patches_text(assignment, what, sizeof(what)),
+               ox_number_text(ox_patches_bytes(assignment), part_text),
                ox_number_text(full, full_text));
     } else {
         ox_log(update->agent->log, OX_LOG_INFO, "%s@%s: downloading %s bytes", assignment->model_id,
@@ -246,7 +257,7 @@ enum ox_code ox_stage_preflight(struct ox_update *update, struct ox_err *err)
         return code;
     }
     if (!update->ready && !update->use_patch && assigned(update)->patch_only &&
-        assigned(update)->patch.present) {
+        ox_patches_count(assigned(update)) > 0) {
         return ox_err_set(err, OX_EBASE, "%s", update->note);
     }
     if ((code = check_space(update, err)) == OX_OK &&

@@ -4,8 +4,8 @@
 #include "health.h"
 #include "oxide/base/clock.h"
 #include "oxide/base/file.h"
-#include "oxide/delta/delta.h"
 #include "oxide/tensor/layout.h"
+#include "patches.h"
 #include "update.h"
 
 #include <errno.h>
@@ -112,6 +112,19 @@ static enum ox_code download_files(struct ox_update *update, const struct ox_fet
     return code;
 }
 
+static enum ox_code download_patches(struct ox_update *update, const struct ox_fetch *fetch,
+                                     struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+
+    for (size_t i = 0; code == OX_OK && i < ox_patches_count(assigned(update)); i++) {
+        const struct ox_patch_ref *patch = ox_patches_at(assigned(update), i);
+
+        code = download_part(update, fetch, &patch->sha256, patch->size_bytes, err);
+    }
+    return code;
+}
+
 static enum ox_code download_first_gen(struct ox_update *update, const struct ox_fetch *fetch,
                                        struct ox_err *err)
 {
@@ -177,8 +190,7 @@ enum ox_code ox_stage_download(struct ox_update *update, struct ox_err *err)
     }
     update->logged_mono_ms = ox_clock_system()->mono_ms(NULL);
     code = update->journal.first_gen ? download_first_gen(update, &fetch, err)
-           : update->use_patch       ? download_part(update, &fetch, &assignment->patch.sha256,
-                                                     assignment->patch.size_bytes, err)
+           : update->use_patch       ? download_patches(update, &fetch, err)
                                      : download_files(update, &fetch, err);
     if (code == OX_OK) {
         log_received(update, update->received_bytes - before);
@@ -196,48 +208,6 @@ void ox_undo_download(struct ox_update *update)
 }
 
 /* --- rebuild --- */
-
-static enum ox_code apply_patch(struct ox_update *update, struct ox_err *err)
-{
-    struct ox_artifact_files *base = NULL;
-    struct ox_target_files *target = NULL;
-    struct ox_fd_io io = {-1, "the patch"};
-    struct ox_source patch;
-    struct ox_sink sink;
-    char *base_path = NULL;
-    char *patch_path = NULL;
-    uint64_t size = 0;
-    enum ox_code code;
-
-    if ((code = ox_folders_version(update->model_path, update->journal.before.folder, &base_path,
-                                   err)) != OX_OK ||
-        (code = update->patch_path != NULL
-                    ? ox_strdup(&patch_path, update->patch_path, err)
-                    : ox_folders_part(&update->agent->folders, &assigned(update)->patch.sha256,
-                                      &patch_path, err)) != OX_OK ||
-        (code = ox_file_open_read(patch_path, &io.fd, &size, err)) != OX_OK ||
-        (code = ox_artifact_open_known(&base, base_path, &update->journal.before.files, err)) !=
-            OX_OK ||
-        (code = ox_target_create(&target, update->agent->folders.staging, &assigned(update)->files,
-                                 err)) != OX_OK) {
-        goto out;
-    }
-    patch = ox_fd_source(&io, size);
-    sink = ox_target_sink(target);
-    code = ox_apply_source(&(struct ox_apply_spec){.base = ox_artifact_side(base),
-                                                   .sink = &sink,
-                                                   .stop = &update->stop},
-                           &patch, err);
-out:
-    ox_target_close(target);
-    ox_artifact_close(base);
-    if (io.fd >= 0) {
-        (void)close(io.fd);
-    }
-    free(patch_path);
-    free(base_path);
-    return code;
-}
 
 static enum ox_code create_empty(const char *path, struct ox_err *err)
 {
@@ -363,12 +333,12 @@ enum ox_code ox_stage_rebuild(struct ox_update *update, struct ox_err *err)
     if (update->ready) {
         return OX_OK;
     }
-    if ((code = ox_remove_tree(staging, err)) != OX_OK ||
+    if ((code = ox_folders_drop_built(&update->agent->folders, err)) != OX_OK ||
         (code = ox_folder_make(staging, 0755, err)) != OX_OK) {
         return code;
     }
     if (update->use_patch) {
-        return apply_patch(update, err);
+        return ox_patches_apply(update, err);
     }
     if (update->journal.first_gen && (code = name_by_format(update, err)) != OX_OK) {
         return code;
@@ -380,7 +350,7 @@ void ox_undo_rebuild(struct ox_update *update)
 {
     struct ox_err err = OX_ERR_INIT;
 
-    if (ox_remove_tree(update->agent->folders.staging, &err) != OX_OK) {
+    if (ox_folders_drop_built(&update->agent->folders, &err) != OX_OK) {
         ox_log(update->agent->log, OX_LOG_WARN, "%s", err.msg);
     }
 }

@@ -104,7 +104,7 @@ enum ox_code ox_agent_recover(struct ox_agent *agent, struct ox_journal *journal
         code = ox_journal_remove(agent->folders.journal, err);
     }
     if (code == OX_OK) {
-        code = ox_remove_tree(agent->folders.staging, err);
+        code = ox_folders_drop_built(&agent->folders, err);
     }
     if (code == OX_OK && (!there || ended)) { /* else the next try goes on with its parts */
         code = ox_folder_clean(agent->folders.download, NULL, 0, err);

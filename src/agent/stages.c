@@ -8,6 +8,7 @@
  */
 #include "oxide/base/clock.h"
 #include "oxide/base/file.h"
+#include "patches.h"
 #include "policy.h"
 #include "update.h"
 
@@ -194,8 +195,8 @@ static bool failed_by_patch(const struct ox_update *update, size_t index, enum o
 {
     const struct ox_assignment *assignment = &update->journal.assignment;
 
-    return assignment->patch_only && assignment->patch.present && !stages[index].committing &&
-           ox_policy_blames_patch(code);
+    return assignment->patch_only && ox_patches_count(assignment) > 0 &&
+           !stages[index].committing && ox_policy_blames_patch(code);
 }
 
 /* Write down how it failed: count it where it speaks against the version, and report it. */
@@ -248,7 +249,7 @@ static void tidy(struct ox_update *update)
     struct ox_err err = OX_ERR_INIT;
 
     if (ox_agent_settle(agent, update->journal.assignment.model_id, &err) != OX_OK ||
-        ox_remove_tree(agent->folders.staging, &err) != OX_OK ||
+        ox_folders_drop_built(&agent->folders, &err) != OX_OK ||
         ox_journal_remove(agent->folders.journal, &err) != OX_OK) {
         ox_log(agent->log, OX_LOG_WARN, "%s", err.msg);
     }

@@ -1,3 +1,4 @@
+#include "chain.h"
 #include "fields.h"
 #include "oxide/wire/heartbeat.h"
 #include "oxide/wire/id.h"
@@ -17,6 +18,7 @@ void ox_assignment_clear(struct ox_assignment *assignment)
     free(assignment->base_version);
     free(assignment->patch.format);
     free(assignment->patch.strategy);
+    ox_wire_chain_clear(assignment);
     for (size_t i = 0; i < assignment->blob_urls_count; i++) {
         free(assignment->blob_urls[i]);
     }
@@ -53,21 +55,14 @@ static enum ox_code put_base(json_t *json, const struct ox_assignment *assignmen
 
 static enum ox_code put_patch(json_t *json, const struct ox_patch_ref *patch, struct ox_err *err)
 {
-    json_t *object;
+    json_t *object = NULL;
     enum ox_code code;
 
     if (!patch->present) {
         return ox_json_set(json, "patch", json_null(), err);
     }
-    object = json_object();
-    if ((code = ox_wire_set_digest(object, "sha256", &patch->sha256, err)) != OX_OK ||
-        (code = ox_json_set_u64(object, "size", patch->size_bytes, err)) != OX_OK ||
-        (code = ox_json_set_str(object, "format", patch->format, err)) != OX_OK ||
-        (code = ox_json_set_str(object, "strategy", patch->strategy, err)) != OX_OK) {
-        json_decref(object);
-        return code;
-    }
-    return ox_json_set(json, "patch", object, err);
+    code = ox_wire_patch_to_json(patch, &object, err);
+    return code == OX_OK ? ox_json_set(json, "patch", object, err) : code;
 }
 
 static enum ox_code put_urls(json_t *json, const struct ox_assignment *assignment,
@@ -134,6 +129,7 @@ static enum ox_code build_assignment(const struct ox_assignment *assignment, jso
         (code = ox_json_set(json, "files", files, err)) == OX_OK &&
         (code = put_base(json, assignment, err)) == OX_OK &&
         (code = put_patch(json, &assignment->patch, err)) == OX_OK &&
+        (code = ox_wire_put_chain(json, assignment, err)) == OX_OK &&
         (code = put_urls(json, assignment, err)) == OX_OK &&
         (code = put_limits(json, assignment, err)) == OX_OK) {
         *out = json;
@@ -238,17 +234,7 @@ static enum ox_code parse_patch(const json_t *json, struct ox_assignment *out, s
     if (!out->base_present) {
         return ox_err_set(err, OX_EINVAL, "a \"patch\" needs a \"base\"");
     }
-    out->patch.present = true;
-    if ((code = ox_wire_get_digest(patch, "sha256", &out->patch.sha256, err)) != OX_OK ||
-        (code = ox_json_get_u64(patch, "size", &out->patch.size_bytes, err)) != OX_OK ||
-        (code = ox_wire_opt_text(patch, "format", &out->patch.format, err)) != OX_OK ||
-        (code = ox_wire_opt_text(patch, "strategy", &out->patch.strategy, err)) != OX_OK) {
-        return code;
-    }
-    if (out->patch.size_bytes == 0 || out->patch.format == NULL) {
-        return ox_err_set(err, OX_EINVAL, "a \"patch\" has a \"size\" over 0 and a \"format\"");
-    }
-    return OX_OK;
+    return ox_wire_patch_from_json(patch, &out->patch, err);
 }
 
 static bool is_plain_url(const char *url)
@@ -330,6 +316,7 @@ static enum ox_code parse_assignment(const json_t *json, struct ox_assignment *o
         (code = ox_manifest_from_json(json_object_get(json, "files"), &out->files, err)) != OX_OK ||
         (code = parse_base(json, out, err)) != OX_OK ||
         (code = parse_patch(json, out, err)) != OX_OK ||
+        (code = ox_wire_parse_chain(json, out, err)) != OX_OK ||
         (code = parse_limits(json, out, err)) != OX_OK) {
         return code;
     }

@@ -29,6 +29,17 @@ static enum ox_code parse_ops(const char *at, size_t len, uint64_t *out, struct 
     return OX_OK;
 }
 
+/* More than we ever send is as much as that. */
+static enum ox_code parse_chains(const char *at, size_t len, uint64_t *out, struct ox_err *err)
+{
+    if (len == 0 || len > 4 || strspn(at, "0123456789") < len) {
+        return ox_err_set(err, OX_EINVAL, "chains=%.*s must be a number of up to 4 digits",
+                          len > 32 ? 32 : (int)len, at);
+    }
+    *out = strtoull(at, NULL, 10);
+    return OX_OK;
+}
+
 /* One "name; key=value; ..." of the list, which ends at `end`. */
 static enum ox_code parse_entry(const char *at, const char *end, struct ox_reads *reads,
                                 struct ox_err *err)
@@ -55,6 +66,13 @@ static enum ox_code parse_entry(const char *at, const char *end, struct ox_reads
             if (code != OX_OK) {
                 return code;
             }
+        } else if (is_oxdl2 && strncmp(at, "chains=", 7) == 0) {
+            size_t len = strcspn(at + 7, "; \t,");
+            enum ox_code code = parse_chains(at + 7, len, &reads->chains, err);
+
+            if (code != OX_OK) {
+                return code;
+            }
         }
         at += strcspn(at, ";,");
     }
@@ -63,7 +81,7 @@ static enum ox_code parse_entry(const char *at, const char *end, struct ox_reads
 
 enum ox_code ox_reads_parse(const char *text, struct ox_reads *out, struct ox_err *err)
 {
-    struct ox_reads reads = {false, false, 0};
+    struct ox_reads reads = {false, false, 0, 0};
 
     if (strnlen(text, READS_TEXT_LIMIT + 1) > READS_TEXT_LIMIT) {
         return ox_err_set(err, OX_EINVAL, "a list of patch formats has at most %d characters",
@@ -84,10 +102,15 @@ enum ox_code ox_reads_parse(const char *text, struct ox_reads *out, struct ox_er
 
 const char *ox_reads_text(const struct ox_reads *reads, char out[OX_READS_TEXT_MAX])
 {
+    char chains[32] = "";
+
     out[0] = '\0';
+    if (reads->chains > 0) {
+        (void)snprintf(chains, sizeof(chains), "; chains=%" PRIu64, reads->chains);
+    }
     if (reads->oxdl2) {
-        (void)snprintf(out, OX_READS_TEXT_MAX, "oxdl/2; ops=%" PRIx64 "%s", reads->oxdl2_ops,
-                       reads->oxdl1 ? ", oxdl/1" : "");
+        (void)snprintf(out, OX_READS_TEXT_MAX, "oxdl/2; ops=%" PRIx64 "%s%s", reads->oxdl2_ops,
+                       chains, reads->oxdl1 ? ", oxdl/1" : "");
     } else if (reads->oxdl1) {
         (void)snprintf(out, OX_READS_TEXT_MAX, "oxdl/1");
     }

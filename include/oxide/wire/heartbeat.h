@@ -117,6 +117,17 @@ struct ox_patch_ref {
     char *strategy; /* "tensor" or "binary" */
 };
 
+/** Patches in a row, at most. */
+#define OX_CHAIN_MAX 8
+
+/** One of several patches that are applied one after the other, and what it rebuilds. */
+struct ox_chain_link {
+    struct ox_patch_ref patch;
+    char *version;            /* of the last one NULL: the assignment's own, as the files */
+    struct ox_digest digest;  /* of the artifact */
+    struct ox_manifest files; /* the whole artifact */
+};
+
 /** One model that a device is to run. */
 struct ox_assignment {
     char *campaign_id; /* NULL: none */
@@ -128,6 +139,8 @@ struct ox_assignment {
     char *base_version; /* what the patch starts from */
     struct ox_digest base_digest;
     struct ox_patch_ref patch;
+    struct ox_chain_link *chain; /* in place of the patch: owned */
+    size_t chain_count;          /* 0: none; else 2 to OX_CHAIN_MAX */
     char
         *blob_urls[OX_HEARTBEAT_URLS_MAX]; /* GET url + "/" + hex digest; before the server's own */
     size_t blob_urls_count;

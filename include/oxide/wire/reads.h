@@ -1,6 +1,8 @@
 /**
  * What patches an agent can read, as it says so in the header X-Oxide-Reads and in heartbeats:
- * "oxdl/2; ops=1f, oxdl/1". `ops` is the hexadecimal bitmap of OXDL 2 operations (docs/oxdl.md).
+ * "oxdl/2; ops=1f; chains=8, oxdl/1". `ops` is the hexadecimal bitmap of OXDL 2 operations
+ * (docs/oxdl.md), `chains` how many patches it applies one after the other, by way of versions in
+ * between.
  * Formats and parameters that we do not know are ignored: a newer agent may say more.
  */
 #ifndef OXIDE_WIRE_READS_H
@@ -16,6 +18,7 @@ struct ox_reads {
     bool oxdl1;
     bool oxdl2;
     uint64_t oxdl2_ops; /* operations of OXDL 2 that are understood */
+    uint64_t chains;    /* patches of OXDL 2 in a row; 0 and 1: no chains */
 };
 
 /** Errors: OX_EINVAL for a malformed list (over 512 bytes, ops that are no hex number). */

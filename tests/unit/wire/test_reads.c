@@ -32,7 +32,7 @@ static void reads__ignores_what_newer_agents_say(void **state)
 
 static void reads__empty_text_reads_nothing(void **state)
 {
-    struct ox_reads reads = {true, true, 1};
+    struct ox_reads reads = {true, true, 1, 0};
 
     (void)state;
     assert_int_equal(ox_reads_parse("", &reads, NULL), OX_OK);
@@ -47,6 +47,9 @@ static void reads__refuses_operations_that_are_no_number(void **state)
     (void)state;
     assert_int_equal(ox_reads_parse("oxdl/2; ops=", &reads, NULL), OX_EINVAL);
     assert_int_equal(ox_reads_parse("oxdl/2; ops=xyz", &reads, NULL), OX_EINVAL);
+    assert_int_equal(ox_reads_parse("oxdl/2; ops=1; chains=", &reads, NULL), OX_EINVAL);
+    assert_int_equal(ox_reads_parse("oxdl/2; ops=1; chains=-1", &reads, NULL), OX_EINVAL);
+    assert_int_equal(ox_reads_parse("oxdl/2; ops=1; chains=12345", &reads, NULL), OX_EINVAL);
     assert_int_equal(ox_reads_parse("oxdl/2; ops=11112222333344445", &reads, NULL), OX_EINVAL);
     memset(text, ',', sizeof(text));
     text[sizeof(text) - 1] = '\0';
@@ -56,9 +59,12 @@ static void reads__refuses_operations_that_are_no_number(void **state)
 static void reads__text_parses_back(void **state)
 {
     const struct ox_reads all[] = {
-        {true, true, UINT64_MAX}, {false, true, 0x2a}, {true, false, 0}, {false, false, 0}};
+        {true, true, UINT64_MAX, 9999}, {false, true, 0x2a, 0},
+        {false, true, 0x2a, 8},         {true, false, 0, 0},
+        {false, false, 0, 0},
+    };
     (void)state;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         char text[OX_READS_TEXT_MAX];
         struct ox_reads back = {0};
 
@@ -66,6 +72,7 @@ static void reads__text_parses_back(void **state)
         assert_int_equal(back.oxdl1, all[i].oxdl1);
         assert_int_equal(back.oxdl2, all[i].oxdl2);
         assert_true(back.oxdl2_ops == all[i].oxdl2_ops);
+        assert_int_equal(back.chains, all[i].chains);
     }
 }
 
