@@ -126,6 +126,8 @@ const struct ox_schema ox_schemas[] = {
      "{campaign_id: id, model_id: id, model_version: id, digest: digest, files: File[],"
      " base: {model_version: id, digest: digest} | null,"
      " patch: {sha256: digest, size: int, format: text, strategy: text} | null,"
+     " patches?: {sha256: digest, size: int, format: text, strategy: text, model_version?: id,"
+     " digest?: digest, files?: File[]}[],"
      " blob_urls: text[], urgent?: bool, patch_only?: bool, rate_bps?: int, windows?: text[]}"},
     {"HeartbeatAnswer",
      "What a device is to run; from assignments on for agents that send protocol",
@@ -248,7 +250,8 @@ const struct ox_schema ox_schemas[] = {
      " stages: {stage: int, devices: int, released: int}[],"
      " bases: {from_version: id | null, from_digest: digest | null, to_version: id,"
      " to_digest: digest, devices: int, by: 'patch' | 'full' | null,"
-     " delta: 'ready' | 'queued' | 'failed' | 'useless' | 'canceled' | 'missing' | 'none',"
+     " delta: 'ready' | 'chain' | 'queued' | 'failed' | 'useless' | 'canceled' | 'missing' |"
+     " 'none',"
      " bytes_per_device: int | null, bytes: int | null}[],"
      " bytes: {total: int, per_device_max: int, full: int, saved: int, devices_known: int,"
      " devices_not_known: int}, delta_coverage: number, disk_bytes_per_device: int,"

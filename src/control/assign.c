@@ -48,9 +48,9 @@ static enum ox_code is_released(struct ox_tx *tx, const struct ox_campaign_row *
 
 /* --- by which bytes? --- */
 
-static enum ox_code choose(struct ox_control *control, struct ox_tx *tx,
-                           const struct ox_device_row *device, struct ox_offer *offer,
-                           struct ox_wanted *wanted, size_t *wanted_count, struct ox_err *err)
+static enum ox_code choose_patch(struct ox_control *control, struct ox_tx *tx,
+                                 const struct ox_device_row *device, struct ox_offer *offer,
+                                 struct ox_wanted *wanted, size_t *wanted_count, struct ox_err *err)
 {
     const struct ox_device_model_row *base = offer->base;
     struct ox_artifact_row artifact;
@@ -107,6 +107,22 @@ static enum ox_code choose(struct ox_control *control, struct ox_tx *tx,
     return OX_OK;
 }
 
+static enum ox_code choose(struct ox_control *control, struct ox_tx *tx,
+                           const struct ox_device_row *device, struct ox_offer *offer,
+                           struct ox_wanted *wanted, size_t *wanted_count, struct ox_err *err)
+{
+    size_t wanted_before = *wanted_count;
+    enum ox_code code = choose_patch(control, tx, device, offer, wanted, wanted_count, err);
+
+    if (code == OX_OK) {
+        code = ox_chain_offer(control, tx, device, offer, err);
+    }
+    if (offer->chain.count > 0) { /* then none is made for it */
+        *wanted_count = wanted_before;
+    }
+    return code;
+}
+
 /* --- may it begin? --- */
 
 static uint64_t in_flight_max(const struct ox_policy *policy)
@@ -121,7 +137,9 @@ static uint64_t in_flight_max(const struct ox_policy *policy)
 
 static uint64_t cost_of(const struct ox_offer *offer)
 {
-    return offer->has_patch ? offer->job.patch_bytes : offer->target.size_bytes;
+    return offer->chain.count > 0 ? offer->chain.bytes
+           : offer->has_patch     ? offer->job.patch_bytes
+                                  : offer->target.size_bytes;
 }
 
 /* Bytes that what was told may still fetch are not counted: they are bounded by what is in flight.
@@ -300,6 +318,9 @@ static enum ox_code fill(struct ox_control *control, struct ox_tx *tx, const str
     for (size_t i = 0; code == OX_OK && i < control->blob_urls_count; i++) {
         code = ox_strdup(&out->blob_urls[i], control->blob_urls[i], err);
         out->blob_urls_count += code == OX_OK;
+    }
+    if (code == OX_OK && offer->chain.count > 0) {
+        return ox_chain_fill(control, tx, offer, out, err);
     }
     if (code == OX_OK && offer->has_patch) {
         ox_patch_cache_used(control, offer->job.id);

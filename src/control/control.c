@@ -82,6 +82,7 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
         options->delta_cache_bytes != 0 ? options->delta_cache_bytes : OX_DELTA_CACHE_DEFAULT;
     ox_running_jobs_init(&control->running);
     ox_gc_init(control);
+    ox_chains_init(&control->chains);
     (void)pthread_mutex_init(&control->wake_lock, NULL);
     (void)pthread_cond_init(&control->wake, NULL);
     control->stop.fd = -1;
@@ -116,6 +117,7 @@ void ox_control_free(struct ox_control *control)
     if (control->stop.fd >= 0) {
         ox_stop_clear(&control->stop);
     }
+    ox_chains_clear(&control->chains);
     ox_gc_clear(control);
     ox_running_jobs_clear(&control->running);
     (void)pthread_cond_destroy(&control->wake);

@@ -26,6 +26,7 @@
 #include "oxide/store/store.h"
 #include "oxide/wire/heartbeat.h"
 
+#include "chain.h"
 #include "gc.h"
 #include "map.h"
 #include "running.h"
@@ -91,6 +92,7 @@ struct ox_control {
     uint64_t forget_after_s;    /* a device that is silent for so long needs nothing */
     uint64_t delta_cache_bytes; /* of patches that are kept */
     struct ox_gc gc;
+    struct ox_chains chains;
 
     struct ox_running_jobs running;
     uint64_t jobs_max;      /* that are queued at a time */
@@ -423,6 +425,7 @@ struct ox_offer {
     bool waits;                             /* for its patch */
     bool has_patch;
     struct ox_job_row job; /* of the patch */
+    struct ox_chain chain; /* in its place, if it has any */
     bool needs_fallback;   /* no patch can be made: the full file is one of a few */
     bool limited;          /* others are before it */
     bool over_budget;      /* `why` says how */

@@ -480,7 +480,9 @@ static enum ox_code run_job(struct ox_control *control, struct ox_job_row *job, 
         return OX_OK;
     }
     log_job(control, job);
-    return end_job(control, job, err);
+    code = end_job(control, job, err);
+    ox_chains_changed(control);
+    return code;
 }
 
 enum ox_code ox_control_make_delta(struct ox_control *control, bool *made, struct ox_err *err)

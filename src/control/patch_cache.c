@@ -108,6 +108,9 @@ static enum ox_code drop_batch(struct ox_control *control, struct ox_gc_report *
         code = ox_registry_commit(&tx, err);
     }
     ox_registry_end(&tx);
+    if (used > 0) {
+        ox_chains_changed(control);
+    }
     return code == OX_OK ? ox_gc_blobs(control, blobs, sizes, used, report, err) : code;
 }
 

@@ -16,9 +16,10 @@ enum way { WAY_PATCH, WAY_FULL, WAY_NOT_KNOWN };
 
 struct group {
     const struct ox_plan_row *row;
-    const char *delta; /* ready, queued, running, failed, useless, missing; none: not possible */
+    const char *delta; /* a job's state, missing, chain; none: not possible */
     enum way way;
     uint64_t bytes; /* per device; of a patch that is not made, the full size stands in no sum */
+    uint64_t between_bytes; /* of the versions in between that a chain rebuilds, about */
 };
 
 static enum ox_code look_at(struct ox_tx *tx, const struct ox_plan_row *row, struct group *out,
@@ -30,7 +31,7 @@ static enum ox_code look_at(struct ox_tx *tx, const struct ox_plan_row *row, str
     bool possible = false;
     enum ox_code code = OX_OK;
 
-    *out = (struct group){row, "none", WAY_FULL, row->target_bytes};
+    *out = (struct group){row, "none", WAY_FULL, row->target_bytes, 0};
     missing->format = NULL;
     if (format != NULL) {
         code = ox_job_possible(tx, &row->base, &row->target, format, &possible, err);
@@ -41,7 +42,7 @@ static enum ox_code look_at(struct ox_tx *tx, const struct ox_plan_row *row, str
     code = ox_registry_job_get(tx, &row->base, &row->target, format, &job, err);
     if (code == OX_ENOTFOUND || (code == OX_OK && strcmp(job.state, "evicted") == 0)) {
         ox_err_clear(err);
-        *out = (struct group){row, "missing", WAY_NOT_KNOWN, 0};
+        *out = (struct group){row, "missing", WAY_NOT_KNOWN, 0, 0};
         *missing = (struct ox_wanted){row->base, row->target, format};
         return OX_OK;
     }
@@ -62,6 +63,27 @@ static enum ox_code look_at(struct ox_tx *tx, const struct ox_plan_row *row, str
         out->bytes = 0;
     }
     return OX_OK;
+}
+
+/* Patches in a row may be fewer bytes than what there is else. */
+static enum ox_code look_for_chain(struct ox_control *control, struct ox_tx *tx,
+                                   const char *model_id, struct group *group, struct ox_err *err)
+{
+    const struct ox_plan_row *row = group->row;
+    struct ox_chain chain = {.count = 0};
+    enum ox_code code = OX_OK;
+
+    if (row->held && row->protocol > 0 && group->way != WAY_NOT_KNOWN) {
+        code = ox_chain_find(control, tx, model_id, &row->base, &row->target, row->reads,
+                             group->bytes, &chain, err);
+    }
+    if (code == OX_OK && chain.count > 0) {
+        group->delta = "chain";
+        group->way = WAY_PATCH;
+        group->bytes = chain.bytes;
+        group->between_bytes = row->target_bytes;
+    }
+    return code;
 }
 
 static enum ox_code add_group(json_t *list, const struct group *group, struct ox_err *err)
@@ -100,8 +122,8 @@ struct sums {
 static void add_to_sums(const struct group *group, struct sums *sums)
 {
     uint64_t devices = group->row->devices;
-    uint64_t disk =
-        group->row->target_bytes + MARGIN_BYTES + (group->way == WAY_PATCH ? group->bytes : 0);
+    uint64_t disk = group->row->target_bytes + MARGIN_BYTES +
+                    (group->way == WAY_PATCH ? group->bytes : 0) + group->between_bytes;
 
     sums->devices += devices;
     sums->by_patch += group->way == WAY_PATCH ? devices : 0;
@@ -345,7 +367,8 @@ static enum ox_code describe(struct ox_control *control, struct ox_tx *tx,
         struct group group;
 
         code = look_at(tx, &rows[i], &group, &wanted, err);
-        if (code == OX_OK) {
+        if (code == OX_OK &&
+            (code = look_for_chain(control, tx, campaign.model_id, &group, err)) == OX_OK) {
             add_to_sums(&group, &plan.sums);
             code = add_group(plan.bases, &group, err);
         }

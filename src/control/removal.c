@@ -175,6 +175,7 @@ enum ox_code ox_control_version_remove(struct ox_control *control, const char *m
     }
     ox_registry_end(&tx);
     if (code == OX_OK) {
+        ox_chains_changed(control);
         ox_log(control->log, OX_LOG_INFO, "removed %s@%s%s%s", model_id, version,
                variant == NULL ? "" : ", variant ", variant == NULL ? "" : variant);
         code = ox_gc_blobs(control, leaving.blobs, leaving.sizes, leaving.count, &report, err);
@@ -299,6 +300,7 @@ static enum ox_code remove_candidate(struct ox_control *control, const char *mod
     }
     ox_registry_end(&tx);
     if (*removed) {
+        ox_chains_changed(control);
         ox_log(control->log, OX_LOG_INFO, "removed %s@%s by its rule of retention", model_id,
                candidate->version);
         code = ox_gc_blobs(control, leaving.blobs, leaving.sizes, leaving.count, report, err);

@@ -66,6 +66,28 @@ enum ox_code ox_registry_patches_idle(struct ox_tx *tx, uint64_t limit, struct o
     return code == OX_OK ? all_patches(tx, statement, rows, count, err) : code;
 }
 
+enum ox_code ox_registry_patch_get(struct ox_tx *tx, int64_t job_id, struct ox_patch_row *out,
+                                   struct ox_err *err)
+{
+    struct ox_patch_row row = {0};
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT " COLUMNS FROM " WHERE j.id = $1 AND j.state = 'ready'", "i", job_id);
+
+    if (code == OX_OK) {
+        code = ox_db_one(tx, statement, read_patch, &row, &found, err);
+    }
+    if (code == OX_OK && !found) {
+        return ox_err_set(err, OX_ENOTFOUND, "there is no such patch");
+    }
+    if (code == OX_OK) {
+        *out = row;
+    }
+    return code;
+}
+
 enum ox_code ox_registry_patch_evict(struct ox_tx *tx, int64_t job_id, int64_t now_ms,
                                      struct ox_err *err)
 {

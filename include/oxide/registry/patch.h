@@ -39,6 +39,9 @@ OX_MUST_USE enum ox_code ox_registry_patches_forget(struct ox_tx *tx,
                                                     const struct ox_digest *digest,
                                                     struct ox_err *err);
 
+/** The patch of a ready job. Errors: OX_ENOTFOUND. */
+OX_MUST_USE enum ox_code ox_registry_patch_get(struct ox_tx *tx, int64_t job_id,
+                                               struct ox_patch_row *out, struct ox_err *err);
 /** Patches of format oxdl/2 between versions of a model that are held; at most `limit`, the
  *  smallest first. */
 OX_MUST_USE enum ox_code ox_registry_patches_between(struct ox_tx *tx, const char *model_id,
