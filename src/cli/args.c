@@ -469,17 +469,21 @@ enum ox_code ox_args_size(const struct ox_args *args, const char *option, uint64
 enum ox_code ox_args_seconds(const struct ox_args *args, const char *option, uint64_t max_ms,
                              uint64_t *out_ms, struct ox_err *err)
 {
+    const char *text = ox_args_value(args, option, NULL);
+
+    return text == NULL ? OX_OK : ox_args_read_seconds(option, text, max_ms, out_ms, err);
+}
+
+enum ox_code ox_args_read_seconds(const char *option, const char *text, uint64_t max_ms,
+                                  uint64_t *out_ms, struct ox_err *err)
+{
     static const struct {
         const char *unit;
         uint64_t ms;
     } units[] = {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-    const char *text = ox_args_value(args, option, NULL);
     const char *end = NULL;
     uint64_t value = 0;
 
-    if (text == NULL) {
-        return OX_OK;
-    }
     if (parse_digits(text, &end, &value)) {
         for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
             if (strcmp(end, units[i].unit) == 0 && value <= max_ms / units[i].ms) {

@@ -61,8 +61,12 @@ OX_MUST_USE enum ox_code ox_args_number(const struct ox_args *args, const char *
 OX_MUST_USE enum ox_code ox_args_size(const struct ox_args *args, const char *option, uint64_t min,
                                       uint64_t max, uint64_t *out, struct ox_err *err);
 
-/** Seconds, given as "30", "90s", "15m", "1h", "90d" or "500ms", in milliseconds. Errors: OX_EINVAL. */
+/** Seconds, given as "30", "90s", "15m", "1h", "90d" or "500ms", in milliseconds; *out_ms keeps its
+ *  value if the option is not given. Errors: OX_EINVAL, naming option and bound. */
 OX_MUST_USE enum ox_code ox_args_seconds(const struct ox_args *args, const char *option,
                                          uint64_t max_ms, uint64_t *out_ms, struct ox_err *err);
+/** The same of a text, a value of the option or a part of it. */
+OX_MUST_USE enum ox_code ox_args_read_seconds(const char *option, const char *text, uint64_t max_ms,
+                                              uint64_t *out_ms, struct ox_err *err);
 
 #endif

@@ -126,7 +126,7 @@ int ox_cli_main(int argc, const char *const *argv, FILE *out, FILE *notes)
             print_error(&cli, &err);
             print_place(&cli, &args, &err);
         }
-        status = (int)ox_exit_of(code);
+        status = cli.outcome != 0 ? cli.outcome : (int)ox_exit_of(code);
     }
     ox_args_clear(&args);
     return status < 0 ? OX_EXIT_OK : status;

@@ -20,6 +20,8 @@ struct ox_cli {
     bool json;
     const char *server; /* as given, or the default; lent */
     struct ox_stop *stop;
+    int outcome; /* a command that fails may set the exit status here, where its error's code says
+                    less; 0: by the code */
 };
 
 /**

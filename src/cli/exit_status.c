@@ -1,6 +1,7 @@
 /*
  * To add a status: a row in ox_exit_rows with what it means, its number in exit_status.h, and the
- * codes that end in it in ox_exit_of. Scripts rely on the numbers: never reuse one.
+ * codes that end in it in ox_exit_of, or the command that sets it as its `outcome` (command.h).
+ * Scripts rely on the numbers: never reuse one.
  */
 #include "exit_status.h"
 
@@ -14,6 +15,9 @@ const struct ox_exit_row ox_exit_rows[] = {
     {OX_EXIT_BAD_INPUT, "a file is damaged, of another kind, or not the one that belongs here"},
     {OX_EXIT_NO_SPACE, "the disk is full"},
     {OX_EXIT_DENIED, "not permitted"},
+    {OX_EXIT_PAUSED, "the campaign is paused, by its rules or by an operator"},
+    {OX_EXIT_ABORTED, "the campaign was aborted, by its rules or by an operator"},
+    {OX_EXIT_TIMED_OUT, "--timeout has passed; what was waited for goes on"},
     {OX_EXIT_INTERRUPTED, "interrupted by SIGINT or SIGTERM; nothing half-written is left"},
     {0, NULL},
 };

@@ -14,6 +14,9 @@ enum ox_exit {
     OX_EXIT_BAD_INPUT = 6,
     OX_EXIT_NO_SPACE = 7,
     OX_EXIT_DENIED = 8,
+    OX_EXIT_PAUSED = 9,
+    OX_EXIT_ABORTED = 10,
+    OX_EXIT_TIMED_OUT = 11,
     OX_EXIT_INTERRUPTED = 130, /* 128 + SIGINT, as shells have it */
 };
 
@@ -22,6 +25,10 @@ enum ox_exit {
 #define OX_EXITS_REMOTE                                                                            \
     (OX_EXIT_BIT(OX_EXIT_NOT_FOUND) | OX_EXIT_BIT(OX_EXIT_CONFLICT) |                              \
      OX_EXIT_BIT(OX_EXIT_UNREACHABLE))
+/** Of commands that wait for a campaign. */
+#define OX_EXITS_OUTCOME                                                                           \
+    (OX_EXITS_REMOTE | OX_EXIT_BIT(OX_EXIT_PAUSED) | OX_EXIT_BIT(OX_EXIT_ABORTED) |                \
+     OX_EXIT_BIT(OX_EXIT_TIMED_OUT))
 #define OX_EXITS_FILES                                                                             \
     (OX_EXIT_BIT(OX_EXIT_NOT_FOUND) | OX_EXIT_BIT(OX_EXIT_BAD_INPUT) |                             \
      OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED))

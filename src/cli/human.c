@@ -116,6 +116,11 @@ void ox_human_cut(char *text, size_t columns)
     memmove(to + 3, from, strlen(from) + 1);
 }
 
+void ox_human_cut_end(char *text, size_t columns)
+{
+    *skip_columns(text, columns) = '\0';
+}
+
 size_t ox_human_columns(const char *text)
 {
     size_t columns = 0;

@@ -31,6 +31,9 @@ const char *ox_human_shape(const uint64_t *shape, uint32_t rank, char *out, size
  *  "model...weight". */
 void ox_human_cut(char *text, size_t columns);
 
+/** Cut clean UTF-8 text at its end, in place, so that it takes `columns` at most. */
+void ox_human_cut_end(char *text, size_t columns);
+
 /** Columns that clean UTF-8 text takes on a terminal, one per code point. */
 size_t ox_human_columns(const char *text);
 

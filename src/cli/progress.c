@@ -10,7 +10,7 @@
 #define BAR_COLUMNS_MAX 40
 #define TEXT_COLUMNS 64 /* what stands beside the bar at most */
 
-static unsigned columns_of(FILE *out)
+unsigned ox_terminal_columns(FILE *out)
 {
     struct winsize size;
 
@@ -27,7 +27,7 @@ static void draw(struct ox_bar *bar, uint64_t done, uint64_t total, int64_t took
     char rate[OX_HUMAN_MAX];
     char left[OX_HUMAN_MAX] = "";
     char blocks[BAR_COLUMNS_MAX + 1];
-    unsigned columns = columns_of(bar->out);
+    unsigned columns = ox_terminal_columns(bar->out);
     unsigned width = columns > TEXT_COLUMNS + 10 ? columns - TEXT_COLUMNS : 0;
     double share = total > 0 ? (double)done / (double)total : 0;
     double per_ms = took_ms > 0 ? (double)(done - bar->first_done) / (double)took_ms : 0;

@@ -34,4 +34,7 @@ void ox_bar_start(struct ox_bar *bar, const char *label, FILE *out, bool termina
 /** Take the bar away, and print the line where there was none. To be called once. */
 void ox_bar_end(struct ox_bar *bar, bool success);
 
+/** Columns of a terminal; 80 where it does not say. */
+unsigned ox_terminal_columns(FILE *out);
+
 #endif
