@@ -52,12 +52,52 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
 #define WORDS(...) (const struct ox_positional[]){__VA_ARGS__, {NULL, OX_WORD_ONE, NULL}}
 
 /* rows that several commands share */
-#define ROLLOUT {"rollout", 0, "all_at_once|canary|rolling", "all_at_once",                        \
-    "How to go about it: all devices at once; 5, 25, 50, then 100 % of them; or five at a time"}
+#define POLICY                                                                                     \
+    {"rollout", 0, "all_at_once|rolling|canary|exponential", "the fleet's",                        \
+     "How to go about it: all devices at once; so many at a time; growing shares; or stages that " \
+     "grow by a factor"},                                                                          \
+    {"stages", 0, "PERCENT,...", "5,25,50,100", "Canary: shares of all devices, ending with 100"}, \
+    {"batch", 0, "N", "5", "Rolling: devices at a time"},                                          \
+    {"start", 0, "N", "10", "Exponential: devices of the first stage"},                            \
+    {"factor", 0, "F", "2", "Exponential: how many times as many devices at each stage"},          \
+    {"wait-between", 0, "TIME", "60s rolling, 300s canary", "At least so long between two stages"},\
+    {"gate", 0, "KEY=VALUE,...", "canary, exponential: failed=0",                                  \
+     "What must hold to leave a stage: success=PERCENT, failed=N or PERCENT%, min=DEVICES (before "\
+     "shares are judged), soak=TIME; or none"},                                                    \
+    {"approve-stages", 0, NULL, NULL,                                                              \
+     "Each stage after the first waits for 'oxide campaign approve'; unless --gate says more, a "  \
+     "failure pauses the campaign"},                                                               \
+    {"halt", 0, "CLASS:LIMIT", NULL,                                                               \
+     "Halt at more failures than this, a number or PERCENT%, with :min=DEVICES behind it if "      \
+     "wanted; CLASS is any, download, verify, apply, health, silent, rollback, fallback, disk or " \
+     "other; may be repeated"},                                                                    \
+    {"on-halt", 0, "pause|abort|revert", "pause",                                                  \
+     "What halting does; revert: end it, and send back the devices that were updated"},            \
+    {"silent-after", 0, "PHASE=TIME,...", "30m each",                                              \
+     "A device that has begun and is not heard of for so long has failed; PHASE is downloading, "  \
+     "applying or verifying"},                                                                     \
+    {"in-flight", 0, "N", "no limit", "Devices at a time at most"},                                \
+    {"starts-per-minute", 0, "N", "no limit", "Devices that begin in a minute at most"},           \
+    {"rate", 0, "BYTES", "no limit", "Bytes per second of all downloads together"},                \
+    {"window", 0, "TIMES", "always",                                                               \
+     "When devices may begin, in their own time: 'mon-fri 22:00-05:00'; may be repeated"},         \
+    {"deadline", 0, "TIME", "none", "Abort it after this long"},                                   \
+    {"fallback", 0, "never|limited|always", "limited",                                             \
+     "May devices whose delta failed fetch the full file?"},                                       \
+    {"fallback-percent", 0, "PERCENT", "1", "With limited: so many of all devices"},               \
+    {"max-bytes-per-device", 0, "SIZE", "no limit", "Pause before a device would fetch more"},     \
+    {"max-bytes", 0, "SIZE", "no limit", "Pause when all devices have fetched so much"},           \
+    {"on-conflict", 0, "supersede|refuse", "supersede",                                            \
+     "Devices that another campaign of the model is updating: take them over, or do nothing"},     \
+    {"late-delta", 0, "wait|full", "wait",                                                         \
+     "Wait for deltas however long they take, or no longer than 'oxide serve --delta-wait'"},      \
+    {"follow", 0, NULL, NULL, "Take in devices that join the fleet meanwhile"},                    \
+    {"policy", 0, "FILE", NULL,                                                                    \
+     "JSON with all of these, as docs/campaigns.md has it; options win over it"}
 #define FLEET {"fleet", 0, "ID", NULL, "The fleet that gets it"}
 #define DEVICES {"device", 0, "ID", NULL, "A device that gets it; may be repeated"}
-#define WAIT {"wait", 0, NULL, NULL, "Stay until the campaign ends; status 1 if a device failed"}
-#define WAIT_TIMEOUT {"timeout", 0, "TIME", "no limit", "With --wait: give up after this long"}
+#define WAIT {"wait", 0, NULL, NULL, "Stay until the campaign ends; the exit status tells how"}
+#define WAIT_TIMEOUT {"timeout", 0, "TIME", "no limit", "Wait no longer than this; it goes on"}
 #define LOG_FORMAT                                                                                 \
     {"log-format", 0, "auto|text|json", "auto",                                                    \
      "Log lines for people or for machines; auto: text on a terminal, JSON otherwise"}
@@ -196,10 +236,12 @@ const struct ox_command ox_commands[] = {
      "Makes a campaign. Without VERSION the newest one is taken.",
      WORDS({"MODEL", OX_WORD_ONE, "The model"},
            {"VERSION", OX_WORD_OPTIONAL, "Its version; the newest if left out"}),
-     OPTIONS(FLEET, DEVICES, ROLLOUT, WAIT, WAIT_TIMEOUT),
+     OPTIONS(FLEET, DEVICES, POLICY, WAIT, WAIT_TIMEOUT),
      "oxide deploy defect v2 --fleet factory --rollout canary\n"
+     "oxide deploy defect v2 --fleet factory --stages 1,10,50,100 --gate success=95,soak=30m \\\n"
+     "    --halt health:3 --halt any:10%:min=20 --on-halt revert --window 'mon-fri 22:00-05:00'\n"
      "oxide deploy defect v2 --device cam-01 --wait",
-     REMOTE, OX_EXITS_REMOTE, ox_run_deploy},
+     REMOTE, OX_EXITS_OUTCOME, ox_run_deploy},
     {"model list", "List the models", NULL, NULL,
      OPTIONS(LIMIT, SORT("id, versions, size or uploaded")),
      "oxide model list\noxide model list --sort -size --limit 10", REMOTE,
@@ -370,9 +412,9 @@ const struct ox_command ox_commands[] = {
      "oxide fleet remove factory cam-02", REMOTE, OX_EXITS_REMOTE, ox_run_fleet_remove},
     {"campaign create", "Start a campaign for a fleet or for devices", NULL,
      WORDS({"MODEL", OX_WORD_ONE, "The model"}, {"VERSION", OX_WORD_ONE, "Its version"}),
-     OPTIONS(FLEET, DEVICES, ROLLOUT, WAIT, WAIT_TIMEOUT),
-     "oxide campaign create defect v2 --fleet factory --rollout rolling", REMOTE, OX_EXITS_REMOTE,
-     ox_run_campaign_create},
+     OPTIONS(FLEET, DEVICES, POLICY, WAIT, WAIT_TIMEOUT),
+     "oxide campaign create defect v2 --fleet factory --rollout rolling", REMOTE, OX_EXITS_OUTCOME,
+     ox_run_deploy},
     {"campaign list", "List the campaigns", NULL, NULL,
      OPTIONS(
          {"state", 0, "pending|rolling_out|paused|complete|aborted", NULL, "Those in this state"},
@@ -386,16 +428,27 @@ const struct ox_command ox_commands[] = {
      WORDS({"ID", OX_WORD_ONE, "The campaign"}),
      OPTIONS({"state", 0, "pending|downloading|applying|verifying|complete|failed|skipped", NULL,
               "Those in this state"},
+             {"class", 0, "download|verify|apply|health|silent|rollback|fallback|disk|other", NULL,
+              "Those that failed by this"},
              LIMIT, SORT("place (in which they are released), id, state or updated")),
      "oxide campaign devices ID --state failed", REMOTE, OX_EXITS_REMOTE, ox_run_campaign_devices},
-    {"campaign show", "Show how a campaign goes, device by device", NULL,
+    {"campaign show", "Show how a campaign goes",
+     "How far it is, what it waits for, and what of its policy is not as it is by default; its "
+     "devices where they are few, else those that failed.",
      WORDS({"ID", OX_WORD_ONE, "The campaign"}), OPTIONS(WAIT, WAIT_TIMEOUT),
-     "oxide campaign show ID\noxide campaign show ID --wait --timeout 15m", REMOTE, OX_EXITS_REMOTE,
-     ox_run_campaign_show},
+     "oxide campaign show ID\noxide campaign show ID --wait --timeout 15m", REMOTE,
+     OX_EXITS_OUTCOME, ox_run_campaign_show},
+    {"campaign wait", "Stay until a campaign ends; the exit status tells how",
+     "Status 0: it is complete and no device failed. 1: it is complete and devices failed, or "
+     "none has the version. On a terminal a line shows how far it is. A server that is "
+     "away for some minutes is asked again.",
+     WORDS({"ID", OX_WORD_ONE, "The campaign"}), OPTIONS(WAIT_TIMEOUT),
+     "oxide campaign wait ID --timeout 2h", REMOTE, OX_EXITS_OUTCOME, ox_run_campaign_wait},
     {"campaign pause", "Hold a campaign", "Devices that have begun finish; no other begins.",
      WORDS({"ID", OX_WORD_ONE, "The campaign"}), NULL, "oxide campaign pause ID", REMOTE,
      OX_EXITS_REMOTE, ox_run_campaign_pause},
-    {"campaign resume", "Let a paused campaign go on", NULL,
+    {"campaign resume", "Let a paused campaign go on",
+     "Failures so far are accepted: gates and halt rules count them no more.",
      WORDS({"ID", OX_WORD_ONE, "The campaign"}), NULL, "oxide campaign resume ID", REMOTE,
      OX_EXITS_REMOTE, ox_run_campaign_resume},
     {"campaign abort", "End a campaign", "Devices that have the version keep it.",
