@@ -6,6 +6,7 @@
 #include "lists.h"
 #include "table.h"
 
+#include "oxide/base/percent.h"
 #include "oxide/wire/id.h"
 
 #include <stdlib.h>
@@ -182,8 +183,41 @@ enum ox_code ox_run_campaign_resume(struct ox_cli *cli, const struct ox_args *ar
     return steer(cli, args, "resume", err);
 }
 
-enum ox_code ox_run_campaign_abort(struct ox_cli *cli, const struct ox_args *args,
+enum ox_code ox_run_campaign_approve(struct ox_cli *cli, const struct ox_args *args,
+                                     struct ox_err *err)
+{
+    return steer(cli, args, "approve", err);
+}
+
+enum ox_code ox_run_campaign_retry(struct ox_cli *cli, const struct ox_args *args,
                                    struct ox_err *err)
 {
-    return steer(cli, args, "abort", err);
+    const char *id = ox_args_word(args, 0);
+    const char *device = ox_args_word(args, 1);
+    struct ox_buf path = OX_BUF_INIT;
+    json_t *answer = NULL;
+    enum ox_code code;
+
+    if ((code = ox_id_check("campaign", id, err)) == OX_OK &&
+        (device == NULL || (code = ox_id_check("device", device, err)) == OX_OK) &&
+        (code = ox_buf_printf(&path, err, "/api/v1/campaigns/%s/retry%s", id,
+                              device != NULL ? "?device=" : "")) == OX_OK &&
+        (device == NULL || (code = ox_percent_encode(&path, device, err)) == OX_OK)) {
+        code = ox_client_once(cli, "POST", NULL, &answer, err, "%s", (const char *)path.data);
+    }
+    if (code == OX_OK && cli->json) {
+        code = ox_cli_print_json(cli, answer, err);
+    } else if (code == OX_OK) {
+        const char *state = ox_cli_text(answer, "state");
+        uint64_t devices = ox_cli_number(answer, "devices");
+
+        (void)fprintf(cli->out, "campaign %s: %llu device%s to try again\n", id,
+                      (unsigned long long)devices, devices == 1 ? "" : "s");
+        if (state != NULL && strcmp(state, "paused") == 0) {
+            (void)fprintf(cli->out, "it is paused; next: oxide campaign resume %s\n", id);
+        }
+    }
+    ox_buf_clear(&path);
+    json_decref(answer);
+    return code;
 }

@@ -97,6 +97,7 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
 #define FLEET {"fleet", 0, "ID", NULL, "The fleet that gets it"}
 #define DEVICES {"device", 0, "ID", NULL, "A device that gets it; may be repeated"}
 #define WAIT {"wait", 0, NULL, NULL, "Stay until the campaign ends; the exit status tells how"}
+#define NO_WAIT {"no-wait", 0, NULL, NULL, "Do not stay, also on a terminal"}
 #define WAIT_TIMEOUT {"timeout", 0, "TIME", "no limit", "Wait no longer than this; it goes on"}
 #define LOG_FORMAT                                                                                 \
     {"log-format", 0, "auto|text|json", "auto",                                                    \
@@ -242,6 +243,17 @@ const struct ox_command ox_commands[] = {
      "    --halt health:3 --halt any:10%:min=20 --on-halt revert --window 'mon-fri 22:00-05:00'\n"
      "oxide deploy defect v2 --device cam-01 --wait",
      REMOTE, OX_EXITS_OUTCOME, ox_run_deploy},
+    {"revert", "Send devices back to what they ran before, at once",
+     "Asks nothing, and heeds no windows; an update that is under way is superseded. A device that "
+     "has kept its former version fetches nothing. On a terminal it stays and shows how many are "
+     "still to go; in scripts it does so with --wait. Devices that ran nothing of the model "
+     "before, or what is not held here, are skipped.",
+     WORDS({"MODEL", OX_WORD_ONE, "The model"}),
+     OPTIONS(FLEET, DEVICES, {"to", 0, "VERSION", "what each ran before", "One version for all"},
+             WAIT, NO_WAIT, WAIT_TIMEOUT),
+     "oxide revert defect --fleet factory\n"
+     "oxide revert defect --device cam-01 --to v1 --wait --timeout 15m",
+     REMOTE, OX_EXITS_OUTCOME, ox_run_revert},
     {"model list", "List the models", NULL, NULL,
      OPTIONS(LIMIT, SORT("id, versions, size or uploaded")),
      "oxide model list\noxide model list --sort -size --limit 10", REMOTE,
@@ -372,6 +384,17 @@ const struct ox_command ox_commands[] = {
     {"device remove", "Forget a device", "What it runs stays on it.",
      WORDS({"ID", OX_WORD_ONE, "The device"}), NULL, "oxide device remove cam-01", REMOTE,
      OX_EXITS_REMOTE, ox_run_device_remove},
+    {"device quarantine", "List versions that are not given to devices any more",
+     "A version that failed its verification or its check three times on a device is not given to "
+     "that device again, until it is freed or the version has other bytes.",
+     WORDS({"ID", OX_WORD_OPTIONAL, "Those of one device"}), NULL,
+     "oxide device quarantine\noxide device quarantine cam-01", REMOTE,
+     OX_EXIT_BIT(OX_EXIT_UNREACHABLE), ox_run_device_quarantine},
+    {"device free", "Let a device have its quarantined versions again", NULL,
+     WORDS({"ID", OX_WORD_ONE, "The device"},
+           {"MODEL", OX_WORD_OPTIONAL, "Those of one model; all if left out"}),
+     NULL, "oxide device free cam-01\noxide device free cam-01 defect", REMOTE, OX_EXITS_REMOTE,
+     ox_run_device_free},
     {"fleet create", "Make a fleet",
      "Its devices are those that are put into it ('oxide fleet add') or, with --filter, those that "
      "pass the filter at any time; a campaign takes those that pass when it starts.",
@@ -415,6 +438,19 @@ const struct ox_command ox_commands[] = {
      OPTIONS(FLEET, DEVICES, POLICY, WAIT, WAIT_TIMEOUT),
      "oxide campaign create defect v2 --fleet factory --rollout rolling", REMOTE, OX_EXITS_OUTCOME,
      ox_run_deploy},
+    {"campaign plan", "Tell what a campaign would do, without making it",
+     "Devices by stage, the versions that they run with the bytes that each would fetch, the disk "
+     "and the time that it takes, and what would hold it. Bytes of deltas that are not made yet "
+     "are not known: --prepare has them made, and waits for them.",
+     WORDS({"MODEL", OX_WORD_ONE, "The model"},
+           {"VERSION", OX_WORD_OPTIONAL, "Its version; the newest if left out"}),
+     OPTIONS(FLEET, DEVICES, POLICY,
+             {"link", 0, "BITS_PER_S", NULL,
+              "What a device fetches per second, such as 10M, for the time it takes"},
+             {"prepare", 0, NULL, NULL, "Make the deltas that are missing, now"}, WAIT_TIMEOUT),
+     "oxide campaign plan defect v2 --fleet factory --rollout canary --link 10M\n"
+     "oxide campaign plan defect v2 --fleet factory --prepare --json",
+     REMOTE, OX_EXITS_REMOTE | OX_EXIT_BIT(OX_EXIT_TIMED_OUT), ox_run_campaign_plan},
     {"campaign list", "List the campaigns", NULL, NULL,
      OPTIONS(
          {"state", 0, "pending|rolling_out|paused|complete|aborted", NULL, "Those in this state"},
@@ -451,9 +487,29 @@ const struct ox_command ox_commands[] = {
      "Failures so far are accepted: gates and halt rules count them no more.",
      WORDS({"ID", OX_WORD_ONE, "The campaign"}), NULL, "oxide campaign resume ID", REMOTE,
      OX_EXITS_REMOTE, ox_run_campaign_resume},
-    {"campaign abort", "End a campaign", "Devices that have the version keep it.",
-     WORDS({"ID", OX_WORD_ONE, "The campaign"}), NULL, "oxide campaign abort ID", REMOTE,
-     OX_EXITS_REMOTE, ox_run_campaign_abort},
+    {"campaign approve", "Open the next stage of a campaign",
+     "Of one with --approve-stages, once its stage has passed its gates; or before, so that it "
+     "need not stop there.",
+     WORDS({"ID", OX_WORD_ONE, "The campaign"}), NULL, "oxide campaign approve ID", REMOTE,
+     OX_EXITS_REMOTE, ox_run_campaign_approve},
+    {"campaign retry", "Have failed devices try again", NULL,
+     WORDS({"ID", OX_WORD_ONE, "The campaign"},
+           {"DEVICE", OX_WORD_OPTIONAL, "One device; all that failed if left out"}),
+     NULL, "oxide campaign retry ID\noxide campaign retry ID cam-01", REMOTE, OX_EXITS_REMOTE,
+     ox_run_campaign_retry},
+    {"campaign abort", "End a campaign",
+     "Devices that have begun finish, and those that have the version keep it; with --revert they "
+     "go back, too.",
+     WORDS({"ID", OX_WORD_ONE, "The campaign"}),
+     OPTIONS({"revert", 0, NULL, NULL, "Send back the devices that were updated"}, WAIT, NO_WAIT,
+             WAIT_TIMEOUT),
+     "oxide campaign abort ID\noxide campaign abort ID --revert", REMOTE, OX_EXITS_OUTCOME,
+     ox_run_campaign_abort},
+    {"campaign revert", "Send back the devices that a campaign has updated",
+     "Each to what it ran before; a campaign that is under way is aborted first. It stays as "
+     "'oxide revert' does.",
+     WORDS({"ID", OX_WORD_ONE, "The campaign"}), OPTIONS(WAIT, NO_WAIT, WAIT_TIMEOUT),
+     "oxide campaign revert ID --wait", REMOTE, OX_EXITS_OUTCOME, ox_run_campaign_revert},
     {"job list", "List the deltas that are made, or are to be",
      "Those that most devices wait for are made first.", NULL,
      OPTIONS({"state", 0, "queued|running|ready|useless|failed|canceled|evicted", NULL,

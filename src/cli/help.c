@@ -134,7 +134,7 @@ void ox_help_command(const struct ox_command *command, FILE *out, bool colour)
 
 static void command_line(const struct ox_command *command, FILE *out)
 {
-    definition(command->path, command->summary, 20, out);
+    definition(command->path, command->summary, 22, out);
 }
 
 void ox_help_family(const char *family, FILE *out, bool colour)

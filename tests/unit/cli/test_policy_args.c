@@ -84,7 +84,7 @@ static const char *file_of(const char *text)
 
 static void rows__are_options_of_every_command_that_takes_a_policy(void **state)
 {
-    static const char *const commands[] = {"deploy", "campaign create"};
+    static const char *const commands[] = {"deploy", "campaign create", "campaign plan"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
