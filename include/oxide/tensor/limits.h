@@ -68,8 +68,8 @@
  *  400,000 of them. */
 #define OX_PICKLE_OPCODES_MAX (16u << 20)
 
-/** Bytes of the key of a storage, by which its entry is found: bounds that time. PyTorch counts them
- *  up from 0. */
+/** Bytes of the key of a storage, by which its entry is found: bounds that time. PyTorch counts
+ *  them up from 0. */
 #define OX_PICKLE_KEY_MAX 255
 
 /** Memory for the stack, the memo, the strings and the objects of a pickle. A tensor takes some 400
