@@ -118,6 +118,11 @@ enum ox_code settle_part(struct numbers *numbers, struct part *part, const uint8
 
 /* --- candidates --- */
 
+static bool have_other_rows(const struct tensor_pair *pair)
+{
+    return pair->columns != pair->base_columns && pair->columns > 0 && pair->base_columns > 0;
+}
+
 static size_t list_candidates(const struct tensor_pair *pair, struct prediction *out)
 {
     struct prediction how = prediction_default(pair);
@@ -133,6 +138,11 @@ static size_t list_candidates(const struct tensor_pair *pair, struct prediction 
         if (number_kind_of(pair->base_dtype, &from) && cast_ok(from, kind)) {
             how.predictor = PREDICT_CAST;
             how.from = (uint8_t)from;
+            if (have_other_rows(pair)) {
+                how.predictor = PREDICT_GROWN_CAST;
+                how.columns = pair->columns;
+                how.base_columns = pair->base_columns;
+            }
             out[count++] = how;
             how.truncates = true;
             out[count++] = how;
@@ -145,7 +155,7 @@ static size_t list_candidates(const struct tensor_pair *pair, struct prediction 
         out[count++] = (struct prediction){.predictor = PREDICT_SAME, .kind = NUMBER_U8};
         return count;
     }
-    if (pair->columns != pair->base_columns && pair->columns > 0 && pair->base_columns > 0) {
+    if (have_other_rows(pair)) {
         how.predictor = PREDICT_GROWN;
         how.columns = pair->columns;
         how.base_columns = pair->base_columns;
@@ -172,9 +182,9 @@ static enum ox_code read_sample(struct chooser *self, const struct tensor_pair *
                                 size_t *part_count, struct ox_err *err)
 {
     uint64_t unit = prediction_unit(how);
-    uint64_t length = prediction_jumps(how) || how->predictor == PREDICT_NONE
-                          ? pair->target_bytes
-                          : tensor_pair_common(pair);
+    uint64_t length = prediction_jumps(how)            ? tensor_pair_reach(pair, how)
+                      : how->predictor == PREDICT_NONE ? pair->target_bytes
+                                                       : tensor_pair_common(pair);
     uint64_t bytes = WINDOW_NUMBERS * ox_dtype_info(pair->dtype)->block_bytes; /* of all ways */
     uint64_t window = (bytes > 0 && bytes < WINDOW_BYTES ? bytes : WINDOW_BYTES) / unit * unit;
     uint64_t step = length / WINDOWS / unit * unit;

@@ -178,8 +178,9 @@ static struct piece piece_of(const struct segment *segment, uint32_t len, uint64
         return piece;
     }
     at = segment->target + skip - pair->target_offset;
-    if (prediction_jumps(&pair->prediction) ||
-        (at + len <= tensor_pair_common(pair) && piece.base == pair->base_offset + at)) {
+    if (prediction_jumps(&pair->prediction)
+            ? at + len <= tensor_pair_reach(pair, &pair->prediction)
+            : at + len <= tensor_pair_common(pair) && piece.base == pair->base_offset + at) {
         piece.kind = PIECE_TENSOR;
         piece.how = pair->prediction;
         piece.mixes = pair->mixes;

@@ -1,5 +1,7 @@
-/* Rows that became longer or shorter: docs/oxdl.md, predictor "grown". */
+/* Rows that became longer or shorter: docs/oxdl.md, predictors "grown" and "grown_cast". */
 #include "grown.h"
+
+#include "cast.h"
 
 #include <string.h>
 
@@ -8,10 +10,22 @@ static uint32_t width_of(const struct prediction *how)
     return number_kinds[how->kind].width;
 }
 
+static bool is_cast(const struct prediction *how)
+{
+    return how->predictor == PREDICT_GROWN_CAST;
+}
+
+static uint32_t base_width_of(const struct prediction *how)
+{
+    return number_kinds[is_cast(how) ? how->from : how->kind].width;
+}
+
 bool grown_ok(const struct part *part)
 {
-    return part->how.kind < NUMBER_KIND_COUNT && part->how.columns > 0 &&
-           part->how.base_columns > 0;
+    const struct prediction *how = &part->how;
+
+    return how->kind < NUMBER_KIND_COUNT && how->columns > 0 && how->base_columns > 0 &&
+           (!is_cast(how) || cast_ok((enum number_kind)how->from, (enum number_kind)how->kind));
 }
 
 /* Numbers of the first `count` of the target's tensor, counted in rows, that stand in the base. */
@@ -35,7 +49,15 @@ static uint64_t grown_index(const struct prediction *how, uint64_t at)
 
 uint64_t grown_base_offset(const struct prediction *how, uint64_t target_at)
 {
-    return grown_index(how, target_at / width_of(how)) * width_of(how);
+    return grown_index(how, target_at / width_of(how)) * base_width_of(how);
+}
+
+uint64_t grown_reach(const struct prediction *how, uint64_t base_bytes)
+{
+    uint64_t rows = base_bytes / base_width_of(how) / how->base_columns;
+    uint64_t row_bytes = (uint64_t)how->columns * width_of(how);
+
+    return rows > UINT64_MAX / row_bytes ? UINT64_MAX : rows * row_bytes;
 }
 
 uint64_t grown_base_bytes(const struct part *part)
@@ -43,7 +65,7 @@ uint64_t grown_base_bytes(const struct part *part)
     uint64_t count = part->target_bytes / width_of(&part->how);
 
     return (grown_index(&part->how, part->column + count) - grown_index(&part->how, part->column)) *
-           width_of(&part->how);
+           base_width_of(&part->how);
 }
 
 size_t grown_count(const struct part *part, enum slot slot)
@@ -75,6 +97,7 @@ struct grown_walk {
 static bool grown_next(const struct part *part, struct grown_walk *walk, struct grown_run *run)
 {
     size_t width = width_of(&part->how);
+    size_t base_width = base_width_of(&part->how);
     uint32_t columns = part->how.columns;
     uint32_t shared = part->how.base_columns < columns ? part->how.base_columns : columns;
     size_t left = part->target_bytes - walk->target;
@@ -89,11 +112,12 @@ static bool grown_next(const struct part *part, struct grown_walk *walk, struct 
     run->target = walk->target;
     run->base = walk->base;
     walk->target += run->len_bytes;
-    walk->base += run->known ? run->len_bytes : 0;
+    walk->base += run->known ? run->len_bytes / width * base_width : 0;
     walk->column += (uint32_t)(run->len_bytes / width);
     if (walk->column == columns) {
         walk->column = 0;
-        walk->base += (size_t)(part->how.base_columns - shared) * width; /* rows became shorter */
+        walk->base +=
+            (size_t)(part->how.base_columns - shared) * base_width; /* rows became shorter */
     }
     return true;
 }
@@ -113,7 +137,13 @@ void grown_predict(const struct part *part, enum slot slot, const uint8_t *base,
     (void)contexts;
     while (grown_next(part, &walk, &run)) {
         if (run.known && grown_is(part, slot)) {
-            memcpy(predicted, base + run.base, run.len_bytes);
+            if (is_cast(&part->how)) {
+                cast_numbers((enum number_kind)part->how.from, (enum number_kind)part->how.kind,
+                             part->how.truncates, base + run.base,
+                             run.len_bytes / width_of(&part->how), predicted);
+            } else {
+                memcpy(predicted, base + run.base, run.len_bytes);
+            }
             predicted += run.len_bytes;
         } else if (!run.known && !grown_is(part, slot)) {
             memset(predicted, 0, run.len_bytes);

@@ -36,6 +36,23 @@ size_t numbers_held(const struct numbers *self)
 
 /* --- parts --- */
 
+/* What a cast is from. */
+static enum ox_code put_source(const struct prediction *how, struct ox_buf *body,
+                               struct ox_err *err)
+{
+    return ox_buf_put_u8(body, (uint8_t)(how->from | (how->truncates ? CAST_TRUNCATES : 0)), err);
+}
+
+static enum ox_code read_source(struct ox_reader *body, struct prediction *how, struct ox_err *err)
+{
+    uint8_t from = 0;
+    enum ox_code code = ox_reader_u8(body, &from, err);
+
+    how->truncates = (from & CAST_TRUNCATES) != 0;
+    how->from = from & (CAST_TRUNCATES - 1);
+    return code;
+}
+
 static enum ox_code put_part(const struct part *part, struct ox_buf *body, struct ox_err *err)
 {
     const struct prediction *how = &part->how;
@@ -54,12 +71,14 @@ static enum ox_code put_part(const struct part *part, struct ox_buf *body, struc
     }
     switch (how->predictor) {
     case PREDICT_CAST:
-        return ox_buf_put_u8(body, (uint8_t)(how->from | (how->truncates ? CAST_TRUNCATES : 0)),
-                             err);
+        return put_source(how, body, err);
     case PREDICT_PRUNED:
         return ox_buf_put_u32le(body, how->threshold, err);
     case PREDICT_GROWN:
         return ox_buf_put_varint(body, how->base_columns, err);
+    case PREDICT_GROWN_CAST:
+        code = put_source(how, body, err);
+        return code == OX_OK ? ox_buf_put_varint(body, how->base_columns, err) : code;
     case PREDICT_FACTORS:
         return ox_buf_put_u8(body, how->rank, err);
     case PREDICT_SCALED:
@@ -85,7 +104,6 @@ static enum ox_code read_part(struct ox_reader *body, struct part *part, struct 
 {
     struct prediction *how = &part->how;
     uint8_t predictor = 0;
-    uint8_t from = 0;
     enum ox_code code;
 
     *part = (struct part){.column = 0};
@@ -107,15 +125,17 @@ static enum ox_code read_part(struct ox_reader *body, struct part *part, struct 
     how->predictor = (enum predictor)predictor;
     switch (how->predictor) {
     case PREDICT_CAST:
-        code = ox_reader_u8(body, &from, err);
-        how->truncates = (from & CAST_TRUNCATES) != 0;
-        how->from = from & (CAST_TRUNCATES - 1);
+        code = read_source(body, how, err);
         break;
     case PREDICT_PRUNED:
         code = ox_reader_u32le(body, &how->threshold, err);
         break;
     case PREDICT_GROWN:
         code = read_u32(body, &how->base_columns, err);
+        break;
+    case PREDICT_GROWN_CAST:
+        code = read_source(body, how, err);
+        code = code == OX_OK ? read_u32(body, &how->base_columns, err) : code;
         break;
     case PREDICT_FACTORS:
         code = ox_reader_u8(body, &how->rank, err);

@@ -177,6 +177,14 @@ static uint64_t key_name_dtype(const struct flat *flat)
 {
     return MIX(flat->name, flat->dtype);
 }
+/* Of floats that may have been cast; others have their dtype apart. */
+static uint64_t key_name_float(const struct flat *flat)
+{
+    bool is_float =
+        flat->dtype == OX_DTYPE_F32 || flat->dtype == OX_DTYPE_F16 || flat->dtype == OX_DTYPE_BF16;
+
+    return MIX(flat->name, is_float ? OX_DTYPE_F32 : flat->dtype);
+}
 
 /*
  * The passes, in their order: tensors that are still alone and have equal keys are held against
@@ -197,6 +205,7 @@ static const struct pass {
     {key_name_shape, SKETCH_BITS, false, false},
     {key_name_dtype, SKETCH_BITS, false, false},
     {key_shape_dtype, SKETCH_BITS, false, false},
+    {key_name_float, SKETCH_BITS, false, false}, /* cast, and its shape grew */
 };
 
 /* So many with one key are held against a tensor: those at about its place among them. */
@@ -458,6 +467,13 @@ uint64_t tensor_pair_common(const struct tensor_pair *pair)
         return 0;
     }
     return pair->base_bytes < pair->target_bytes ? pair->base_bytes : pair->target_bytes;
+}
+
+uint64_t tensor_pair_reach(const struct tensor_pair *pair, const struct prediction *how)
+{
+    uint64_t reach = prediction_reach(how, pair->base_bytes);
+
+    return reach < pair->target_bytes ? reach : pair->target_bytes;
 }
 
 enum ox_code tensor_pairs_find(struct tensor_pairs *out, const struct ox_delta_side *base,

@@ -27,6 +27,8 @@ struct tensor_pair {
 
 /** How far the two go side by side, byte for byte; 0 where they are of different nature. */
 uint64_t tensor_pair_common(const struct tensor_pair *pair);
+/** How far, in bytes of the target, a prediction that jumps finds the base's tensor. */
+uint64_t tensor_pair_reach(const struct tensor_pair *pair, const struct prediction *how);
 
 struct tensor_pairs {
     struct tensor_pair *pairs; /* owned; sorted by target_offset, not overlapping, none empty */
@@ -37,10 +39,10 @@ struct tensor_pairs {
  * Read the layouts of both sides and pair their tensors: equal ones, wherever they are; those of
  * one name, dtype and shape whose numbers are alike; alike ones of one shape under other names,
  * several with one of the base where it must be; then, alike or not, by name, dtype and shape, by
- * name and shape, by name and dtype where the shape grew, by dtype and shape in order. Files that
- * are no models, or damaged ones, have no tensors. A tensor whose bytes are not the base's, but
- * those of one before it in the target, has that as its twin. Errors: OX_ENOMEM, OX_ECANCELED, the
- * sides' own.
+ * name and shape, by name and dtype where the shape grew, by dtype and shape in order, and floats
+ * by their name alone. Files that are no models, or damaged ones, have no tensors. A tensor whose
+ * bytes are not the base's, but those of one before it in the target, has that as its twin. Errors:
+ * OX_ENOMEM, OX_ECANCELED, the sides' own.
  */
 enum ox_code tensor_pairs_find(struct tensor_pairs *out, const struct ox_delta_side *base,
                                const struct ox_delta_side *target, struct ox_stop *stop,

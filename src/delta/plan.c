@@ -111,16 +111,16 @@ static enum ox_code scan_common(struct planner *self, struct tensor_pair *pair, 
     return code;
 }
 
-/* Segment a tensor whose numbers are predicted in some other way than side by side. */
+/* Segment so much of a tensor whose numbers are predicted in some other way than side by side. */
 static enum ox_code scan_predicted(struct planner *self, const struct tensor_pair *pair,
-                                   struct ox_err *err)
+                                   uint64_t reach, struct ox_err *err)
 {
     uint64_t unit = prediction_unit(&pair->prediction);
     enum ox_code code = OX_OK;
 
     unit = SEGMENT_MAX / unit * unit;
-    for (uint64_t at = 0; code == OX_OK && at < pair->target_bytes;) {
-        uint64_t left = pair->target_bytes - at;
+    for (uint64_t at = 0; code == OX_OK && at < reach;) {
+        uint64_t left = reach - at;
         struct segment segment = {.target = pair->target_offset + at,
                                   .len = left < unit ? left : unit,
                                   .base =
@@ -157,8 +157,8 @@ static enum ox_code scan_tensor(struct planner *self, struct tensor_pair *pair, 
         code = self->chooser->choose(self->chooser->ctx, pair, err);
     }
     if (code == OX_OK && prediction_jumps(&pair->prediction)) {
-        code = scan_predicted(self, pair, err);
-        common = pair->target_bytes;
+        common = tensor_pair_reach(pair, &pair->prediction);
+        code = scan_predicted(self, pair, common, err);
     } else if (code == OX_OK && common > 0) {
         code = scan_common(self, pair, common, err);
     }

@@ -15,6 +15,7 @@ struct predictor_row {
     uint32_t (*unit)(const struct prediction *how);
     uint64_t (*base_bytes)(const struct part *part);
     uint64_t (*base_offset)(const struct prediction *how, uint64_t target_at);
+    uint64_t (*reach)(const struct prediction *how, uint64_t base_bytes);
     size_t (*count)(const struct part *part, enum slot slot);
     void (*predict)(const struct part *part, enum slot slot, const uint8_t *base,
                     const uint8_t *target, uint8_t *predicted, uint8_t *contexts);
@@ -44,6 +45,12 @@ static uint64_t plain_base_offset(const struct prediction *how, uint64_t target_
 {
     (void)how;
     return target_at;
+}
+
+static uint64_t plain_reach(const struct prediction *how, uint64_t base_bytes)
+{
+    (void)how;
+    return base_bytes;
 }
 
 static size_t plain_count(const struct part *part, enum slot slot)
@@ -79,6 +86,13 @@ static uint64_t none_base_offset(const struct prediction *how, uint64_t target_a
     (void)how;
     (void)target_at;
     return 0;
+}
+
+static uint64_t none_reach(const struct prediction *how, uint64_t base_bytes)
+{
+    (void)how;
+    (void)base_bytes;
+    return UINT64_MAX;
 }
 
 static size_t none_count(const struct part *part, enum slot slot)
@@ -119,6 +133,11 @@ static bool cast_part_ok(const struct part *part)
 static uint64_t cast_base_offset(const struct prediction *how, uint64_t target_at)
 {
     return target_at / width_of(how) * number_kinds[how->from].width;
+}
+
+static uint64_t cast_reach(const struct prediction *how, uint64_t base_bytes)
+{
+    return base_bytes / number_kinds[how->from].width * width_of(how);
 }
 
 static uint64_t cast_base_bytes(const struct part *part)
@@ -366,24 +385,28 @@ static void scaled_predict(const struct part *part, enum slot slot, const uint8_
 /* --- the table --- */
 
 static const struct predictor_row rows[PREDICTOR_COUNT] = {
-    [PREDICT_NONE] = {"none", plain_ok, width_of, none_base_bytes, none_base_offset, none_count,
-                      none_predict, plain_extract, plain_place},
-    [PREDICT_SAME] = {"same", plain_ok, width_of, plain_base_bytes, plain_base_offset, plain_count,
-                      same_predict, plain_extract, plain_place},
-    [PREDICT_CAST] = {"cast", cast_part_ok, width_of, cast_base_bytes, cast_base_offset,
+    [PREDICT_NONE] = {"none", plain_ok, width_of, none_base_bytes, none_base_offset, none_reach,
+                      none_count, none_predict, plain_extract, plain_place},
+    [PREDICT_SAME] = {"same", plain_ok, width_of, plain_base_bytes, plain_base_offset, plain_reach,
+                      plain_count, same_predict, plain_extract, plain_place},
+    [PREDICT_CAST] = {"cast", cast_part_ok, width_of, cast_base_bytes, cast_base_offset, cast_reach,
                       plain_count, cast_predict, plain_extract, plain_place},
     [PREDICT_PRUNED] = {"pruned", plain_ok, width_of, plain_base_bytes, plain_base_offset,
-                        plain_count, pruned_predict, plain_extract, plain_place},
+                        plain_reach, plain_count, pruned_predict, plain_extract, plain_place},
     [PREDICT_GROWN] = {"grown", grown_ok, width_of, grown_base_bytes, grown_base_offset,
-                       grown_count, grown_predict, grown_extract, grown_place},
+                       grown_reach, grown_count, grown_predict, grown_extract, grown_place},
     [PREDICT_BLOCKS] = {"blocks", blocks_ok, blocks_unit, plain_base_bytes, plain_base_offset,
-                        blocks_count, blocks_predict, blocks_extract, blocks_place},
+                        plain_reach, blocks_count, blocks_predict, blocks_extract, blocks_place},
     [PREDICT_NIBBLES] = {"nibbles", nibbles_ok, nibbles_unit, plain_base_bytes, plain_base_offset,
-                         nibbles_count, nibbles_predict, nibbles_extract, nibbles_place},
+                         plain_reach, nibbles_count, nibbles_predict, nibbles_extract,
+                         nibbles_place},
     [PREDICT_FACTORS] = {"factors", factors_part_ok, width_of, plain_base_bytes, plain_base_offset,
-                         factors_count, factors_part_predict, plain_extract, plain_place},
+                         plain_reach, factors_count, factors_part_predict, plain_extract,
+                         plain_place},
     [PREDICT_SCALED] = {"scaled", scaled_ok, width_of, plain_base_bytes, plain_base_offset,
-                        scaled_count, scaled_predict, plain_extract, plain_place},
+                        plain_reach, scaled_count, scaled_predict, plain_extract, plain_place},
+    [PREDICT_GROWN_CAST] = {"grown_cast", grown_ok, width_of, grown_base_bytes, grown_base_offset,
+                            grown_reach, grown_count, grown_predict, grown_extract, grown_place},
 };
 
 const char *predictor_word(enum predictor predictor)
@@ -401,7 +424,8 @@ bool prediction_equal(const struct prediction *a, const struct prediction *b)
 
 bool prediction_jumps(const struct prediction *how)
 {
-    return how->predictor == PREDICT_CAST || how->predictor == PREDICT_GROWN;
+    return how->predictor == PREDICT_CAST || how->predictor == PREDICT_GROWN ||
+           how->predictor == PREDICT_GROWN_CAST;
 }
 
 bool prediction_sends(const struct prediction *how)
@@ -430,6 +454,11 @@ uint64_t part_base_bytes(const struct part *part)
 uint64_t part_base_offset(const struct prediction *how, uint64_t target_at)
 {
     return rows[how->predictor].base_offset(how, target_at);
+}
+
+uint64_t prediction_reach(const struct prediction *how, uint64_t base_bytes)
+{
+    return rows[how->predictor].reach(how, base_bytes);
 }
 
 size_t part_count(const struct part *part, enum slot slot)

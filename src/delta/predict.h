@@ -22,10 +22,11 @@ enum predictor {
     PREDICT_PRUNED = 3, /* the base's number, or 0 where its magnitude is below a threshold */
     PREDICT_GROWN = 4,  /* the base's number in the same row and column of shorter or longer rows */
     PREDICT_BLOCKS = 5, /* quantised blocks, through the change of their scales */
-    PREDICT_NIBBLES = 6, /* 4-bit numbers, two to a byte: the base's nibble is the context */
-    PREDICT_FACTORS = 7, /* the base's number, and an update of few factors: factors.h */
-    PREDICT_SCALED = 8,  /* the base's quantised number, by the ratio of the scales: scales.h */
-    PREDICTOR_COUNT = 9,
+    PREDICT_NIBBLES = 6,    /* 4-bit numbers, two to a byte: the base's nibble is the context */
+    PREDICT_FACTORS = 7,    /* the base's number, and an update of few factors: factors.h */
+    PREDICT_SCALED = 8,     /* the base's quantised number, by the ratio of the scales: scales.h */
+    PREDICT_GROWN_CAST = 9, /* GROWN, the base's number rounded as CAST does */
+    PREDICTOR_COUNT = 10,
 };
 
 enum slot {
@@ -41,15 +42,15 @@ enum slot {
 /** How a tensor, or a part of one, is predicted. */
 struct prediction {
     enum predictor predictor;
-    uint8_t kind;          /* enum number_kind of the target; BLOCKS: row of block_formats */
-    uint8_t from;          /* CAST: enum number_kind of the base */
-    bool truncates;        /* CAST: cut off instead of rounded to the nearest, ties to even */
+    uint8_t kind;   /* enum number_kind of the target; BLOCKS: row of block_formats */
+    uint8_t from;   /* CAST, GROWN_CAST: enum number_kind of the base */
+    bool truncates; /* CAST, GROWN_CAST: cut off instead of rounded to the nearest, ties to even */
     uint32_t threshold;    /* PRUNED: magnitudes (bits without the sign) below it become 0 */
     uint8_t rank;          /* FACTORS: 1 to FACTORS_RANK_MAX */
     uint8_t axis;          /* SCALED: enum scales_axis */
     uint8_t sort;          /* SCALED: below SCALES_SORTS */
-    uint32_t columns;      /* numbers in a row; 0: not known. GROWN, FACTORS: at least 1 */
-    uint32_t base_columns; /* GROWN: in a row of the base, at least 1 */
+    uint32_t columns;      /* numbers in a row; 0: not known. GROWN*, FACTORS: at least 1 */
+    uint32_t base_columns; /* GROWN*: in a row of the base, at least 1 */
 };
 
 struct part {
@@ -76,6 +77,9 @@ uint64_t part_base_bytes(const struct part *part);
 /** Where those begin, in the tensor of the base, for a part at `target_at` in the tensor of the
  *  target (both in bytes; target_at in whole units). */
 uint64_t part_base_offset(const struct prediction *how, uint64_t target_at);
+/** Bytes of a target's tensor, from its front, that are predicted from a tensor of so many bytes.
+ */
+uint64_t prediction_reach(const struct prediction *how, uint64_t base_bytes);
 
 /** Numbers that the part has in a slot. */
 size_t part_count(const struct part *part, enum slot slot);

@@ -202,7 +202,7 @@ static void make_base(struct model *model, bool gguf, struct fuzz_input *input, 
 
 /* --- what became of it --- */
 
-enum fate { STAYS, TUNED, PRUNED, CAST, GROWN, RENAMED, FRESH, GONE, MOVED, FATE_COUNT };
+enum fate { STAYS, TUNED, PRUNED, CAST, GROWN, RENAMED, FRESH, GONE, MOVED, CAST_GROWN, FATE_COUNT };
 
 static void tune(struct tensor *tensor, uint8_t rate, uint64_t *state)
 {
@@ -285,6 +285,10 @@ static void make_target(struct model *model, bool gguf, struct fuzz_input *input
             cast(tensor, gguf, how);
             break;
         case GROWN:
+            grow(tensor, how, state);
+            break;
+        case CAST_GROWN:
+            cast(tensor, gguf, how);
             grow(tensor, how, state);
             break;
         case RENAMED:

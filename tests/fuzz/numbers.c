@@ -86,6 +86,11 @@ static bool take_part(struct fuzz_input *input, struct part *part)
     case PREDICT_GROWN:
         how->base_columns = take_u16(input);
         break;
+    case PREDICT_GROWN_CAST:
+        how->from = take_u8(input) % NUMBER_KIND_COUNT;
+        how->truncates = (take_u8(input) & 1) != 0;
+        how->base_columns = take_u16(input);
+        break;
     case PREDICT_NIBBLES:
         how->kind = NUMBER_U8;
         break;

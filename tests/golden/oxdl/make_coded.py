@@ -230,6 +230,23 @@ def pruned_and_grown(seed):
     return safetensors(base), safetensors(target)
 
 
+def cast_and_grown(seed):
+    noise, base, target = Noise(seed), [], []
+    for name, source, to, truncates, old, new in (("wider", F32, BF16, False, 20, 26),
+                                                  ("wide", F16, F32, False, 30, 37),
+                                                  ("narrower", F32, F16, True, 33, 24)):
+        rows, more = 30, 3
+        numbers = odd_ones(source, KINDS[source].load(store(source, weights(noise, rows * old))))
+        fresh = KINDS[to].load(store(to, weights(noise, (rows + more) * new)))
+        now = [narrow(to, decode.numbers.widen(source, numbers[i * old + j]), truncates)
+               if i < rows and j < old else fresh[i * new + j]
+               for i in range(rows + more) for j in range(new)]
+        now[5] ^= 1
+        base.append((name, source, [rows, old], KINDS[source].store(numbers)))
+        target.append((name, to, [rows + more, new], KINDS[to].store(now)))
+    return safetensors(base), safetensors(target)
+
+
 def packed(seed, count):
     """4-bit numbers, eight to an i32, or two to a byte; some changed by one."""
     noise, base, target = Noise(seed), [], []
@@ -387,6 +404,7 @@ PAIRS = (
     ("patterns_tiny_mixed", 9, low_rank(19, F16, 64, 24, 6, 0, 5e-4, 0.05)),
     ("casts", 2, casts(10, 200)),
     ("pruned_and_grown", 2, pruned_and_grown(11)),
+    ("cast_and_grown", 2, cast_and_grown(24)),
     ("nibbles", 2, packed(12, 1200)),
     ("nibbles_mixed", 9, packed(13, 800)),
     ("scaled", 2, scaled_anew(20)),

@@ -1,3 +1,4 @@
+#include "../../../src/delta/cast.h"
 #include "helpers.h"
 
 #include <dirent.h>
@@ -447,6 +448,45 @@ static void rows__of_a_smaller_base_are_not_read_behind_it(void **state)
                           &options);
 }
 
+/* f32 of 100 rows x 64 columns, as bf16 of `rows` x `columns`: what is new is fresh. */
+static size_t cast_and_grow(size_t rows, size_t columns)
+{
+    enum { OLD_ROWS = 100, OLD_COLUMNS = 64 };
+    const struct ox_delta_options options = {.threads = 1};
+    struct tensors old = {OX_BUF_INIT, OX_BUF_INIT};
+    struct tensors new = {OX_BUF_INIT, OX_BUF_INIT};
+    struct ox_buf base = weights(1, OLD_ROWS * OLD_COLUMNS, "F32");
+    struct ox_buf target = weights(2, rows * columns, "BF16");
+
+    for (size_t i = 0; i < rows * columns; i++) {
+        if (i / columns < OLD_ROWS && i % columns < OLD_COLUMNS) {
+            cast_numbers(NUMBER_F32, NUMBER_BF16, false,
+                         base.data + 4 * (i / columns * OLD_COLUMNS + i % columns), 1,
+                         target.data + 2 * i);
+        }
+    }
+    tensors_add(&old, "w", "F32", OLD_ROWS, OLD_COLUMNS, base);
+    tensors_add(&new, "w", "BF16", rows, columns, target);
+    return assert_rebuilds(artifact_single(tensors_file(&old)), artifact_single(tensors_file(&new)),
+                           &options);
+}
+
+/* The base is one tensor: behind it there is nothing. */
+static void cast_and_grown__costs_what_is_new(void **state)
+{
+    static const struct {
+        size_t rows, columns, fresh;
+    } cases[] = {{100, 64, 0}, {100, 70, 600}, {104, 64, 256}, {104, 70, 880},
+                 {90, 50, 0},  {90, 70, 540},  {104, 60, 240}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        size_t size = cast_and_grow(cases[i].rows, cases[i].columns);
+
+        assert_in_range(size, 2 * cases[i].fresh / 2, 2 * cases[i].fresh + 500);
+    }
+}
+
 /* New bytes where the base ends, in a row that goes on behind it. */
 static void new_bytes__at_the_end_of_a_large_base_are_looked_up_within_it(void **state)
 {
@@ -514,6 +554,7 @@ int main(void)
         cmocka_unit_test(pastes__are_found_in_all_of_a_large_base),
         cmocka_unit_test(random_wide_integers__are_sent_as_they_are),
         cmocka_unit_test(rows__of_a_smaller_base_are_not_read_behind_it),
+        cmocka_unit_test(cast_and_grown__costs_what_is_new),
         cmocka_unit_test(new_bytes__at_the_end_of_a_large_base_are_looked_up_within_it),
         cmocka_unit_test(tensors__that_stand_twice_are_sent_once),
     };

@@ -241,6 +241,11 @@ static const struct prediction largest[] = {
     {.predictor = PREDICT_PRUNED, .kind = NUMBER_I8},
     {.predictor = PREDICT_CAST, .kind = NUMBER_BF16, .from = NUMBER_F32},
     {.predictor = PREDICT_GROWN, .kind = NUMBER_I8, .columns = 3, .base_columns = 11},
+    {.predictor = PREDICT_GROWN_CAST,
+     .kind = NUMBER_BF16,
+     .from = NUMBER_F32,
+     .columns = 3,
+     .base_columns = 11},
     {.predictor = PREDICT_NIBBLES, .kind = NUMBER_U8},
     {.predictor = PREDICT_BLOCKS, .kind = 5}, /* Q4_K */
     {.predictor = PREDICT_BLOCKS, .kind = 0}, /* Q8_0 */

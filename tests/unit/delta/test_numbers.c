@@ -77,6 +77,7 @@ static struct part random_part(struct ox_rng *rng)
             (struct part){.how = {.predictor = (enum predictor)ox_rng_below(rng, PREDICTOR_COUNT)}};
         switch (part.how.predictor) {
         case PREDICT_CAST:
+        case PREDICT_GROWN_CAST:
             part.how.kind = (uint8_t)floats[ox_rng_below(rng, 3)];
             part.how.from = (uint8_t)floats[ox_rng_below(rng, 3)];
             part.how.truncates = ox_rng_below(rng, 2) == 0;
@@ -98,18 +99,15 @@ static struct part random_part(struct ox_rng *rng)
         if (part.how.predictor == PREDICT_PRUNED) {
             part.how.threshold = (uint32_t)ox_rng_u64(rng);
         }
-        if (part.how.predictor == PREDICT_GROWN || part.how.predictor == PREDICT_FACTORS ||
-            ox_rng_below(rng, 3) == 0) {
+        if (part.how.predictor == PREDICT_GROWN || part.how.predictor == PREDICT_GROWN_CAST ||
+            part.how.predictor == PREDICT_FACTORS || ox_rng_below(rng, 3) == 0) {
             part.how.columns = 1 + (uint32_t)ox_rng_below(rng, 50);
             part.column = (uint32_t)ox_rng_below(rng, part.how.columns);
         }
-        if (part.how.predictor == PREDICT_GROWN) {
+        if (part.how.predictor == PREDICT_GROWN || part.how.predictor == PREDICT_GROWN_CAST) {
             part.how.base_columns = 1 + (uint32_t)ox_rng_below(rng, 50);
         }
         part.target_bytes = 8;
-        if (part.how.predictor == PREDICT_CAST && part.how.from == part.how.kind) {
-            continue;
-        }
         part.target_bytes = prediction_unit(&part.how) * (1 + (uint32_t)ox_rng_below(rng, 300));
     } while (!part_ok(&part));
     return part;
@@ -176,6 +174,37 @@ static void shrunk__rows_skip_what_went(void **state)
     assert_int_equal(part_base_bytes(&part), 11);
     part_predict(&part, (enum slot)(SLOT_KIND + NUMBER_U8), base, NULL, predicted, NULL);
     assert_memory_equal(predicted, "befij", 5);
+}
+
+static void grown_cast__rows_find_their_numbers_and_round_them(void **state)
+{
+    struct part part = {.how = {.predictor = PREDICT_GROWN_CAST,
+                                .kind = NUMBER_BF16,
+                                .from = NUMBER_F32,
+                                .columns = 3,
+                                .base_columns = 2},
+                        .target_bytes = 8,
+                        .column = 1};
+    static const uint8_t base[] = {0, 0x90, 0x80, 0x3f, 1, 0, 0, 0x40, 0, 0x80, 0x40, 0x40};
+    static const uint8_t rounded[] = {0x81, 0x3f, 0, 0x40, 0x40, 0x40}; /* the last: a tie */
+    static const uint8_t cut[] = {0x80, 0x3f, 0, 0x40, 0x40, 0x40};
+    uint8_t predicted[8];
+
+    (void)state;
+    /* Numbers 1 to 4 of rows of 3: 1 2 | 3 4, of which 2 is fresh. */
+    assert_true(part_ok(&part));
+    assert_int_equal(part_base_bytes(&part), sizeof(base));
+    assert_int_equal(part_base_offset(&part.how, 2), 4);
+    assert_int_equal(prediction_reach(&part.how, 19), 2 * 6); /* of the third row not all is there */
+    assert_int_equal(part_count(&part, (enum slot)(SLOT_KIND + NUMBER_BF16)), 3);
+    assert_int_equal(part_count(&part, (enum slot)(SLOT_FRESH + NUMBER_BF16)), 1);
+    part_predict(&part, (enum slot)(SLOT_KIND + NUMBER_BF16), base, NULL, predicted, NULL);
+    assert_memory_equal(predicted, rounded, sizeof(rounded));
+    part.how.truncates = true;
+    part_predict(&part, (enum slot)(SLOT_KIND + NUMBER_BF16), base, NULL, predicted, NULL);
+    assert_memory_equal(predicted, cut, sizeof(cut));
+    part.how.from = NUMBER_BF16;
+    assert_false(part_ok(&part)); /* that is no cast */
 }
 
 static void exact_predictions__cost_next_to_nothing(void **state)
@@ -335,6 +364,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(round_trip__of_every_predictor),
         cmocka_unit_test(grown__rows_find_their_numbers),
+        cmocka_unit_test(grown_cast__rows_find_their_numbers_and_round_them),
         cmocka_unit_test(shrunk__rows_skip_what_went),
         cmocka_unit_test(exact_predictions__cost_next_to_nothing),
         cmocka_unit_test(cost__is_about_what_encoding_takes),

@@ -4,9 +4,9 @@ import struct
 from . import blocks, mixing_numbers, static
 from .common import BF16, F8E4M3, F8E5M2, F16, F32, I8, I32, KINDS, U8, Part, Reader, Stream, want
 
-NONE, AS_IT_IS, CAST, PRUNED, GROWN, BLOCKS, NIBBLES, FACTORS, SCALED = range(9)
+NONE, AS_IT_IS, CAST, PRUNED, GROWN, BLOCKS, NIBBLES, FACTORS, SCALED, GROWN_CAST = range(10)
 PREDICTORS = ("none", "same", "cast", "pruned", "grown", "blocks", "nibbles", "factors",
-              "scaled")
+              "scaled", "grown_cast")
 FIRST_PREDICTED, FIRST_FRESH, SUBS, QUANTS, SIGNED_QUANTS, SLOTS = 1, 10, 19, 20, 21, 22
 SUPERS = FIRST_PREDICTED + F16
 
@@ -57,7 +57,7 @@ class FramePart:
         byte = body.u8()
         self.predictor, self.row, self.bytes = byte & 127, body.u8(), body.varint()
         self.columns = self.column = 0
-        want(self.predictor <= SCALED, "there is no predictor", self.predictor)
+        want(self.predictor <= GROWN_CAST, "there is no predictor", self.predictor)
         if byte & 128:
             self.columns, self.column = body.varint(), body.varint()
             want(0 < self.columns < 1 << 32 and self.column < self.columns, "columns")
@@ -79,18 +79,18 @@ class FramePart:
         if self.predictor == NONE:
             self.from_bytes = 0
         elif self.predictor == CAST:
-            byte = body.u8()
-            self.source, self.truncates = byte & 127, byte >> 7
-            want(self.row in floats and self.source in floats and self.source != self.row,
-                 "a cast from", self.source, "to", self.row)
+            self.read_source(body)
             self.from_bytes = self.count * KINDS[self.source].width
         elif self.predictor == PRUNED:
             self.threshold = body.u32()
-        elif self.predictor == GROWN:
+        elif self.predictor in (GROWN, GROWN_CAST):
+            self.source = self.row
+            if self.predictor == GROWN_CAST:
+                self.read_source(body)
             self.source_columns = body.varint()
             want(self.columns and 0 < self.source_columns < 1 << 32, "rows that grew")
-            self.from_bytes = self.kind.width * (self.index(self.column + self.count) -
-                                                 self.index(self.column))
+            self.from_bytes = KINDS[self.source].width * (self.index(self.column + self.count) -
+                                                          self.index(self.column))
         elif self.predictor == NIBBLES:
             want(self.row == U8, "nibbles of another kind than u8")
         elif self.predictor == FACTORS:
@@ -111,6 +111,13 @@ class FramePart:
                 self.scales = rows if self.axis == 1 else self.columns
                 want(2 * self.scales <= self.count // 8, "scales")
 
+    def read_source(self, body):
+        floats = (F16, BF16, F32)
+        byte = body.u8()
+        self.source, self.truncates = byte & 127, byte >> 7
+        want(self.row in floats and self.source in floats and self.source != self.row,
+             "a cast from", self.source, "to", self.row)
+
     def index(self, i):
         """Of grown rows: of a number in G."""
         return (i // self.columns * self.source_columns +
@@ -128,7 +135,8 @@ class FramePart:
             return range(self.count * per_block)
         if self.predictor == NIBBLES:
             return range(2 * self.count if slot == QUANTS else 0)
-        if self.predictor == GROWN and slot in (FIRST_PREDICTED + self.row, FIRST_FRESH + self.row):
+        grown = self.predictor in (GROWN, GROWN_CAST)
+        if grown and slot in (FIRST_PREDICTED + self.row, FIRST_FRESH + self.row):
             fresh = slot >= FIRST_FRESH
             return [i for i in range(self.count) if self.known(i) != fresh]
         if slot == 0:
@@ -137,7 +145,7 @@ class FramePart:
         if self.predictor == SCALED:
             return range(self.count if slot == (SIGNED_QUANTS if self.row == I8 else QUANTS) else 0)
         own = (FIRST_FRESH if self.predictor == NONE else FIRST_PREDICTED) + self.row
-        return range(self.count if slot == own and self.predictor != GROWN else 0)
+        return range(self.count if slot == own and not grown else 0)
 
     def stream_part(self, slot, count):
         if slot == 0:
@@ -167,12 +175,15 @@ class FramePart:
         if self.predictor == CAST:
             return [narrow(self.row, widen(self.source, x), self.truncates)
                     for x in KINDS[self.source].load(G)], None
-        numbers = kind.load(G)
+        numbers = (KINDS[self.source] if self.predictor == GROWN_CAST else kind).load(G)
         if self.predictor == PRUNED:
             return [0 if kind.absolute(x) < self.threshold else x for x in numbers], None
-        if self.predictor == GROWN:
+        if self.predictor in (GROWN, GROWN_CAST):
             front = self.index(self.column)
-            return [numbers[self.index(self.column + i) - front] for i in self.where(slot)], None
+            some = [numbers[self.index(self.column + i) - front] for i in self.where(slot)]
+            if self.predictor == GROWN_CAST:
+                some = [narrow(self.row, widen(self.source, x), self.truncates) for x in some]
+            return some, None
         if self.predictor == FACTORS:
             return self.add_update(numbers), None
         if self.predictor == SCALED:
@@ -255,7 +266,7 @@ class FramePart:
         elif self.predictor == NIBBLES:
             target[:] = bytes(low & 15 | high << 4 & 255
                               for low, high in zip(numbers[::2], numbers[1::2]))
-        elif self.predictor == GROWN:
+        elif self.predictor in (GROWN, GROWN_CAST):
             width = self.kind.width
             for i, x in zip(self.where(slot), numbers):
                 target[i * width:(i + 1) * width] = x.to_bytes(width, "little")
