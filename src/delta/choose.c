@@ -393,12 +393,37 @@ static enum ox_code try_factors(struct chooser *self, struct tensor_pair *pair, 
 #define SCALES_SHARE 256
 #define SCALES_PAY_BY 1
 
-static bool may_have_scales(uint8_t kind)
+static bool is_float8(uint8_t kind)
 {
-    return kind == NUMBER_I8 || kind == NUMBER_U8 || kind == NUMBER_F8E4M3 || kind == NUMBER_F8E5M2;
+    return kind == NUMBER_F8E4M3 || kind == NUMBER_F8E5M2;
 }
 
-/* Does a scale for all, for each row or for each column predict the tensor better? */
+static bool may_have_scales(uint8_t kind)
+{
+    return kind == NUMBER_I8 || kind == NUMBER_U8 || is_float8(kind);
+}
+
+/* What is tried. Of integers none are published that have a scale for each tile. To add one: a row.
+ */
+static const struct scales_way {
+    enum scales_axis axis;
+    struct scales_tile tile;
+    bool floats_only;
+} scales_ways[] = {
+    {SCALES_ALL, {0, 0}, false},
+    {SCALES_ROWS, {0, 0}, false},
+    {SCALES_COLUMNS, {0, 0}, false},
+    {SCALES_TILES, {128, 128}, true}, /* DeepSeek-V3 and those who followed: weight_scale_inv */
+};
+#define SCALES_WAYS (sizeof(scales_ways) / sizeof(scales_ways[0]))
+
+static void set_way(struct prediction *how, unsigned way)
+{
+    how->axis = (uint8_t)scales_ways[way].axis;
+    how->tile = scales_ways[way].tile;
+}
+
+/* Does a scale for all, or for each row, column or tile predict the tensor better? */
 static enum ox_code try_scales(struct chooser *self, struct tensor_pair *pair, struct ox_err *err)
 {
     struct prediction how = pair->prediction;
@@ -424,9 +449,9 @@ static enum ox_code try_scales(struct chooser *self, struct tensor_pair *pair, s
         least -= least * SCALES_PAY_BY / 100;
         self->scaled = 0;
         part.how = how;
-        for (unsigned axis = 0; code == OX_OK && axis < SCALES_AXIS_COUNT; axis++) {
-            part.how.axis = (uint8_t)axis;
-            if (!part_ok(&part)) {
+        for (unsigned way = 0; way < SCALES_WAYS; way++) {
+            set_way(&part.how, way);
+            if ((scales_ways[way].floats_only && !is_float8(how.kind)) || !part_ok(&part)) {
                 continue;
             }
             if ((code = settle_part(&self->numbers, &part, self->to.data, self->from.data, err)) !=
@@ -437,15 +462,17 @@ static enum ox_code try_scales(struct chooser *self, struct tensor_pair *pair, s
             }
             if (cost < least) {
                 least = cost;
-                self->scaled = axis + 1;
+                self->scaled = way + 1;
             }
         }
         self->scale_trials += part.target_bytes;
     }
-    how.axis = (uint8_t)(self->scaled - (self->scaled > 0));
-    part.how = how;
-    if (self->scaled > 0 && part_ok(&part)) {
-        pair->prediction = how;
+    if (self->scaled > 0) {
+        set_way(&how, self->scaled - 1);
+        part.how = how;
+        if (part_ok(&part)) {
+            pair->prediction = how;
+        }
     }
     return OX_OK;
 }

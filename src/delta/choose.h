@@ -25,7 +25,7 @@ struct chooser {
     bool pays;             /* what the last trial found */
     uint64_t fitted;       /* numbers on which factors were tried */
     uint64_t scale_trials; /* numbers on which scales were tried */
-    unsigned scaled; /* what the last of them found: enum scales_axis + 1; 0: they do not pay */
+    unsigned scaled; /* what the last of them found: place in the list of ways + 1; 0: none pays */
     uint8_t rank;    /* what the last trial found; 0: they do not pay */
 };
 void chooser_clear(struct chooser *self);

@@ -191,16 +191,28 @@ static enum ox_code add_fitting(struct frame *frame, struct part part, uint64_t 
     return code;
 }
 
-/* Put a part, cut into as many as frames can hold. */
+/* Where number `at` of a tensor stands in its row, and its row in its tile. */
+static void find_place(struct part *part, uint64_t at)
+{
+    const struct prediction *how = &part->how;
+
+    part->column = how->columns == 0 ? 0 : (uint32_t)(at % how->columns);
+    part->row = how->columns == 0 || how->tile.rows == 0
+                    ? 0
+                    : (uint32_t)(at / how->columns % how->tile.rows);
+}
+
+/* Put a part, from number `at` of a tensor on, cut into as many as frames can hold. */
 static enum ox_code add_part(struct frame *frame, const struct prediction *how, uint32_t len,
-                             uint32_t column, uint64_t base, struct ox_err *err)
+                             uint64_t at, uint64_t base, struct ox_err *err)
 {
     uint32_t unit = prediction_unit(how);
     enum ox_code code = OX_OK;
 
     while (code == OX_OK && frame->fits && len > 0) {
-        struct part part = {.how = *how, .target_bytes = len, .column = column};
+        struct part part = {.how = *how, .target_bytes = len};
 
+        find_place(&part, at);
         if (len > NUMBERS_TARGET_MAX) {
             part.target_bytes = NUMBERS_TARGET_MAX / unit * unit;
         }
@@ -211,9 +223,7 @@ static enum ox_code add_part(struct frame *frame, const struct prediction *how, 
         code = add_fitting(frame, part, base, err);
         len -= part.target_bytes;
         base += part_base_bytes(&part);
-        if (how->columns > 0) {
-            column = (uint32_t)((column + (uint64_t)(part.target_bytes / unit)) % how->columns);
-        }
+        at += part.target_bytes / unit;
     }
     return code;
 }
@@ -257,9 +267,9 @@ static enum ox_code guess(struct encoder *self, uint64_t target, const uint8_t *
     return code;
 }
 
-/* Numbers of one kind from some place of the target on: what is cut at either end is bytes. */
+/* Numbers of one kind, from number `at` of a tensor on: what is cut at either end is bytes. */
 static enum ox_code add_aligned(struct frame *frame, const struct prediction *how, uint64_t skip,
-                                uint32_t len, uint32_t column, uint64_t base, struct ox_err *err)
+                                uint32_t len, uint64_t at, uint64_t base, struct ox_err *err)
 {
     struct prediction bytes = {.predictor =
                                    how->predictor == PREDICT_NONE ? PREDICT_NONE : PREDICT_SAME,
@@ -270,7 +280,7 @@ static enum ox_code add_aligned(struct frame *frame, const struct prediction *ho
     enum ox_code code = add_part(frame, &bytes, head, 0, base, err);
 
     if (code == OX_OK) {
-        code = add_part(frame, how, whole, whole > 0 ? column : 0, base + head, err);
+        code = add_part(frame, how, whole, at, base + head, err);
     }
     return code == OX_OK ? add_part(frame, &bytes, len - head - whole, 0, base + head + whole, err)
                          : code;
@@ -320,8 +330,7 @@ static enum ox_code add_tensor(struct frame *frame, const struct piece *piece, u
     if (plain && how.columns == 0 && piece->len >= COLUMNS_MIN) {
         how.columns = pair->columns;
     }
-    return add_aligned(frame, &how, skip, piece->len,
-                       how.columns == 0 ? 0 : (uint32_t)(first / unit % how.columns),
+    return add_aligned(frame, &how, skip, piece->len, first / unit,
                        how.predictor == PREDICT_NONE ? 0 : base, err);
 }
 

@@ -53,6 +53,22 @@ static enum ox_code read_source(struct ox_reader *body, struct prediction *how, 
     return code;
 }
 
+static enum ox_code put_scales(const struct part *part, struct ox_buf *body, struct ox_err *err)
+{
+    const struct prediction *how = &part->how;
+    enum ox_code code =
+        ox_buf_put_u8(body, (uint8_t)(how->axis | how->sort << SCALED_SORT_AT), err);
+
+    if (code != OX_OK || how->axis != SCALES_TILES) {
+        return code;
+    }
+    if ((code = ox_buf_put_varint(body, how->tile.rows, err)) != OX_OK ||
+        (code = ox_buf_put_varint(body, how->tile.columns, err)) != OX_OK) {
+        return code;
+    }
+    return ox_buf_put_varint(body, part->row, err);
+}
+
 static enum ox_code put_part(const struct part *part, struct ox_buf *body, struct ox_err *err)
 {
     const struct prediction *how = &part->how;
@@ -82,7 +98,7 @@ static enum ox_code put_part(const struct part *part, struct ox_buf *body, struc
     case PREDICT_FACTORS:
         return ox_buf_put_u8(body, how->rank, err);
     case PREDICT_SCALED:
-        return ox_buf_put_u8(body, (uint8_t)(how->axis | how->sort << SCALED_SORT_AT), err);
+        return put_scales(part, body, err);
     default:
         return OX_OK;
     }
@@ -98,6 +114,31 @@ static enum ox_code read_u32(struct ox_reader *body, uint32_t *out, struct ox_er
     }
     *out = (uint32_t)value;
     return code;
+}
+
+static enum ox_code read_scales(struct ox_reader *body, struct part *part, struct ox_err *err)
+{
+    struct prediction *how = &part->how;
+    uint32_t rows = 0;
+    uint32_t columns = 0;
+    enum ox_code code = ox_reader_u8(body, &how->axis, err);
+
+    how->sort = how->axis >> SCALED_SORT_AT;
+    how->axis &= (1 << SCALED_SORT_AT) - 1;
+    if (code != OX_OK || how->axis != SCALES_TILES) {
+        return code;
+    }
+    if ((code = read_u32(body, &rows, err)) != OX_OK ||
+        (code = read_u32(body, &columns, err)) != OX_OK ||
+        (code = read_u32(body, &part->row, err)) != OX_OK) {
+        return code;
+    }
+    if (rows > UINT16_MAX || columns > UINT16_MAX) {
+        return ox_err_set(err, OX_ECORRUPT, "a part of a frame has tiles of %u x %u, at most %u",
+                          rows, columns, UINT16_MAX);
+    }
+    how->tile = (struct scales_tile){(uint16_t)rows, (uint16_t)columns};
+    return OX_OK;
 }
 
 static enum ox_code read_part(struct ox_reader *body, struct part *part, struct ox_err *err)
@@ -141,9 +182,7 @@ static enum ox_code read_part(struct ox_reader *body, struct part *part, struct 
         code = ox_reader_u8(body, &how->rank, err);
         break;
     case PREDICT_SCALED:
-        code = ox_reader_u8(body, &how->axis, err);
-        how->sort = how->axis >> SCALED_SORT_AT;
-        how->axis &= (1 << SCALED_SORT_AT) - 1;
+        code = read_scales(body, part, err);
         break;
     default:
         break;

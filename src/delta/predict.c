@@ -346,7 +346,9 @@ struct scales_shape part_scales(const struct part *part)
                                  .sort = part->how.sort,
                                  .columns = part->how.columns,
                                  .column = part->column,
-                                 .count = part->target_bytes};
+                                 .count = part->target_bytes,
+                                 .tile = part->how.tile,
+                                 .row = part->row};
 }
 
 static bool scaled_ok(const struct part *part)
@@ -418,7 +420,8 @@ bool prediction_equal(const struct prediction *a, const struct prediction *b)
 {
     return a->predictor == b->predictor && a->kind == b->kind && a->from == b->from &&
            a->truncates == b->truncates && a->threshold == b->threshold && a->rank == b->rank &&
-           a->axis == b->axis && a->sort == b->sort && a->columns == b->columns &&
+           a->axis == b->axis && a->sort == b->sort && a->tile.rows == b->tile.rows &&
+           a->tile.columns == b->tile.columns && a->columns == b->columns &&
            a->base_columns == b->base_columns;
 }
 

@@ -45,10 +45,11 @@ struct prediction {
     uint8_t kind;   /* enum number_kind of the target; BLOCKS: row of block_formats */
     uint8_t from;   /* CAST, GROWN_CAST: enum number_kind of the base */
     bool truncates; /* CAST, GROWN_CAST: cut off instead of rounded to the nearest, ties to even */
-    uint32_t threshold;    /* PRUNED: magnitudes (bits without the sign) below it become 0 */
-    uint8_t rank;          /* FACTORS: 1 to FACTORS_RANK_MAX */
-    uint8_t axis;          /* SCALED: enum scales_axis */
-    uint8_t sort;          /* SCALED: below SCALES_SORTS */
+    uint32_t threshold; /* PRUNED: magnitudes (bits without the sign) below it become 0 */
+    uint8_t rank;       /* FACTORS: 1 to FACTORS_RANK_MAX */
+    uint8_t axis;       /* SCALED: enum scales_axis */
+    uint8_t sort;       /* SCALED: below SCALES_SORTS, or SCALES_FLOAT_SORTS */
+    struct scales_tile tile;
     uint32_t columns;      /* numbers in a row; 0: not known. GROWN*, FACTORS: at least 1 */
     uint32_t base_columns; /* GROWN*: in a row of the base, at least 1 */
 };
@@ -57,6 +58,7 @@ struct part {
     struct prediction how;
     uint32_t target_bytes; /* whole numbers or blocks */
     uint32_t column;       /* of the first number; below how.columns where that is known */
+    uint32_t row;          /* SCALED: scales_shape.row */
     const uint8_t *sent;   /* FACTORS, SCALED: the numbers of SLOT_SENT, lent, for part_predict;
                             * NULL: without, it predicts as SAME does */
 };

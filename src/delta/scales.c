@@ -26,9 +26,18 @@ static uint32_t rows_of(const struct scales_shape *shape)
                       shape->columns);
 }
 
+static uint32_t tiles_across(const struct scales_shape *shape)
+{
+    return (shape->columns + shape->tile.columns - 1) / shape->tile.columns;
+}
+
+/* At most UINT32_MAX: rows and columns of tiles are no more than those of numbers. */
 static uint32_t groups_of(const struct scales_shape *shape)
 {
     switch (shape->axis) {
+    case SCALES_TILES:
+        return (shape->row + rows_of(shape) + shape->tile.rows - 1) / shape->tile.rows *
+               tiles_across(shape);
     case SCALES_ROWS:
         return rows_of(shape);
     case SCALES_COLUMNS:
@@ -48,7 +57,12 @@ bool scales_ok(const struct scales_shape *shape)
     bool integer = shape->kind == NUMBER_U8 || shape->kind == NUMBER_I8;
 
     if ((!integer && !is_float(shape)) || shape->axis >= SCALES_AXIS_COUNT ||
-        shape->sort >= (integer ? SCALES_SORTS : SCALES_FLOAT_SORTS) || shape->count == 0) {
+        shape->sort >= (integer ? SCALES_SORTS : SCALES_FLOAT_SORTS) || shape->count == 0 ||
+        shape->count > STREAM_GIVEN_MAX) {
+        return false;
+    }
+    if (shape->axis == SCALES_TILES &&
+        (shape->tile.rows == 0 || shape->tile.columns == 0 || shape->row >= shape->tile.rows)) {
         return false;
     }
     return shape->axis == SCALES_ALL ||
@@ -66,8 +80,48 @@ uint32_t scales_count(const struct scales_shape *shape)
 struct run {
     uint32_t from, to; /* numbers */
     uint32_t group;    /* of the first */
+    uint32_t row;      /* TILES: of the part, that the run is in */
     bool each;         /* the next has the next group's */
 };
+
+/* The run's row as far as it lies in the run's tile. It may be empty. */
+static void find_span(const struct scales_shape *shape, struct run *run)
+{
+    uint32_t left = run->group % tiles_across(shape) * shape->tile.columns;
+    uint32_t right =
+        shape->columns - left < shape->tile.columns ? shape->columns : left + shape->tile.columns;
+    uint64_t row = (uint64_t)run->row * shape->columns;
+    uint64_t end = (uint64_t)shape->column + shape->count;
+    uint64_t from = row + left < shape->column ? shape->column : row + left;
+    uint64_t to = row + right < end ? row + right : end;
+
+    run->from = (uint32_t)(from - shape->column);
+    run->to = from < to ? (uint32_t)(to - shape->column) : run->from;
+}
+
+/* Tile by tile, each row by row. */
+static bool next_of_tile(const struct scales_shape *shape, struct run *run)
+{
+    uint32_t across = tiles_across(shape);
+    uint32_t rows = rows_of(shape);
+    bool begins = run->to == 0;
+
+    do {
+        run->row += begins ? 0 : 1;
+        if (run->row == rows || (shape->row + run->row) / shape->tile.rows > run->group / across) {
+            uint32_t top;
+
+            if (++run->group == groups_of(shape)) {
+                return false;
+            }
+            top = run->group / across * shape->tile.rows;
+            run->row = top < shape->row ? 0 : top - shape->row;
+        }
+        begins = false;
+        find_span(shape, run);
+    } while (run->from == run->to);
+    return true;
+}
 
 static bool next_run(const struct scales_shape *shape, struct run *run)
 {
@@ -76,6 +130,9 @@ static bool next_run(const struct scales_shape *shape, struct run *run)
                         : begins            ? shape->columns - shape->column
                                             : shape->columns;
 
+    if (shape->axis == SCALES_TILES) {
+        return next_of_tile(shape, run);
+    }
     if (run->to == shape->count) {
         return false;
     }
@@ -209,16 +266,41 @@ static struct guess guess_float(const struct scales_shape *shape, struct scale s
                                                     ((place + ONE / 2) >> 14 & (FLOAT_BINS - 1)))};
 }
 
+/* What all magnitudes become in one group. */
+struct guesses {
+    bool filled;
+    uint32_t group;
+    struct guess of[MAGNITUDES];
+};
+
+/* Do groups have so many numbers that to fill a table costs less? */
+static bool want_table(const struct scales_shape *shape)
+{
+    switch (shape->axis) {
+    case SCALES_ROWS:
+        return shape->columns >= MAGNITUDES;
+    case SCALES_COLUMNS:
+        return false;
+    case SCALES_TILES:
+        return (uint32_t)shape->tile.rows * shape->tile.columns >= MAGNITUDES;
+    default:
+        return shape->count >= MAGNITUDES;
+    }
+}
+
 static void predict_floats(const struct scales_shape *shape, const uint8_t *scales,
-                           const struct run *run, const uint8_t *base, uint8_t *predicted,
-                           uint8_t *contexts)
+                           const struct run *run, const uint8_t *base, struct guesses *guesses,
+                           uint8_t *predicted, uint8_t *contexts)
 {
     struct scale scale = load_scale(shape, scales, run->group);
-    bool table = !run->each && run->to - run->from >= MAGNITUDES; /* else it costs more */
-    struct guess guesses[MAGNITUDES];
+    bool table = want_table(shape);
 
-    for (uint32_t i = 0; table && i < MAGNITUDES; i++) {
-        guesses[i] = guess_float(shape, scale, i);
+    if (table && (!guesses->filled || guesses->group != run->group)) {
+        for (uint32_t i = 0; i < MAGNITUDES; i++) {
+            guesses->of[i] = guess_float(shape, scale, i);
+        }
+        guesses->filled = true;
+        guesses->group = run->group;
     }
     for (uint32_t i = run->from; i < run->to; i++) {
         struct guess guess;
@@ -226,7 +308,7 @@ static void predict_floats(const struct scales_shape *shape, const uint8_t *scal
         if (run->each) {
             scale = load_scale(shape, scales, run->group + (i - run->from));
         }
-        guess = table ? guesses[base[i] % SIGN] : guess_float(shape, scale, base[i] % SIGN);
+        guess = table ? guesses->of[base[i] % SIGN] : guess_float(shape, scale, base[i] % SIGN);
         predicted[i] = (uint8_t)((base[i] & SIGN) | guess.magnitude);
         contexts[i] = guess.context;
     }
@@ -235,11 +317,12 @@ static void predict_floats(const struct scales_shape *shape, const uint8_t *scal
 void scales_predict(const struct scales_shape *shape, const uint8_t *scales, const uint8_t *base,
                     uint8_t *predicted, uint8_t *contexts)
 {
-    struct run run = {0, 0, 0, false};
+    struct run run = {.to = 0};
+    struct guesses guesses = {.filled = false};
 
     while (next_run(shape, &run)) {
         if (is_float(shape)) {
-            predict_floats(shape, scales, &run, base, predicted, contexts);
+            predict_floats(shape, scales, &run, base, &guesses, predicted, contexts);
         } else {
             predict_integers(shape, scales, &run, base, predicted, contexts);
         }
@@ -306,20 +389,17 @@ static void add_floats(struct line *line, const struct scales_shape *shape, uint
     }
 }
 
-/* The pairs of numbers of one group: the only one, a row, or a column. */
-static struct line sum_group(const struct scales_shape *shape, const uint8_t *base,
-                             const uint8_t *target, uint32_t from, uint32_t to, uint32_t step)
+/* Pairs of numbers of one group: of all, a row, a column, or what a tile has of a row. */
+static void add_pairs(struct line *line, const struct scales_shape *shape, const uint8_t *base,
+                      const uint8_t *target, uint32_t from, uint32_t to, uint32_t step)
 {
-    struct line line = {0, 0, 0, 0, 0};
-
     for (uint32_t i = from; i < to; i += step) {
         if (is_float(shape)) {
-            add_floats(&line, shape, base[i], target[i]);
+            add_floats(line, shape, base[i], target[i]);
         } else {
-            add_number(&line, value_of(shape, base[i]), value_of(shape, target[i]));
+            add_number(line, value_of(shape, base[i]), value_of(shape, target[i]));
         }
     }
-    return line;
 }
 
 static void store_scale(const struct scales_shape *shape, struct scale scale, uint32_t group,
@@ -332,25 +412,34 @@ static void store_scale(const struct scales_shape *shape, struct scale scale, ui
 void scales_fit(const struct scales_shape *shape, const uint8_t *base, const uint8_t *target,
                 uint8_t *scales)
 {
+    static const struct line nothing = {0, 0, 0, 0, 0};
     bool moves = shape->kind == NUMBER_U8; /* signed ones mostly have their zero at 0 */
-    struct run run = {0, 0, 0, false};
+    struct run run = {.to = 0};
+    struct line line = nothing;
+    uint32_t group = 0;
 
+    moves = moves || (shape->axis == SCALES_ALL && !is_float(shape));
     if (shape->axis == SCALES_COLUMNS) {
         for (uint32_t c = 0; c < shape->columns; c++) {
             uint32_t first =
                 c < shape->column ? c + shape->columns - shape->column : c - shape->column;
-            struct line line = sum_group(shape, base, target, first, shape->count, shape->columns);
 
+            line = nothing;
+            add_pairs(&line, shape, base, target, first, shape->count, shape->columns);
             store_scale(shape, fit_line(&line, moves), c, scales);
         }
         return;
     }
     while (next_run(shape, &run)) {
-        struct line line = sum_group(shape, base, target, run.from, run.to, 1);
-
-        store_scale(shape,
-                    fit_line(&line, moves || (shape->axis == SCALES_ALL && !is_float(shape))),
-                    run.group, scales);
+        for (; group < run.group; group++) { /* some of a tile's may lie outside the part */
+            store_scale(shape, fit_line(&line, moves), group, scales);
+            line = nothing;
+        }
+        add_pairs(&line, shape, base, target, run.from, run.to, 1);
+    }
+    for (; group < groups_of(shape); group++) {
+        store_scale(shape, fit_line(&line, moves), group, scales);
+        line = nothing;
     }
 }
 
@@ -375,7 +464,7 @@ unsigned scales_sort(const struct scales_shape *shape, const uint8_t *scales, co
                      const uint8_t *target)
 {
     static const double edges[SCALES_SORTS - 1] = {1 / 16.0, 1 / 4.0, 1.0};
-    struct run run = {0, 0, 0, false};
+    struct run run = {.to = 0};
     uint64_t sum = 0;
     unsigned sort = 0;
 

@@ -1,7 +1,7 @@
 /**
  * Quantised numbers that were scaled anew: where a tensor's scale changed, or that of one of its
- * rows or columns, its integers, or floats of 8 bits, changed by the ratio of the scales. The
- * ratios are sent. A zero point that moved is an offset. docs/oxdl.md, predictor "scaled",
+ * rows, columns or tiles, its integers, or floats of 8 bits, changed by the ratio of the scales.
+ * The ratios are sent. A zero point that moved is an offset. docs/oxdl.md, predictor "scaled",
  * specifies it.
  */
 #ifndef OXIDE_DELTA_SCALES_H
@@ -14,7 +14,8 @@ enum scales_axis {
     SCALES_ALL = 0,
     SCALES_ROWS = 1,
     SCALES_COLUMNS = 2,
-    SCALES_AXIS_COUNT = 3,
+    SCALES_TILES = 3, /* of some rows and columns each, counted from the tensor's first number */
+    SCALES_AXIS_COUNT = 4,
 };
 
 #define SCALES_COLUMNS_MAX 65536
@@ -25,6 +26,12 @@ enum scales_axis {
 /** Of floats the sort says which exponent is the highest that many have. */
 #define SCALES_FLOAT_SORTS 16
 
+/** TILES: rows and columns of one, at least 1 each. Else 0. */
+struct scales_tile {
+    uint16_t rows;
+    uint16_t columns;
+};
+
 /** Some numbers of a matrix that follow each other. */
 struct scales_shape {
     enum number_kind kind; /* U8, I8, F8E4M3 or F8E5M2 */
@@ -32,7 +39,9 @@ struct scales_shape {
     unsigned sort;    /* below SCALES_SORTS, or SCALES_FLOAT_SORTS */
     uint32_t columns; /* at least 1, and at most SCALES_COLUMNS_MAX, but for SCALES_ALL */
     uint32_t column;  /* of the first number, below columns */
-    uint32_t count;   /* of numbers, at least 1 */
+    uint32_t count;   /* of numbers, at least 1, at most STREAM_GIVEN_MAX */
+    struct scales_tile tile;
+    uint32_t row; /* TILES: rows of the first number's tile that stand above it, below tile.rows */
 };
 
 /** Is it allowed? Scales are at most an eighth as many as numbers. */

@@ -366,6 +366,17 @@ def floats_scaled_anew(seed):
     return safetensors(base), safetensors(target)
 
 
+def tiles_scaled_anew(seed):
+    """Floats of 8 bits with a scale for each tile of 128 x 128."""
+    noise, rows, columns = Noise(seed), 260, 140
+    by = [[0.6 + noise.below(160) / 100 for _ in range(2)] for _ in range(3)]
+    old = [noise.gauss(40) for _ in range(rows * columns)]
+    new = [x * by[i // columns // 128][i % columns // 128] + noise.gauss(3)
+           for i, x in enumerate(old)]
+    return tuple(safetensors([("w", F8E4M3, [rows, columns], store(F8E4M3, side))])
+                 for side in (old, new))
+
+
 def edited(seed):
     """Bytes overwritten, put in, taken out and moved; words, and noise."""
     noise = Noise(seed)
@@ -411,6 +422,7 @@ PAIRS = (
     ("scaled_mixed", 9, scaled_anew(21)),
     ("scaled_floats", 2, floats_scaled_anew(22)),
     ("scaled_floats_mixed", 9, floats_scaled_anew(23)),
+    ("scaled_tiles", 2, tiles_scaled_anew(25)),
     ("blocks", 2, every_format(14)),
     ("blocks_mixed", 9, every_format(15)),
     ("edits", 2, edited(16)),

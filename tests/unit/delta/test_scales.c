@@ -24,7 +24,8 @@ static void predict__rounds_to_the_nearest_and_tells_how_far(void **state)
     static const uint8_t base[] = {0, 1, 2, 3, 100, 0xff, 0xfe, 127, 0x80};
     static const int8_t want[] = {0, 2, 3, 5, 127, -1, -3, 127, -128};
     static const uint8_t bins[] = {4, 0, 4, 0, 4, 0, 4, 0, 4};
-    struct scales_shape shape = {NUMBER_I8, SCALES_ALL, 2, 0, 0, sizeof(base)};
+    struct scales_shape shape = {
+        .kind = NUMBER_I8, .axis = SCALES_ALL, .sort = 2, .count = sizeof(base)};
     struct ox_buf scales = OX_BUF_INIT;
     uint8_t predicted[sizeof(base)];
     uint8_t contexts[sizeof(base)];
@@ -41,6 +42,26 @@ static void predict__rounds_to_the_nearest_and_tells_how_far(void **state)
     ox_buf_clear(&scales);
 }
 
+/* Which scale number i has. */
+static size_t group_of(const struct scales_shape *shape, size_t i)
+{
+    size_t row = shape->columns == 0 ? 0 : (shape->column + i) / shape->columns;
+    size_t column = shape->columns == 0 ? 0 : (shape->column + i) % shape->columns;
+
+    switch (shape->axis) {
+    case SCALES_ROWS:
+        return row;
+    case SCALES_COLUMNS:
+        return column;
+    case SCALES_TILES:
+        return (shape->row + row) / shape->tile.rows *
+                   ((shape->columns + shape->tile.columns - 1u) / shape->tile.columns) +
+               column / shape->tile.columns;
+    default:
+        return 0;
+    }
+}
+
 /* The specification, number by number, in 64 bits. */
 static void predict_plainly(const struct scales_shape *shape, const uint8_t *scales,
                             const uint8_t *base, uint8_t *predicted, uint8_t *contexts)
@@ -48,9 +69,7 @@ static void predict_plainly(const struct scales_shape *shape, const uint8_t *sca
     size_t count = scales_count(shape) / 2;
 
     for (size_t i = 0; i < shape->count; i++) {
-        size_t at = shape->axis == SCALES_ROWS      ? (shape->column + i) / shape->columns
-                    : shape->axis == SCALES_COLUMNS ? (shape->column + i) % shape->columns
-                                                    : 0;
+        size_t at = group_of(shape, i);
         int64_t ratio = (int32_t)ox_load_u32le(scales + 4 * at);
         int64_t offset = (int32_t)ox_load_u32le(scales + 4 * (count + at));
         int64_t x = shape->kind == NUMBER_I8 ? (int8_t)base[i] : base[i];
@@ -103,9 +122,7 @@ static void predict_plainly_too(const struct scales_shape *shape, const uint8_t 
     size_t count = scales_count(shape) / 2;
 
     for (size_t i = 0; i < shape->count; i++) {
-        size_t at = shape->axis == SCALES_ROWS      ? (shape->column + i) / shape->columns
-                    : shape->axis == SCALES_COLUMNS ? (shape->column + i) % shape->columns
-                                                    : 0;
+        size_t at = group_of(shape, i);
         int64_t ratio = (int32_t)ox_load_u32le(scales + 4 * at);
         int64_t offset = (int32_t)ox_load_u32le(scales + 4 * (count + at));
 
@@ -122,7 +139,7 @@ static void predict__is_as_specified_for_any_bits(void **state)
 
     (void)state;
     ox_rng_init(&rng, 3);
-    for (unsigned turn = 0; turn < 600; turn++) {
+    for (unsigned turn = 0; turn < 1200; turn++) {
         bool is_float = turn % 4 >= 2;
         unsigned sorts = is_float ? SCALES_FLOAT_SORTS : SCALES_SORTS;
         struct scales_shape shape = {.kind = kinds[turn % 4],
@@ -135,6 +152,11 @@ static void predict__is_as_specified_for_any_bits(void **state)
         uint8_t *bytes;
 
         shape.column = (uint32_t)ox_rng_below(&rng, shape.columns);
+        if (shape.axis == SCALES_TILES) {
+            shape.tile.rows = (uint16_t)(1 + ox_rng_below(&rng, 12));
+            shape.tile.columns = (uint16_t)(1 + ox_rng_below(&rng, 30));
+            shape.row = (uint32_t)ox_rng_below(&rng, shape.tile.rows);
+        }
         if (!scales_ok(&shape)) {
             continue;
         }
@@ -160,7 +182,8 @@ static void predict__is_as_specified_for_any_bits(void **state)
 
 static void ok__wants_far_fewer_scales_than_numbers(void **state)
 {
-    struct scales_shape shape = {NUMBER_I8, SCALES_ROWS, 0, 16, 0, 160};
+    struct scales_shape shape = {
+        .kind = NUMBER_I8, .axis = SCALES_ROWS, .columns = 16, .count = 160};
 
     (void)state;
     assert_true(scales_ok(&shape)); /* 10 rows: 20 numbers */
@@ -183,9 +206,37 @@ static void ok__wants_far_fewer_scales_than_numbers(void **state)
     assert_false(scales_ok(&shape));
 }
 
+static void ok__wants_tiles_of_some_size(void **state)
+{
+    struct scales_shape shape = {.kind = NUMBER_F8E4M3,
+                                 .axis = SCALES_TILES,
+                                 .columns = 30,
+                                 .count = 30 * 16,
+                                 .tile = {4, 8}};
+
+    (void)state;
+    assert_int_equal(scales_count(&shape), 2 * 4 * 4);
+    assert_true(scales_ok(&shape));
+    shape.row = 3; /* begins in the last row of a tile */
+    assert_int_equal(scales_count(&shape), 2 * 5 * 4);
+    assert_true(scales_ok(&shape));
+    shape.row = 4;
+    assert_false(scales_ok(&shape));
+    shape.row = 0;
+    shape.tile.columns = 0;
+    assert_false(scales_ok(&shape));
+    shape.tile = (struct scales_tile){0, 8};
+    assert_false(scales_ok(&shape));
+    shape.tile = (struct scales_tile){1, 8};
+    assert_false(scales_ok(&shape)); /* 128 scales and offsets are over 60 */
+    shape.tile = (struct scales_tile){UINT16_MAX, UINT16_MAX};
+    assert_int_equal(scales_count(&shape), 2);
+}
+
 static void ok__knows_the_sorts_of_floats(void **state)
 {
-    struct scales_shape shape = {NUMBER_F8E4M3, SCALES_ALL, SCALES_FLOAT_SORTS - 1, 0, 0, 160};
+    struct scales_shape shape = {
+        .kind = NUMBER_F8E4M3, .axis = SCALES_ALL, .sort = SCALES_FLOAT_SORTS - 1, .count = 160};
 
     (void)state;
     assert_true(scales_ok(&shape));
@@ -200,7 +251,8 @@ static void predict__doubles_floats(void **state)
 {
     static const uint8_t base[] = {0, 1, 4, 7, 8, 0x3d, 0xbd, 0x75, 0x77, 0xfe, 0x7f, 0xff};
     static const uint8_t want[] = {0, 2, 8, 14, 16, 0x45, 0xc5, 0x7d, 0x7e, 0xfe, 0x7f, 0xff};
-    struct scales_shape shape = {NUMBER_F8E4M3, SCALES_ALL, 15, 0, 0, sizeof(base)};
+    struct scales_shape shape = {
+        .kind = NUMBER_F8E4M3, .axis = SCALES_ALL, .sort = 15, .count = sizeof(base)};
     struct ox_buf scales = OX_BUF_INIT;
     uint8_t predicted[sizeof(base)];
     uint8_t contexts[sizeof(base)];
@@ -218,9 +270,22 @@ static void predict__doubles_floats(void **state)
 
 /* --- what encoders find --- */
 
-/* ROWS x COLUMNS integers, and the same scaled anew, with some noise. */
-static void make(enum scales_axis axis, bool is_signed, struct ox_buf *base, struct ox_buf *target)
+/* A matrix of so many rows x COLUMNS; tiles are of few. */
+static struct scales_shape matrix_of(enum number_kind kind, enum scales_axis axis, uint32_t rows)
 {
+    struct scales_shape shape = {
+        .kind = kind, .axis = axis, .columns = COLUMNS, .count = rows * COLUMNS};
+
+    if (axis == SCALES_TILES) {
+        shape.tile = (struct scales_tile){8, 13};
+    }
+    return shape;
+}
+
+/* ROWS x COLUMNS integers, and the same scaled anew, with some noise. */
+static void make(const struct scales_shape *shape, struct ox_buf *base, struct ox_buf *target)
+{
+    double shift = shape->kind == NUMBER_I8 ? 0 : 128;
     struct ox_rng rng;
     double by[COLUMNS];
 
@@ -228,18 +293,41 @@ static void make(enum scales_axis axis, bool is_signed, struct ox_buf *base, str
     for (size_t i = 0; i < COLUMNS; i++) {
         by[i] = 0.8 + (double)ox_rng_below(&rng, 300) / 1000;
     }
-    for (size_t i = 0; i < COUNT; i++) {
+    for (size_t i = 0; i < shape->count; i++) {
         double x = ((double)ox_rng_below(&rng, 2000) - (double)ox_rng_below(&rng, 2000)) / 20;
-        double scale = by[axis == SCALES_ROWS      ? i / COLUMNS
-                          : axis == SCALES_COLUMNS ? i % COLUMNS
-                                                   : 0];
-        double shift = is_signed ? 0 : 128;
         uint8_t from = (uint8_t)(int)floor(x + shift + 0.5);
-        uint8_t to = (uint8_t)(int)floor(x * scale + shift * (is_signed ? 1 : 0.9) + 0.5);
+        uint8_t to = (uint8_t)(int)floor(x * by[group_of(shape, i)] + shift * 0.9 + 0.5);
 
         put(base, &from, 1);
         put(target, &to, 1);
     }
+}
+
+/* How many of the target's numbers are farther than one from what fitted scales predict. */
+static size_t count_far(struct scales_shape *shape, const struct ox_buf *base,
+                        const struct ox_buf *target)
+{
+    uint8_t *scales = malloc(4 * (size_t)scales_count(shape));
+    uint8_t *predicted = malloc(2 * (size_t)shape->count);
+    uint8_t *contexts = predicted + shape->count;
+    size_t far = 0;
+
+    assert_non_null(scales);
+    assert_non_null(predicted);
+    assert_true(scales_ok(shape));
+    scales_fit(shape, base->data, target->data, scales);
+    shape->sort = scales_sort(shape, scales, base->data, target->data);
+    assert_true(scales_ok(shape));
+    scales_predict(shape, scales, base->data, predicted, contexts);
+    for (size_t i = 0; i < shape->count; i++) {
+        int off = (int)predicted[i] - (int)target->data[i];
+
+        far += off < -1 || off > 1;
+        assert_in_range(contexts[i], 0, STREAM_CONTEXTS_MAX - 1);
+    }
+    free(scales);
+    free(predicted);
+    return far;
 }
 
 static void fit__finds_the_scales_of_each_axis(void **state)
@@ -247,27 +335,14 @@ static void fit__finds_the_scales_of_each_axis(void **state)
     (void)state;
     for (unsigned axis = 0; axis < SCALES_AXIS_COUNT; axis++) {
         for (unsigned is_signed = 0; is_signed < 2; is_signed++) {
-            struct scales_shape shape = {
-                is_signed ? NUMBER_I8 : NUMBER_U8, (enum scales_axis)axis, 0, COLUMNS, 0, COUNT};
+            struct scales_shape shape =
+                matrix_of(is_signed ? NUMBER_I8 : NUMBER_U8, (enum scales_axis)axis, ROWS);
             struct ox_buf base = OX_BUF_INIT;
             struct ox_buf target = OX_BUF_INIT;
-            uint8_t scales[8 * COLUMNS];
-            uint8_t predicted[COUNT];
-            uint8_t contexts[COUNT];
-            size_t far = 0;
 
-            make(shape.axis, is_signed != 0, &base, &target);
-            assert_true(scales_ok(&shape));
-            assert_true(4 * (size_t)scales_count(&shape) <= sizeof(scales));
-            scales_fit(&shape, base.data, target.data, scales);
-            scales_predict(&shape, scales, base.data, predicted, contexts);
-            for (size_t i = 0; i < COUNT; i++) {
-                int off = (int)predicted[i] - (int)target.data[i];
-
-                far += off < -1 || off > 1;
-            }
-            assert_in_range(far, 0, COUNT / 50);
-            assert_in_range(scales_sort(&shape, scales, base.data, target.data), 1, 2);
+            make(&shape, &base, &target);
+            assert_in_range(count_far(&shape, &base, &target), 0, COUNT / 50);
+            assert_in_range(shape.sort, 1, 2);
             ox_buf_clear(&base);
             ox_buf_clear(&target);
         }
@@ -293,7 +368,7 @@ static uint8_t round_float(enum number_kind kind, double x)
 #define FLOAT_ROWS 200
 #define FLOAT_COUNT (FLOAT_ROWS * COLUMNS)
 
-static void make_floats(enum scales_axis axis, enum number_kind kind, struct ox_buf *base,
+static void make_floats(const struct scales_shape *shape, struct ox_buf *base,
                         struct ox_buf *target)
 {
     struct ox_rng rng;
@@ -303,13 +378,10 @@ static void make_floats(enum scales_axis axis, enum number_kind kind, struct ox_
     for (size_t i = 0; i < FLOAT_ROWS; i++) {
         by[i] = 0.4 + (double)ox_rng_below(&rng, 1600) / 1000;
     }
-    for (size_t i = 0; i < FLOAT_COUNT; i++) {
+    for (size_t i = 0; i < shape->count; i++) {
         double x = ((double)ox_rng_below(&rng, 2000) - (double)ox_rng_below(&rng, 2000)) / 20;
-        double scale = by[axis == SCALES_ROWS      ? i / COLUMNS
-                          : axis == SCALES_COLUMNS ? i % COLUMNS
-                                                   : 0];
-        uint8_t from = round_float(kind, x);
-        uint8_t to = round_float(kind, x * scale);
+        uint8_t from = round_float(shape->kind, x);
+        uint8_t to = round_float(shape->kind, x * by[group_of(shape, i)]);
 
         put(base, &from, 1);
         put(target, &to, 1);
@@ -320,78 +392,119 @@ static void fit__finds_the_scales_of_floats(void **state)
 {
     (void)state;
     for (unsigned turn = 0; turn < 2 * SCALES_AXIS_COUNT; turn++) {
-        struct scales_shape shape = {turn % 2 == 0 ? NUMBER_F8E4M3 : NUMBER_F8E5M2,
-                                     (enum scales_axis)(turn / 2),
-                                     0,
-                                     COLUMNS,
-                                     0,
-                                     FLOAT_COUNT};
+        struct scales_shape shape = matrix_of(turn % 2 == 0 ? NUMBER_F8E4M3 : NUMBER_F8E5M2,
+                                              (enum scales_axis)(turn / 2), FLOAT_ROWS);
         struct ox_buf base = OX_BUF_INIT;
         struct ox_buf target = OX_BUF_INIT;
-        uint8_t scales[8 * FLOAT_ROWS];
-        uint8_t predicted[FLOAT_COUNT];
-        uint8_t contexts[FLOAT_COUNT];
-        size_t far = 0;
 
-        make_floats(shape.axis, shape.kind, &base, &target);
-        scales_fit(&shape, base.data, target.data, scales);
-        shape.sort = scales_sort(&shape, scales, base.data, target.data);
-        assert_true(scales_ok(&shape));
-        scales_predict(&shape, scales, base.data, predicted, contexts);
-        for (size_t i = 0; i < FLOAT_COUNT; i++) {
-            int off = (int)predicted[i] - (int)target.data[i];
-
-            far += off < -1 || off > 1;
-            assert_in_range(contexts[i], 0, STREAM_CONTEXTS_MAX - 1);
-        }
-        assert_in_range(far, 0, FLOAT_COUNT / 50);
+        make_floats(&shape, &base, &target);
+        assert_in_range(count_far(&shape, &base, &target), 0, FLOAT_COUNT / 50);
         ox_buf_clear(&base);
         ox_buf_clear(&target);
     }
 }
 
-static void assert_chosen(enum scales_axis axis, enum ox_dtype dtype)
+/* What is chosen for a matrix that was scaled anew by its axis. */
+static struct prediction choose(const struct scales_shape *shape)
 {
-    struct ox_buf base = OX_BUF_INIT;
-    struct ox_buf target = OX_BUF_INIT;
+    enum ox_dtype dtype = shape->kind == NUMBER_I8 ? OX_DTYPE_I8 : OX_DTYPE_F8_E4M3;
     struct tensor_pair pair = {.dtype = dtype,
                                .base_dtype = dtype,
                                .has_base = true,
-                               .columns = COLUMNS,
-                               .base_columns = COLUMNS,
-                               .target_bytes = dtype == OX_DTYPE_I8 ? COUNT : FLOAT_COUNT,
-                               .base_bytes = dtype == OX_DTYPE_I8 ? COUNT : FLOAT_COUNT};
+                               .columns = shape->columns,
+                               .base_columns = shape->columns,
+                               .target_bytes = shape->count,
+                               .base_bytes = shape->count};
     struct chooser chooser = {.mixing = MIX_NEVER};
+    struct ox_buf bytes[2] = {OX_BUF_INIT, OX_BUF_INIT};
     struct ox_memory memory[2];
     struct ox_source sources[2];
 
     if (dtype == OX_DTYPE_I8) {
-        make(axis, true, &base, &target);
+        make(shape, &bytes[0], &bytes[1]);
     } else {
-        make_floats(axis, NUMBER_F8E4M3, &base, &target);
+        make_floats(shape, &bytes[0], &bytes[1]);
     }
-    memory[0] = (struct ox_memory){base.data, base.len_bytes};
-    memory[1] = (struct ox_memory){target.data, target.len_bytes};
-    sources[0] = ox_memory_source(&memory[0]);
-    sources[1] = ox_memory_source(&memory[1]);
+    for (size_t i = 0; i < 2; i++) {
+        memory[i] = (struct ox_memory){bytes[i].data, bytes[i].len_bytes};
+        sources[i] = ox_memory_source(&memory[i]);
+    }
     chooser.base = &sources[0];
     chooser.target = &sources[1];
     pair.prediction = prediction_default(&pair);
     assert_int_equal(choose_prediction(&chooser, &pair, NULL), OX_OK);
-    assert_int_equal(pair.prediction.predictor, PREDICT_SCALED);
-    assert_int_equal(pair.prediction.axis, axis);
     chooser_clear(&chooser);
-    ox_buf_clear(&base);
-    ox_buf_clear(&target);
+    ox_buf_clear(&bytes[0]);
+    ox_buf_clear(&bytes[1]);
+    return pair.prediction;
 }
 
 static void choose__takes_scales_where_they_changed(void **state)
 {
+    static const enum number_kind kinds[] = {NUMBER_I8, NUMBER_F8E4M3};
+
     (void)state;
-    for (unsigned axis = 0; axis < SCALES_AXIS_COUNT; axis++) {
-        assert_chosen((enum scales_axis)axis, OX_DTYPE_I8);
-        assert_chosen((enum scales_axis)axis, OX_DTYPE_F8_E4M3);
+    for (unsigned turn = 0; turn < 2 * SCALES_TILES; turn++) {
+        enum scales_axis axis = (enum scales_axis)(turn / 2);
+        struct scales_shape shape =
+            matrix_of(kinds[turn % 2], axis, turn % 2 == 0 ? ROWS : FLOAT_ROWS);
+        struct prediction how = choose(&shape);
+
+        assert_int_equal(how.predictor, PREDICT_SCALED);
+        assert_int_equal(how.axis, axis);
     }
+}
+
+/* As DeepSeek-V3 and others have them; the last ones in a row and a column are cut off. */
+static void choose__takes_tiles_of_128_by_128(void **state)
+{
+    struct scales_shape shape = {.kind = NUMBER_F8E4M3,
+                                 .axis = SCALES_TILES,
+                                 .columns = 300,
+                                 .count = 300 * 400,
+                                 .tile = {128, 128}};
+    struct prediction how;
+
+    (void)state;
+    how = choose(&shape);
+    assert_int_equal(how.predictor, PREDICT_SCALED);
+    assert_int_equal(how.axis, SCALES_TILES);
+    assert_int_equal(how.tile.rows, 128);
+    assert_int_equal(how.tile.columns, 128);
+}
+
+/* The whole way, so that tiles are cut by frames, and not where they begin. */
+static void tiles__in_many_frames_cost_what_rounding_hides(void **state)
+{
+    struct scales_shape shape = {.kind = NUMBER_F8E4M3,
+                                 .axis = SCALES_TILES,
+                                 .columns = 3000,
+                                 .count = 3000 * 500,
+                                 .tile = {128, 128}};
+    struct ox_buf bytes[2] = {OX_BUF_INIT, OX_BUF_INIT};
+    struct artifact *sides[2];
+    struct ox_delta_stats stats;
+    struct ox_buf patch;
+    struct memory_sink sink = {.writes = 0};
+
+    (void)state;
+    make_floats(&shape, &bytes[0], &bytes[1]);
+    for (size_t i = 0; i < 2; i++) {
+        struct tensors model = {OX_BUF_INIT, OX_BUF_INIT};
+
+        tensors_add(&model, "w", "F8_E4M3", shape.count / shape.columns, shape.columns, bytes[i]);
+        sides[i] = artifact_single(tensors_file(&model));
+    }
+    patch = make_patch(sides[0], sides[1], OX_ENGINE_AUTO, 2, &stats);
+    assert_in_range(stats.frames, 3, 100);
+    assert_in_range(patch.len_bytes, shape.count / 50, shape.count / 4);
+    assert_int_equal(apply_patch(sides[0], patch.data, patch.len_bytes, 0, &sink, NULL), OX_OK);
+    assert_int_equal(sink.bytes.len_bytes, sides[1]->bytes[0].len_bytes);
+    assert_memory_equal(sink.bytes.data, sides[1]->bytes[0].data, sink.bytes.len_bytes);
+    ox_buf_clear(&sink.bytes);
+    ox_buf_clear(&patch);
+    artifact_free(sides[0]);
+    artifact_free(sides[1]);
 }
 
 int main(void)
@@ -400,11 +513,14 @@ int main(void)
         cmocka_unit_test(predict__rounds_to_the_nearest_and_tells_how_far),
         cmocka_unit_test(predict__is_as_specified_for_any_bits),
         cmocka_unit_test(ok__wants_far_fewer_scales_than_numbers),
+        cmocka_unit_test(ok__wants_tiles_of_some_size),
         cmocka_unit_test(ok__knows_the_sorts_of_floats),
         cmocka_unit_test(predict__doubles_floats),
         cmocka_unit_test(fit__finds_the_scales_of_each_axis),
         cmocka_unit_test(fit__finds_the_scales_of_floats),
         cmocka_unit_test(choose__takes_scales_where_they_changed),
+        cmocka_unit_test(choose__takes_tiles_of_128_by_128),
+        cmocka_unit_test(tiles__in_many_frames_cost_what_rounding_hides),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,12 +103,19 @@ class FramePart:
             byte = body.u8()
             self.axis, self.sort = byte & 15, byte >> 4
             sorts = {U8: 4, I8: 4, F8E4M3: 16, F8E5M2: 16}
-            want(self.axis <= 2 and self.sort < sorts.get(self.row, 0), "scales")
+            want(self.axis <= 3 and self.sort < sorts.get(self.row, 0), "scales")
             self.scales = 1
             if self.axis > 0:
                 want(1 <= self.columns <= 65536, "scales without columns")
                 rows = -(-(self.column + self.count) // self.columns)
                 self.scales = rows if self.axis == 1 else self.columns
+                if self.axis == 3:
+                    self.tile = body.varint(), body.varint()
+                    self.above = body.varint()
+                    want(1 <= self.tile[0] <= 65535 and 1 <= self.tile[1] <= 65535 and
+                         self.above < self.tile[0], "tiles")
+                    self.across = -(-self.columns // self.tile[1])
+                    self.scales = -(-(self.above + rows) // self.tile[0]) * self.across
                 want(2 * self.scales <= self.count // 8, "scales")
 
     def read_source(self, body):
@@ -200,8 +207,9 @@ class FramePart:
         lowest = -128 if self.row == I8 else 0
         out = []
         for i, x in enumerate(numbers):
-            at = (0, (self.column + i) // max(self.columns, 1),
-                  (self.column + i) % max(self.columns, 1))[self.axis]
+            row, column = divmod(self.column + i, max(self.columns, 1))
+            at = (0, row, column)[self.axis] if self.axis < 3 else (
+                (self.above + row) // self.tile[0] * self.across + column // self.tile[1])
             if self.row in (F8E4M3, F8E5M2):
                 out.append(self.scale_float(x, ratios[at], offsets[at]))
                 continue
