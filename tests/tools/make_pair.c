@@ -4,6 +4,7 @@
  */
 #include "make_pair/large.h"
 #include "make_pair/moved.h"
+#include "make_pair/packed.h"
 #include "make_pair/synthetic.h"
 
 #include <errno.h>
@@ -34,6 +35,8 @@ static void print_help(FILE *to)
                 "      Gaussian weights, updated by Gaussian noise: OUT/DTYPE-CASE.SUFFIX\n"
                 "  make_pair large bytes|bf16 CASE GIB OUT\n"
                 "      random bytes without a format, or Gaussian weights as safetensors\n"
+                "  make_pair packed FORMAT BASE TARGET\n"
+                "      some MB of quantised weights, all of which moved by 1e-2 sigma\n"
                 "  make_pair blocks COUNT BYTES BASE TARGET\n"
                 "      blocks of random bytes, and the same in another order\n"
                 "  make_pair paste in|over COUNT MOST BASE TARGET\n"
@@ -44,6 +47,8 @@ static void print_help(FILE *to)
     for (size_t i = 0; i < LARGE_CASE_COUNT; i++) {
         fprintf(to, "  %-8s %s\n", large_cases[i].name, large_cases[i].help);
     }
+    fprintf(to, "packed: FORMAT\n");
+    packed_help(to);
 }
 
 static int usage(const char *what, const char *word)
@@ -104,6 +109,14 @@ static int make_large(int argc, char **argv)
     return usage("no such CASE", argv[1]);
 }
 
+static int make_packed(int argc, char **argv)
+{
+    if (argc != 3) {
+        return usage("needs FORMAT BASE TARGET", "packed");
+    }
+    return packed_write(argv[0], argv[1], argv[2]) ? 0 : usage("no such FORMAT", argv[0]);
+}
+
 static int make_blocks(int argc, char **argv)
 {
     uint64_t count;
@@ -143,6 +156,9 @@ int main(int argc, char **argv)
     }
     if (argc > 1 && strcmp(argv[1], "large") == 0) {
         return make_large(argc - 2, argv + 2);
+    }
+    if (argc > 1 && strcmp(argv[1], "packed") == 0) {
+        return make_packed(argc - 2, argv + 2);
     }
     if (argc > 1 && strcmp(argv[1], "blocks") == 0) {
         return make_blocks(argc - 2, argv + 2);

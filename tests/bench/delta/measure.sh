@@ -62,10 +62,10 @@ seen_apply() { if (($2 > apply_peak)); then apply_peak=$2 apply_peak_of=$1; fi; 
 oxide_create() { fastest "$oxide" delta create "$1" "$2" -o "$3" "${over[@]}" --threads 1 "${@:4}"; }
 # oxide_apply NAME BASE PATCH TARGET: compares, and remembers the peak.
 oxide_apply() {
-    rm -f "$work/rebuilt"
+    rm -rf "$work/rebuilt"
     fastest "$oxide" delta apply "$2" "$3" -o "$work/rebuilt" --force
-    cmp -s "$work/rebuilt" "$4" || die "oxide rebuilt other bytes for $1"
-    rm -f "$work/rebuilt"
+    diff -rq "$work/rebuilt" "$4" > /dev/null || die "oxide rebuilt other bytes for $1"
+    rm -rf "$work/rebuilt"
     seen_apply "$1" "$peak"
 }
 

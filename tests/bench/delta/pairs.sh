@@ -45,13 +45,22 @@ same_bytes() {
     seen_create "$1" "$peak"
 }
 
+# flatten FOLDER: its files one after the other.
+flatten() { (cd "$1" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 cat); }
+
 # pair NAME BASE TARGET FAMILY FILE: a row in $rows (name, full, default, effort 9, best peer) and one
 # in each table; in $speeds, too, if it is a busy one (name; MB/s of create and of decode; times as fast
 # as zstd, as bsdiff).
 pair() {
     local name=$1 base=$2 target=$3 full small='' tool shown bytes row times first second speed='' create_s
+    local peer_base=$2 peer_target=$3
     matches "$name" || return 0
-    full=$(size "$target")
+    if [ -d "$base" ]; then
+        peer_base=$work/base.flat peer_target=$work/target.flat
+        flatten "$base" > "$peer_base"
+        flatten "$target" > "$peer_target"
+    fi
+    full=$(size "$peer_target")
     oxide_create "$base" "$target" "$work/patch"
     first=$(size "$work/patch") create_s=$took
     times="| $name | $took s, $(mib "$peak") MiB |"
@@ -76,7 +85,7 @@ pair() {
     row="| $name | $(commas "$full") | $(commas "$first") | $(commas "$second") |"
     for tool in $peer_names; do
         if [[ " $peers " == *" $tool "* ]]; then
-            peer "$tool" "$base" "$target"
+            peer "$tool" "$peer_base" "$peer_target"
             bytes=$peer_bytes shown=$(commas "$bytes")
             if [ -n "$speed" ] && [[ $tool == zstd || $tool == bsdiff ]]; then
                 speed=$speed$'\t'$(calc %.1f "$peer_create_cpu_s / $create_s")
@@ -235,6 +244,35 @@ END
     rm -f "$base" "$target" "$work/tar" "$work/both" "$work/twice" "$work/random"
 }
 
+# Weights that are packed with scales, as published models are.
+packed_pairs() {
+    local format name
+    for format in f8 f8-tiles gptq awq q4_k q5_k q6_k iq4_xs; do
+        name="own $format, all weights by 1e-2 sigma"
+        matches "$name" || continue
+        "$tools/make_pair" packed "$format" "$work/base.packed" "$work/target.packed"
+        pair "$name" "$work/base.packed" "$work/target.packed" own "$format"
+    done
+    rm -f "$work/base.packed" "$work/target.packed"
+}
+
+# Folders, two shards and some text: all weights changed, and the shards have other names. Peers,
+# which know no folders, have all files one after the other, in the order of their names.
+folder_pair() {
+    local name="own folder of two shards, renamed" base=$work/base.folder target=$work/target.folder
+    matches "$name" || return 0
+    "$tools/make_pair" synthetic "$work/synthetic" 2 bf16,f16 base,n3
+    mkdir -p "$base/onnx" "$target/weights"
+    cp "$work/synthetic/bf16-base.safetensors" "$base/model-00001-of-00002.safetensors"
+    cp "$work/synthetic/f16-base.safetensors" "$base/onnx/model.safetensors"
+    cp "$work/synthetic/f16-n3.safetensors" "$target/model-1.safetensors"
+    cp "$work/synthetic/bf16-n3.safetensors" "$target/weights/model-2.safetensors"
+    cp "$root/docs/oxdl.md" "$base/README.md"
+    sed 's/patch/delta/g' "$base/README.md" > "$target/README.md"
+    pair "$name" "$base" "$target" own folder
+    rm -rf "$base" "$target" "$work/synthetic"
+}
+
 own_step() {
     local format variant name
     begin_rows
@@ -256,6 +294,8 @@ own_step() {
         rm -f "$work/base.bin" "$work/target.bin"
     fi
     moved_pairs
+    packed_pairs
+    folder_pair
     [ -s "$rows" ] || return 0
     print_rows "Pairs of our own" >> "$report"
     ratio_bars "own pairs" 1.00

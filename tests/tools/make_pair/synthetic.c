@@ -1,6 +1,7 @@
 #include "synthetic.h"
 
 #include "draw.h"
+#include "front.h"
 #include "must.h"
 #include "oxide/base/reader.h"
 
@@ -13,9 +14,7 @@
 #define TENSORS (LAYERS * 5 + 2)
 #define ROW 1024 /* every tensor is a multiple of it: rows of scales, groups of int8 */
 #define QUANT_BLOCK 32
-#define GGUF_ALIGNMENT 32
 #define PATH_MAX_BYTES 4096
-#define FRONT_MAX_BYTES 8192
 
 enum purpose { DRAW_SIGMA = 1, DRAW_WEIGHTS, DRAW_UPDATE };
 
@@ -258,98 +257,27 @@ static size_t stored_bytes(const struct dtype *dtype, const struct tensor *tenso
     return tensor->count / dtype->block * dtype->block_bytes;
 }
 
-static size_t padding(size_t len_bytes, size_t alignment)
-{
-    return (alignment - len_bytes % alignment) % alignment;
-}
-
 /* --- files ------------------------------------------------------------------------------------*/
 
-/* Bytes before the weights; they fit, since the tensors and their names are ours. */
-struct front {
-    uint8_t bytes[FRONT_MAX_BYTES];
-    size_t len;
-};
-
-static void put_text(struct front *front, const char *text)
+static void put_front(struct front *front, const struct dtype *dtype, const struct tensor *tensors)
 {
-    size_t len = strlen(text);
+    struct front_tensor list[TENSORS];
 
-    memcpy(front->bytes + front->len, text, len);
-    front->len += len;
-}
-
-static void put_u32(struct front *front, uint32_t value)
-{
-    ox_store_u32le(front->bytes + front->len, value);
-    front->len += 4;
-}
-
-static void put_u64(struct front *front, uint64_t value)
-{
-    ox_store_u64le(front->bytes + front->len, value);
-    front->len += 8;
-}
-
-static void put_gguf_text(struct front *front, const char *text)
-{
-    put_u64(front, strlen(text));
-    put_text(front, text);
-}
-
-static void put_safetensors(struct front *front, const struct dtype *dtype,
-                            const struct tensor *tensors)
-{
-    size_t at = 0;
-
-    front->len = 8;
     for (size_t i = 0; i < TENSORS; i++) {
-        char text[256];
-        size_t bytes = stored_bytes(dtype, &tensors[i]);
-
-        (void)snprintf(text, sizeof(text),
-                       "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%zu],\"data_offsets\":[%zu,%zu]}",
-                       i == 0 ? "{" : ",", tensors[i].name, dtype->safetensors, tensors[i].count,
-                       at, at + bytes);
-        put_text(front, text);
-        at += bytes;
+        list[i] = (struct front_tensor){.name = tensors[i].name,
+                                        .safetensors = dtype->safetensors,
+                                        .gguf = dtype->gguf,
+                                        .rows = tensors[i].count,
+                                        .len_bytes = stored_bytes(dtype, &tensors[i])};
     }
-    put_text(front, "}");
-    while (front->len % 8 != 0) {
-        put_text(front, " ");
-    }
-    ox_store_u64le(front->bytes, front->len - 8);
-}
-
-static void put_gguf(struct front *front, const struct dtype *dtype, const struct tensor *tensors)
-{
-    size_t at = 0;
-
-    put_text(front, "GGUF");
-    put_u32(front, 3);
-    put_u64(front, TENSORS);
-    put_u64(front, 1);
-    put_gguf_text(front, "general.architecture");
-    put_u32(front, 8);
-    put_gguf_text(front, "synthetic");
-    for (size_t i = 0; i < TENSORS; i++) {
-        size_t bytes = stored_bytes(dtype, &tensors[i]);
-
-        put_gguf_text(front, tensors[i].name);
-        put_u32(front, 1);
-        put_u64(front, tensors[i].count);
-        put_u32(front, dtype->gguf);
-        put_u64(front, at);
-        at += bytes + padding(bytes, GGUF_ALIGNMENT);
-    }
-    front->len += padding(front->len, GGUF_ALIGNMENT); /* zeros already */
+    (dtype->safetensors != NULL ? front_put_safetensors : front_put_gguf)(front, list, TENSORS);
 }
 
 static void write_tensor(FILE *file, const struct dtype *dtype, const struct tensor *tensor,
                          const char *path)
 {
     size_t len = stored_bytes(dtype, tensor);
-    size_t pad = dtype->safetensors == NULL ? padding(len, GGUF_ALIGNMENT) : 0;
+    size_t pad = dtype->safetensors == NULL ? front_padding(len, GGUF_ALIGNMENT) : 0;
     uint8_t *bytes = must_alloc(len + pad, 1);
 
     for (size_t i = 0; i < tensor->count / dtype->block; i++) {
@@ -373,7 +301,7 @@ static void write_file(const char *folder, const struct dtype *dtype, const stru
                    dtype->suffix);
     draw_init(&rng, DRAW_SIGMA, weights, 0);
     name_tensors(tensors, weights, &rng);
-    (dtype->safetensors != NULL ? put_safetensors : put_gguf)(&front, dtype, tensors);
+    put_front(&front, dtype, tensors);
     file = must_create(path);
     must_write(file, front.bytes, front.len, path);
     for (size_t i = 0; i < TENSORS; i++) {
