@@ -84,9 +84,9 @@ enum ox_code ox_control_fleet(struct ox_control *control, const char *id, bool b
 enum ox_code ox_control_fleet_status(struct ox_control *control, const char *id, json_t **out,
                                      struct ox_err *err)
 {
-    static const enum ox_device_status statuses[] = {OX_DEVICE_ONLINE, OX_DEVICE_OFFLINE,
-                                                     OX_DEVICE_ERROR, OX_DEVICE_UNKNOWN,
-                                                     OX_DEVICE_UPDATING};
+    static const enum ox_device_status statuses[] = {OX_DEVICE_ONLINE,   OX_DEVICE_OFFLINE,
+                                                     OX_DEVICE_ERROR,    OX_DEVICE_UNKNOWN,
+                                                     OX_DEVICE_UPDATING, OX_DEVICE_CONFLICT};
     const struct ox_selection members = ox_select_now(control, id, NULL);
     struct ox_status_count *counts = NULL;
     struct ox_fleet_row fleet;
