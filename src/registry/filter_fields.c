@@ -89,6 +89,12 @@ static const struct ox_filter_field fields[] = {
      .param = OX_FILTER_KEY,
      .value = JSON("d.metrics"),
      .live = true},
+    {.name = "disk.free_bytes",
+     .kind = OX_FILTER_NUMBER,
+     .value = "CASE WHEN coalesce(d.disk_total_bytes, 0) > 0 THEN d.disk_free_bytes END"},
+    {.name = "disk.total_bytes",
+     .kind = OX_FILTER_NUMBER,
+     .value = "nullif(d.disk_total_bytes, 0)"},
     {.name = "agent", .kind = OX_FILTER_TEXT, .value = "substr(d.agent, instr(d.agent, '/') + 1)"},
     {.name = "model.",
      .kind = OX_FILTER_TEXT,
@@ -97,6 +103,14 @@ static const struct ox_filter_field fields[] = {
      .value = "x.version",
      .from = "device_models",
      .where = "x.model_id = @"},
+    {.name = "pinned", .kind = OX_FILTER_FLAG, .value = "x.model_id", .from = "device_pins"},
+    {.name = "pinned.",
+     .kind = OX_FILTER_FLAG,
+     .param_of = model_of,
+     .param = OX_FILTER_KEY,
+     .value = "x.model_id",
+     .from = "device_pins",
+     .where = "x.model_id IN ('', @)"}, /* '' is all models */
     {.name = "fleet", .kind = OX_FILTER_FLEET, .value = "x.fleet_id", .from = "fleet_devices"},
     {.name = "last_seen",
      .kind = OX_FILTER_TIME,
@@ -121,8 +135,8 @@ const struct ox_filter_field *ox_filter_field_find(const char *word, size_t *key
 
 const char *ox_filter_field_names(void)
 {
-    return "id, name, status, tag.NAME, platform.NAME, metrics.NAME, agent, model.NAME, fleet, "
-           "last_seen, registered";
+    return "id, name, status, tag.NAME, platform.NAME, metrics.NAME, disk.free_bytes, "
+           "disk.total_bytes, agent, model.NAME, pinned, fleet, last_seen, registered";
 }
 
 unsigned ox_filter_ops_of(enum ox_filter_kind kind)

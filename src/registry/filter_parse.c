@@ -249,7 +249,7 @@ static enum ox_code parse_test(struct parser *parser, uint32_t *out)
     struct ox_token word = parser->token;
     struct ox_filter_test test = {.first = filter->value_count, .column = word.column};
     char name[OX_FILTER_MAX + 1];
-    char what[256];
+    char what[320];
     size_t key_at = 0;
     enum ox_code code;
 

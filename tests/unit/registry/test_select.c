@@ -73,6 +73,10 @@ static int set_up(void **state)
         " ('g', 'g', '{}', 1690000000000, 0, 'unknown', NULL, NULL, NULL);"
         "INSERT INTO device_models VALUES ('a', 'yolo', 'v2', NULL), ('b', 'yolo', 'v10', NULL),"
         " ('c', 'yolo', 'v3-rc1', NULL), ('d', 'yolo', '3', NULL), ('a', 'ocr', 'v1', NULL);"
+        "UPDATE devices SET disk_free_bytes = 1000000, disk_total_bytes = 8589934592"
+        " WHERE id = 'a';"
+        "UPDATE devices SET disk_free_bytes = 0, disk_total_bytes = 0 WHERE id = 'b';"
+        "INSERT INTO device_pins VALUES ('a', 'yolo', NULL, 0), ('c', '', NULL, 0);"
         "INSERT INTO fleets (id, name, default_strategy, tags, created_at, filter) VALUES"
         " ('list', 'l', 'rolling', '{}', 0, NULL), ('lab', 'l', 'rolling', '{}', 0, NULL),"
         " ('graz', 'g', 'rolling', '{}', 0, 'tag.site = graz'),"
@@ -219,6 +223,17 @@ static const struct {
     {"model.yolo in (v2, v10)", "ab"},
     {"model.other exists", ""},
 
+    {"disk.free_bytes < 1M", "a"},
+    {"disk.free_bytes >= 1M", ""},
+    {"not disk.free_bytes >= 1M", "abcdefg"},
+    {"disk.total_bytes = 8G", "a"},
+    {"disk.total_bytes in (1, 8G)", "a"},
+    {"disk.free_bytes exists", "a"},
+    {"pinned", "ac"},
+    {"not pinned", "bdefg"},
+    {"pinned.yolo", "ac"},
+    {"pinned.ocr", "c"},
+
     {"fleet = list", "ce"},
     {"fleet != list", "abdfg"},
     {"fleet = graz", "ab"},
@@ -241,6 +256,7 @@ static const struct {
     {"status = updating", "c"},
     {"status = error", "f"},
     {"status = unknown", "eg"},
+    {"status = conflict", ""},
     {"status != online", "bcdefg"},
     {"status in (offline, unknown)", "bdeg"},
     {"last_seen > 1h ago", "abcf"},
