@@ -1,6 +1,7 @@
 /* While the registry is held, nothing is assigned and no campaign moves: what devices tell is
  * taken, and that is all. */
 #include "inner.h"
+#include "recall.h"
 
 #include "oxide/control/backup.h"
 #include "oxide/registry/hold.h"
@@ -100,6 +101,7 @@ enum ox_code ox_control_hold_release(struct ox_control *control, json_t **out, s
     if (code == OX_OK && (code = release(control, &tx, err)) == OX_OK &&
         (code = ox_registry_commit(&tx, err)) == OX_OK) {
         atomic_store(&control->holding, false);
+        ox_recall_changed(control, NULL); /* what was answered meanwhile holds no more */
         ox_log(control->log, OX_LOG_INFO, "the hold is released: devices are assigned again");
         *out = json_pack("{s:s}", "status", "confirmed");
         code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
