@@ -148,8 +148,8 @@ const struct ox_schema ox_schemas[] = {
      " | null, tags?: {*: text | null} | null}"},
     {"FleetChanged", "How many devices are in the fleet now",
      "{status: 'changed', id: id, device_count: int}"},
-    {"Created", "It was created, and so many devices are in it",
-     "{status: 'created', id: id, device_count: int}"},
+    {"Created", "It was created; with a filter, so many devices pass it now",
+     "{status: 'created', id: id, device_count?: int}"},
     {"Fleet", "A group of devices: those put into it or, with a filter, those that pass it now",
      "{id: id, name: text, description: text | null, filter: text | null, devices?: id[],"
      " device_count: int, default_strategy: " STRATEGY ", tags: Tags}"},

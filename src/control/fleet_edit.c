@@ -82,8 +82,8 @@ enum ox_code ox_control_fleet_create(struct ox_control *control, const json_t *b
         (code = ox_registry_selected_count(&tx, &members, &devices, err)) == OX_OK &&
         (code = fleet_event(control, &tx, "fleet.created", &row, err)) == OX_OK &&
         (code = ox_registry_commit(&tx, err)) == OX_OK) {
-        *out = json_pack("{s:s, s:s, s:I}", "status", "created", "id", row.id, "device_count",
-                         (json_int_t)devices);
+        *out = json_pack("{s:s, s:s, s:o*}", "status", "created", "id", row.id, "device_count",
+                         row.filter == NULL ? NULL : json_integer((json_int_t)devices));
         code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
     }
     ox_registry_end(&tx);
