@@ -70,6 +70,21 @@ static void peer_of(const struct ox_request *request, char out[PEER_MAX])
                    host == NULL ? "?" : host, port);
 }
 
+void ox_request_bind(struct ox_request *request)
+{
+    unsigned port = 0;
+
+    if (request == NULL) {
+        ox_log_bind(NULL);
+        ox_control_act_for(NULL);
+        return;
+    }
+    request->caller.actor = ox_request_address(request, request->address, &port);
+    request->caller.request_id = request->id;
+    ox_log_bind(request->id);
+    ox_control_act_for(&request->caller);
+}
+
 static void log_line(const struct ox_request *request, bool whole)
 {
     char peer[PEER_MAX];

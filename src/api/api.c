@@ -1,5 +1,7 @@
 #include "request.h"
 
+#include "feed.h"
+
 #include "oxide/base/random.h"
 
 #include <stdio.h>
@@ -110,13 +112,18 @@ enum ox_code ox_api_start(struct ox_api **out, const struct ox_api_options *opti
     if ((code = ox_random_bytes(&api->id_seed, sizeof(api->id_seed), err)) == OX_OK &&
         (code = watch_connections(api, options, limit, err)) == OX_OK &&
         (code = ox_pool_new(&api->quick, QUICK_THREADS, QUEUE_MAX, err)) == OX_OK &&
-        (code = ox_pool_new(&api->slow, SLOW_THREADS, QUEUE_MAX, err)) == OX_OK) {
+        (code = ox_pool_new(&api->slow, SLOW_THREADS, QUEUE_MAX, err)) == OX_OK &&
+        (code = ox_feed_new(&api->feed, api->control, api->log, err)) == OX_OK) {
         api->daemon = start_daemon(api, threads, limit);
         if (api->daemon == NULL) {
             code = ox_err_set(err, OX_EINTERNAL, "libmicrohttpd could not start its threads");
         }
     }
     if (code != OX_OK) {
+        if (api->feed != NULL) {
+            ox_feed_stop(api->feed);
+            ox_feed_free(api->feed);
+        }
         ox_pool_free(api->slow);
         ox_pool_free(api->quick);
         ox_conns_free(api->conns);
@@ -143,6 +150,7 @@ void ox_api_stop(struct ox_api *api, int64_t grace_ms)
     atomic_store(&api->closing, true);
     (void)MHD_quiesce_daemon(api->daemon); /* the listening socket is ours again */
     (void)close(api->listen_fd);
+    ox_feed_stop(api->feed);
     for (int64_t left_ms = grace_ms; atomic_load(&api->active) > 0 && left_ms > 0; left_ms -= 10) {
         sleep_10ms();
     }
@@ -152,6 +160,7 @@ void ox_api_stop(struct ox_api *api, int64_t grace_ms)
         sleep_10ms();
     }
     MHD_stop_daemon(api->daemon);
+    ox_feed_free(api->feed);
     ox_pool_free(api->slow);
     ox_pool_free(api->quick);
     ox_conns_free(api->conns);

@@ -7,6 +7,7 @@
 #include "oxide/control/blob.h"
 #include "oxide/control/campaign.h"
 #include "oxide/control/device.h"
+#include "oxide/control/event.h"
 #include "oxide/control/fleet.h"
 #include "oxide/control/model.h"
 #include "oxide/control/pending.h"
@@ -88,5 +89,7 @@ OX_HANDLER(quarantine);
 OX_HANDLER(quarantine_free);
 
 OX_HANDLER(jobs);
+
+OX_HANDLER(events);
 
 #endif

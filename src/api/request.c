@@ -163,7 +163,7 @@ static void hand_back(struct ox_request *request, enum ox_phase phase)
     struct MHD_Connection *connection = request->connection;
     struct ox_api *api = request->api;
 
-    ox_log_bind(NULL);
+    ox_request_bind(NULL);
     request->phase = phase;
     MHD_resume_connection(connection); /* from here on the request is the connection's */
     atomic_fetch_sub(&api->suspended, 1);
@@ -174,7 +174,7 @@ static void run_begin(void *arg)
     struct ox_request *request = arg;
     struct ox_err err = OX_ERR_INIT;
 
-    ox_log_bind(request->id);
+    ox_request_bind(request);
     if (request->route->stream->begin(request, &err) != OX_OK) {
         fail(request, &err);
     }
@@ -195,7 +195,7 @@ static void run_write(void *arg)
     struct ox_request *request = arg;
     struct ox_err err = OX_ERR_INIT;
 
-    ox_log_bind(request->id);
+    ox_request_bind(request);
     if (write_piece(request, &err) != OX_OK) {
         fail(request, &err);
     }
@@ -221,7 +221,7 @@ static void run_handle(void *arg)
     struct ox_request *request = arg;
     struct ox_err err = OX_ERR_INIT;
 
-    ox_log_bind(request->id);
+    ox_request_bind(request);
     if (handle(request, &err) != OX_OK) {
         fail(request, &err);
     }

@@ -5,6 +5,7 @@
 #include "oxide/api/api.h"
 #include "oxide/base/pool.h"
 #include "oxide/control/blob.h"
+#include "oxide/control/caller.h"
 
 #include "connections.h"
 #include "query.h"
@@ -22,12 +23,16 @@
 /** Bytes of a request's id, [A-Za-z0-9._:+/=-]. */
 #define OX_REQUEST_ID_MAX 64
 
+/** Bytes of an address as text, of either family. */
+#define OX_ADDRESS_MAX 46 /* INET6_ADDRSTRLEN */
+
 struct ox_api {
     struct MHD_Daemon *daemon;
     struct ox_control *control;
     const struct ox_log *log;
     const char *version;
     struct ox_pool *quick; /* handlers that read, or commit a row */
+    struct ox_feed *feed;  /* subscribers of events */
     struct ox_pool *slow;  /* those that write, sync or hash bodies */
     struct ox_conns *conns;
     uint64_t id_seed; /* of request ids */
@@ -61,6 +66,8 @@ struct ox_request {
     struct ox_params params;
     struct ox_query query;
     char id[OX_REQUEST_ID_MAX + 1]; /* the client's, or made here */
+    char address[OX_ADDRESS_MAX];   /* the client's, once the request is bound */
+    struct ox_caller caller;
     int64_t begun_mono_ms;
     enum ox_phase phase;
     bool discard; /* the answer is known: the rest of the body is read and dropped */
@@ -100,7 +107,6 @@ const char *ox_request_query(const struct ox_request *request, const char *name)
 uint64_t ox_request_query_u64(const struct ox_request *request, const char *name,
                               uint64_t otherwise);
 bool ox_request_query_flag(const struct ox_request *request, const char *name, bool otherwise);
-#define OX_ADDRESS_MAX 46 /* INET6_ADDRSTRLEN */
 /** Where it comes from: an IP address; NULL where that is not known. Returns out. */
 const char *ox_request_address(const struct ox_request *request, char out[OX_ADDRESS_MAX],
                                unsigned *port);
@@ -152,6 +158,10 @@ enum MHD_Result ox_request_step(void *api, struct MHD_Connection *connection, co
                                 size_t *upload_bytes, void **request);
 void ox_request_end(void *api, struct MHD_Connection *connection, void **request,
                     enum MHD_RequestTerminationCode how);
+
+/** From here on this thread works for the request: its id stands in the log, and it and the
+ *  client's address in events. NULL ends that. */
+void ox_request_bind(struct ox_request *request);
 
 /** Take X-Request-Id, or make an id where it is none. */
 void ox_request_identify(struct ox_request *request);

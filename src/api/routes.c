@@ -238,5 +238,10 @@ const struct ox_route ox_routes[] = {
      .request = NONE, .response = "200 Job", .errors = EVER " 400 404 409 507"},
     {ROUTE("POST", "/api/v1/jobs/:id/cancel", job_cancel), .summary = "Stop making a delta",
      .request = NONE, .response = "200 Job", .errors = EVER " 400 404 409 507"},
+
+    {ROUTE("GET", "/api/v1/events", events), .summary = "Follow what happens, or page through it",
+     .pool = OX_RUN_SLOW, .request = NONE,
+     .params = "format kind device campaign after since last event.limit Last-Event-ID",
+     .response = "200 Events, 200 text/event-stream", .errors = EVER " 400"},
 };
 const size_t ox_routes_count = sizeof(ox_routes) / sizeof(ox_routes[0]);

@@ -265,6 +265,13 @@ const struct ox_schema ox_schemas[] = {
      " class: " FAILURE ", updated_at: time}[]}"},
     {"Freed", "How many versions were freed", "{freed: int}"},
     {"CampaignState", "Where the campaign stands now", "{state: " CAMPAIGN_STATE "}"},
+
+    /* events */
+    {"Event", "Something that happened; data is as docs/events.md says for its kind",
+     "{id: int, at: time, kind: text, device_id: id | null, campaign_id: id | null,"
+     " model_id: id | null, actor: text | null, request_id: text | null, data: {*: any}}"},
+    {"Events", "A page of the log: go on with after=next, to the end where next is newest",
+     "{events: Event[], next: int, oldest: int, newest: int}"},
 };
 const size_t ox_schemas_count = sizeof(ox_schemas) / sizeof(ox_schemas[0]);
 
@@ -304,6 +311,17 @@ const struct ox_parameter ox_parameters[] = {
     {"dry_run", OX_IN_QUERY, "bool", "Only tell what would go"},
     {"variant", OX_IN_QUERY, "id", "The variant; the one that stands for the version if left out"},
 
+    {"format", OX_IN_QUERY, "'sse' | 'json'",
+     "A stream of events (the default, unless Accept names JSON alone), or a page of them"},
+    {"kind", OX_IN_QUERY, "text(1023)",
+     "Kinds of events, or their first words, commas between: campaign,delta.failed"},
+    {"campaign", OX_IN_QUERY, "id", "About this campaign alone"},
+    {"after", OX_IN_QUERY, "int", "Begin behind this id; 0 is the beginning"},
+    {"since", OX_IN_QUERY, "time", "Begin at this time"},
+    {"last", OX_IN_QUERY, "int(0..1000)", "Begin with the last so many"},
+    {"event.limit", OX_IN_QUERY, "int(1..1000)", "Events of a page, at most; 100 unless given"},
+
+    {"Last-Event-ID", OX_IN_HEADER, "int", "The last event that was seen; wins over the query"},
     {"X-Request-Id", OX_IN_HEADER, "text(64)",
      "An id for the request: letters, digits and . _ : + / = -; others are replaced by a fresh "
      "one"},

@@ -67,6 +67,8 @@ static enum ox_code open_control(struct serve *serve, const struct ox_serve_opti
         .accept_unknown = options->accept_unknown,
         .reimage_after_ms = options->reimage_after_ms,
         .history_kept_ms = options->history_kept_ms,
+        .events_keep = options->events_keep,
+        .events_keep_s = options->events_keep_s,
         .blob_urls = options->blob_urls,
         .blob_urls_count = options->blob_urls_count,
     };

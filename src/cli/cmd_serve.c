@@ -108,6 +108,23 @@ static enum ox_code device_options(const struct ox_args *args, struct ox_serve_o
                : code;
 }
 
+/* How much of the log of events is kept. */
+static enum ox_code events_options(const struct ox_args *args, struct ox_serve_options *options,
+                                   struct ox_err *err)
+{
+    uint64_t age_ms = 0;
+    enum ox_code code =
+        ox_args_number(args, "events-keep", 1, 1000000000000ull, &options->events_keep, err);
+
+    if (code == OX_OK) {
+        code = ox_args_seconds(args, "events-age", TIME_MAX_MS, &age_ms, err);
+    }
+    if (code == OX_OK && ox_args_has(args, "events-age")) {
+        options->events_keep_s = age_ms < 1000 ? 1 : age_ms / 1000;
+    }
+    return code;
+}
+
 enum ox_code ox_run_serve(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)
 {
     char host[OX_HOST_MAX];
@@ -153,6 +170,9 @@ enum ox_code ox_run_serve(struct ox_cli *cli, const struct ox_args *args, struct
     }
     if (code == OX_OK) {
         code = device_options(args, &options, err);
+    }
+    if (code == OX_OK) {
+        code = events_options(args, &options, err);
     }
     if (code == OX_OK) {
         code = ox_serve_run(&options, cli->stop, &log, &ready, err);

@@ -73,7 +73,6 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
     /* Two jobs at a time, so that a small delta passes a large one; the rest makes each faster. */
     control->workers = threads > 1 ? OX_CONTROL_WORKERS : 1;
     control->delta_threads = threads / control->workers;
-    ox_events_init(control);
     control->jobs_max = options->jobs_max != 0 ? options->jobs_max : OX_JOBS_MAX_DEFAULT;
     control->gc_grace_s = options->gc_grace_s != 0 ? options->gc_grace_s : OX_GC_GRACE_S_DEFAULT;
     control->forget_after_s =
@@ -83,6 +82,7 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
     ox_running_jobs_init(&control->running);
     ox_gc_init(control);
     ox_chains_init(&control->chains);
+    ox_events_init(control, options);
     (void)pthread_mutex_init(&control->wake_lock, NULL);
     (void)pthread_cond_init(&control->wake, NULL);
     control->stop.fd = -1;
@@ -208,6 +208,9 @@ enum ox_code ox_control_tick(struct ox_control *control, bool flush, struct ox_e
     if (code == OX_OK && flush && (code = ox_live_flush(control, err)) == OX_OK &&
         !ox_holding(control)) {
         code = ox_converge_fleets(control, err);
+    }
+    if (code == OX_OK && flush) {
+        code = ox_events_trim(control, err);
     }
     if (code == OX_OK && flush) {
         code = ox_identity_prune(control, err);

@@ -103,6 +103,40 @@ enum ox_code ox_event_campaign(struct ox_control *control, struct ox_tx *tx, con
                     err);
 }
 
+/* --- dropping --- */
+
+/* A step takes the writer's lock for some milliseconds, and lets others have it in between. */
+#define TRIM_STEP 500
+#define TRIM_REST_MS 5
+
+static enum ox_code trim_step(struct ox_control *control, bool *more, struct ox_err *err)
+{
+    int64_t before_ms = ox_control_now(control) - (int64_t)control->events.keep_s * 1000;
+    struct ox_tx tx = OX_TX_INIT;
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
+
+    if (code == OX_OK && (code = ox_registry_events_trim(&tx, control->events.keep, before_ms,
+                                                         TRIM_STEP, more, err)) == OX_OK) {
+        code = ox_registry_commit(&tx, err);
+    }
+    ox_registry_end(&tx);
+    return code;
+}
+
+enum ox_code ox_events_trim(struct ox_control *control, struct ox_err *err)
+{
+    bool more = true;
+    enum ox_code code = OX_OK;
+
+    while (code == OX_OK && more && !ox_stop_requested(&control->stop)) {
+        code = trim_step(control, &more, err);
+        if (more) {
+            (void)ox_stop_wait(&control->stop, TRIM_REST_MS);
+        }
+    }
+    return code;
+}
+
 /* --- telling who waits --- */
 
 static void committed(void *ctx)
@@ -116,8 +150,12 @@ static void committed(void *ctx)
     (void)pthread_mutex_unlock(&events->lock);
 }
 
-void ox_events_init(struct ox_control *control)
+void ox_events_init(struct ox_control *control, const struct ox_control_options *options)
 {
+    control->events.keep =
+        options->events_keep != 0 ? options->events_keep : OX_EVENTS_KEEP_DEFAULT;
+    control->events.keep_s =
+        options->events_keep_s != 0 ? options->events_keep_s : OX_EVENTS_KEEP_S_DEFAULT;
     (void)pthread_mutex_init(&control->events.lock, NULL);
     ox_registry_events_watch(control->registry, committed, &control->events);
 }

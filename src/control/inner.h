@@ -46,6 +46,8 @@ struct ox_events {
         void *ctx;
     } watchers[OX_EVENTS_WATCHERS_MAX];
     size_t count;
+    uint64_t keep; /* events, and seconds */
+    uint64_t keep_s;
 };
 
 /** What lets devices in that are not known. */
@@ -165,7 +167,9 @@ OX_MUST_USE enum ox_code ox_event_moved(struct ox_control *control, struct ox_tx
 OX_MUST_USE enum ox_code ox_event_campaign(struct ox_control *control, struct ox_tx *tx,
                                            const char *kind, const struct ox_campaign_row *campaign,
                                            struct ox_err *err);
-void ox_events_init(struct ox_control *control);
+/** Drop what is too old or too much, in steps that other writers do not notice. */
+OX_MUST_USE enum ox_code ox_events_trim(struct ox_control *control, struct ox_err *err);
+void ox_events_init(struct ox_control *control, const struct ox_control_options *options);
 void ox_events_clear(struct ox_control *control);
 
 /* --- devices.c --- */

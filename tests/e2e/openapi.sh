@@ -147,6 +147,7 @@ for list in devices fleets models models/m campaigns jobs "campaigns/$campaign/d
 done
 call fleets GET 200 '/api/v1/fleets?devices=false'
 call campaign GET 200 "/api/v1/campaigns/$campaign"
+call events GET 200 '/api/v1/events?format=json&after=0'
 call fleet_remove DELETE 200 /api/v1/fleets/f/devices/cam-01
 call fleet_delete DELETE 200 /api/v1/fleets/g
 call device_remove DELETE 200 /api/v1/devices/cam-02

@@ -33,6 +33,8 @@ struct ox_serve_options {
     int64_t reimage_after_ms; /* of silence, before another installation may take a device's place;
                                * 0: three polls; OX_SERVE_NEVER_MS: an operator always decides */
     int64_t history_kept_ms;  /* how long it is known what ran where; 0: for ever */
+    uint64_t events_keep;     /* events that the log holds at most; 0: a million */
+    uint64_t events_keep_s;   /* and for how long; 0: 90 days */
 };
 
 /** Called once the port is open: connections are answered from now on. */

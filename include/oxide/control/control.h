@@ -39,6 +39,9 @@ struct ox_control;
 #define OX_FORGET_AFTER_S_DEFAULT ((uint64_t)90 * 86400)
 /** Bytes of patches that are kept. */
 #define OX_DELTA_CACHE_DEFAULT ((uint64_t)16 << 30)
+/** What the log of events holds where nobody said otherwise: some 300 MB, a quarter of a year. */
+#define OX_EVENTS_KEEP_DEFAULT 1000000
+#define OX_EVENTS_KEEP_S_DEFAULT (90u * 24 * 3600)
 
 #define OX_NEVER_MS ((int64_t)-1)
 
@@ -59,6 +62,8 @@ struct ox_control_options {
                                * after three polls; OX_NEVER_MS: an operator always decides */
     int64_t history_kept_ms;  /* how long it is known what ran where; 0: for ever */
     bool accept_unknown; /* a device that asks is registered at once; else it waits in a list */
+    uint64_t events_keep;         /* events that the log holds at most; 0: the default */
+    uint64_t events_keep_s;       /* and for how long; 0: the default */
     const char *const *blob_urls; /* where devices fetch blobs first */
     size_t blob_urls_count;
 };
