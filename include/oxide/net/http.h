@@ -1,7 +1,7 @@
 /**
  * An HTTP/1.1 client: one kept-alive connection per host, streaming both ways, no limit on the
- * whole time of a transfer. What to do after a failure is the caller's: no retries in here.
- * One client belongs to one thread at a time.
+ * whole time of a transfer unless one is asked for. What to do after a failure is the caller's: no
+ * retries in here. One client belongs to one thread at a time.
  */
 #ifndef OXIDE_NET_HTTP_H
 #define OXIDE_NET_HTTP_H
@@ -42,6 +42,7 @@ struct ox_http_request {
     uint64_t rate_bps;       /* bytes per second at most; 0: no limit */
     int64_t connect_ms;      /* 0: the default */
     int64_t stall_s;         /* 0: the default */
+    int64_t total_ms;        /* of the whole request; 0: no limit */
     bool follow_redirects;   /* GET and HEAD, up to 5, http(s) only; of `headers` only Range and
                               * If-Range follow to another host */
     struct ox_stop *stop;    /* may be NULL */

@@ -274,6 +274,15 @@ static void get__stalling_servers_time_out(void **state)
     ox_http_answer_clear(&answer);
 }
 
+static void get__total_time_is_bounded(void **state)
+{
+    struct ox_http_answer answer = OX_HTTP_ANSWER_INIT;
+
+    assert_int_equal(go(*state, "/hang", (struct ox_http_request){.total_ms = 300}, &answer, NULL),
+                     OX_ETIMEOUT);
+    ox_http_answer_clear(&answer);
+}
+
 static void *stop_soon(void *arg)
 {
     (void)usleep(100000);
@@ -510,6 +519,7 @@ int main(void)
         WITH_WORLD(get__nobody_listens_is_a_network_error_that_names_the_address),
         WITH_WORLD(get__refuses_other_schemes_and_line_breaks),
         WITH_WORLD(get__stalling_servers_time_out),
+        WITH_WORLD(get__total_time_is_bounded),
         WITH_WORLD(get__stop_acts_at_once),
         WITH_WORLD(get__keeps_to_the_rate),
         WITH_WORLD(get__headers_are_found_without_case),
