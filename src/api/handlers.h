@@ -11,6 +11,7 @@
 #include "oxide/control/fleet.h"
 #include "oxide/control/model.h"
 #include "oxide/control/pending.h"
+#include "oxide/control/webhook.h"
 
 #define OX_HANDLER(name)                                                                           \
     enum ox_code ox_handle_##name(struct ox_request *request, struct ox_err *err)
@@ -91,5 +92,12 @@ OX_HANDLER(quarantine_free);
 OX_HANDLER(jobs);
 
 OX_HANDLER(events);
+
+OX_HANDLER(webhook_add);
+OX_HANDLER(webhooks);
+OX_HANDLER(webhook);
+OX_HANDLER(webhook_remove);
+OX_HANDLER(webhook_resume);
+OX_HANDLER(webhook_test);
 
 #endif

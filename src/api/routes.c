@@ -243,5 +243,21 @@ const struct ox_route ox_routes[] = {
      .pool = OX_RUN_SLOW, .request = NONE,
      .params = "format kind device campaign after since last event.limit Last-Event-ID",
      .response = "200 Events, 200 text/event-stream", .errors = EVER " 400"},
+
+    {ROUTE("POST", "/api/v1/webhooks", webhook_add), .summary = "Add a receiver of events",
+     .body = OX_BODY_JSON, .request = "NewWebhook", .response = "201 WebhookAdded",
+     .errors = EVER " 400 409 413 415 507"},
+    {ROUTE("GET", "/api/v1/webhooks", webhooks), .summary = "List webhooks", .request = NONE,
+     .response = "200 Webhooks", .errors = EVER},
+    {ROUTE("GET", "/api/v1/webhooks/:id", webhook), .summary = "Show a webhook", .request = NONE,
+     .response = "200 Webhook", .errors = EVER " 400 404"},
+    {ROUTE("DELETE", "/api/v1/webhooks/:id", webhook_remove), .summary = "Remove a webhook",
+     .request = NONE, .response = "200 Done", .errors = EVER " 400 404 507"},
+    {ROUTE("POST", "/api/v1/webhooks/:id/resume", webhook_resume),
+     .summary = "Try a webhook again at once", .request = NONE, .response = "200 Webhook",
+     .errors = EVER " 400 404 507"},
+    {ROUTE("POST", "/api/v1/webhooks/:id/test", webhook_test), .pool = OX_RUN_SLOW,
+     .summary = "Send a delivery without events, and say what came of it", .request = NONE,
+     .response = "200 WebhookTest", .errors = EVER " 400 404"},
 };
 const size_t ox_routes_count = sizeof(ox_routes) / sizeof(ox_routes[0]);

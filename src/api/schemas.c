@@ -46,6 +46,12 @@
     " commit?: text(256) | null, data_digest?: text(256) | null, notes?: text(16384) | null,"      \
     " requires?: text | null, rank?: int(0..1000) | null, metrics?: {*: number | null} | null"
 
+#define WEBHOOK                                                                                    \
+    "id: id, url: text, kinds: text[], state: 'active' | 'failing' | 'stopped', created_at: time," \
+    " cursor: int, backlog: int, delivered: int, lost: int, failures: int,"                        \
+    " last_status: int | null, last_error: text | null, last_tried_at: time | null,"               \
+    " last_delivered_at: time | null, next_try_at: time | null"
+
 const struct ox_schema ox_schemas[] = {
     {"Error", "Why a request was refused, and what to do",
      "{error: {code: text, message: text, request_id: text(64)}}"},
@@ -272,6 +278,15 @@ const struct ox_schema ox_schemas[] = {
      " model_id: id | null, actor: text | null, request_id: text | null, data: {*: any}}"},
     {"Events", "A page of the log: go on with after=next, to the end where next is newest",
      "{events: Event[], next: int, oldest: int, newest: int}"},
+    {"NewWebhook", "A receiver; all kinds, from now on, with a secret that is made, unless given",
+     "{url: text(2048), kinds?: text[] | null, secret?: text(256) | null, id?: id, after?: int}"},
+    {"Webhook", "A receiver of events, and how it does; no kinds stand for all",
+     "{" WEBHOOK "}"},
+    {"WebhookAdded", "The receiver that was added; the secret is not shown again",
+     "{" WEBHOOK ", secret: text}"},
+    {"Webhooks", "Receivers of events", "{webhooks: Webhook[]}"},
+    {"WebhookTest", "What the receiver answered; status is null where no answer came",
+     "{delivered: bool, status: int | null, error: text | null, duration_ms: int}"},
 };
 const size_t ox_schemas_count = sizeof(ox_schemas) / sizeof(ox_schemas[0]);
 

@@ -2,6 +2,7 @@
 
 #include "identity.h"
 #include "recall.h"
+#include "webhooks.h"
 
 #include "oxide/base/pool.h"
 #include "oxide/base/random.h"
@@ -99,7 +100,8 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
         (code = ox_served_new(&control->served, err)) != OX_OK ||
         (code = ox_stop_init(&control->stop, err)) != OX_OK ||
         (code = ox_hold_load(control, err)) != OX_OK ||
-        (code = requeue(control, err)) != OX_OK) {
+        (code = requeue(control, err)) != OX_OK ||
+        (code = ox_hooks_new(&control->hooks, control, err)) != OX_OK) {
         ox_control_free(control);
         return code;
     }
@@ -114,6 +116,7 @@ void ox_control_free(struct ox_control *control)
         return;
     }
     free(control->starts);
+    ox_hooks_free(control->hooks);
     if (control->stop.fd >= 0) {
         ox_stop_clear(&control->stop);
     }
@@ -246,6 +249,7 @@ enum ox_code ox_control_start(struct ox_control *control, struct ox_err *err)
     sigset_t all;
     sigset_t old;
     int problem = 0;
+    enum ox_code code;
 
     /* Signals belong to the main thread. */
     (void)sigfillset(&all);
@@ -257,13 +261,14 @@ enum ox_code ox_control_start(struct ox_control *control, struct ox_err *err)
                                  last ? clockwork : ox_jobs_work, control);
         control->started += problem == 0;
     }
+    code = problem != 0 ? ox_err_sys(err, problem, "starting a thread")
+                        : ox_hooks_start(control->hooks, err);
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     ox_hold_remind(control);
-    if (problem != 0) {
+    if (code != OX_OK) {
         ox_control_stop(control);
-        return ox_err_sys(err, problem, "starting a thread");
     }
-    return OX_OK;
+    return code;
 }
 
 void ox_control_stop(struct ox_control *control)
@@ -273,6 +278,7 @@ void ox_control_stop(struct ox_control *control)
     ox_stop_request(&control->stop);
     ox_running_jobs_stop(&control->running);
     ox_jobs_wake(control);
+    ox_hooks_stop(control->hooks);
     while (control->started > 0) {
         (void)pthread_join(control->threads[--control->started], NULL);
     }

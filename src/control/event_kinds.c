@@ -69,5 +69,10 @@ const struct ox_event_kind ox_event_kinds[] = {
      "A version of a model was published"},
     {"model.removed", "model_id, version, variant, sha256, reason",
      "A version, or one of its variants, was removed: by an operator or by its rule of retention"},
+    {"webhook.added", "webhook_id, url, kinds", "A receiver of events was added"},
+    {"webhook.removed", "webhook_id", "A receiver of events was removed"},
+    {"webhook.resumed", "webhook_id", "An operator had a receiver be tried again at once"},
+    {"webhook.stopped", "webhook_id, status",
+     "A receiver said that it is gone (410): it is told nothing more"},
 };
 const size_t ox_event_kinds_count = sizeof(ox_event_kinds) / sizeof(ox_event_kinds[0]);

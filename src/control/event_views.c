@@ -65,7 +65,7 @@ enum ox_code ox_control_events_start(struct ox_control *control, const struct ox
     return code;
 }
 
-static json_t *event_json(const struct ox_event_row *row)
+json_t *ox_event_json(const struct ox_event_row *row)
 {
     return json_pack("{s:I, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)row->id,
                      "at", ox_json_of_time(row->at_ms), "kind", row->kind, "device_id",
@@ -94,7 +94,7 @@ enum ox_code ox_control_events(struct ox_control *control, const struct ox_event
                                   &page.count, &page.next, err);
     }
     for (size_t i = 0; code == OX_OK && i < page.count; i++) {
-        code = ox_json_append(page.events, event_json(&rows[i]), err);
+        code = ox_json_append(page.events, ox_event_json(&rows[i]), err);
     }
     ox_registry_end(&tx);
     if (code != OX_OK) {

@@ -81,6 +81,7 @@ struct ox_control {
     int64_t history_at;      /* how far the clockwork has walked */
 
     struct ox_events events;
+    struct ox_hooks *hooks; /* webhooks */
 
     atomic_bool backing_up;
     atomic_bool holding; /* as the registry has it: nothing is assigned */
@@ -211,6 +212,9 @@ json_t *ox_pin_json(const struct ox_pin_row *pin);
 #define OX_PIN_REASON_MAX (OX_NAME_MAX + 16)
 /** Why a campaign passes the device by: "pinned: a demo". */
 void ox_pin_reason(const struct ox_pin_row *pin, char out[OX_PIN_REASON_MAX]);
+/** An event as the API shows it; NULL where memory is short. */
+struct ox_event_row;
+json_t *ox_event_json(const struct ox_event_row *row);
 
 /* --- json.c --- */
 

@@ -148,6 +148,12 @@ done
 call fleets GET 200 '/api/v1/fleets?devices=false'
 call campaign GET 200 "/api/v1/campaigns/$campaign"
 call events GET 200 '/api/v1/events?format=json&after=0'
+call webhook_add POST 201 /api/v1/webhooks -d '{"url": "http://127.0.0.1:1/", "id": "h", "kinds": ["campaign"]}'
+call webhooks GET 200 /api/v1/webhooks
+call webhook GET 200 /api/v1/webhooks/h
+call webhook_test POST 200 /api/v1/webhooks/h/test
+call webhook_resume POST 200 /api/v1/webhooks/h/resume
+call webhook_remove DELETE 200 /api/v1/webhooks/h
 call fleet_remove DELETE 200 /api/v1/fleets/f/devices/cam-01
 call fleet_delete DELETE 200 /api/v1/fleets/g
 call device_remove DELETE 200 /api/v1/devices/cam-02

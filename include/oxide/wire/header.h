@@ -20,6 +20,11 @@
 #define OX_HEADER_UPLOAD_OFFSET "x-oxide-upload-offset" /* bytes of an upload held so far */
 #define OX_HEADER_NEXT_CURSOR "X-Oxide-Next-Cursor"     /* of a list: where its next page begins */
 
+/* deliveries to webhooks: docs/events.md */
+#define OX_HEADER_WEBHOOK "X-Oxide-Webhook"
+#define OX_HEADER_TIMESTAMP "X-Oxide-Timestamp" /* seconds since 1970 */
+#define OX_HEADER_SIGNATURE "X-Oxide-Signature" /* v1=HMAC-SHA256 of "timestamp.body", in hex */
+
 #define OX_MEDIA_JSON "application/json"
 #define OX_MEDIA_BYTES "application/octet-stream"
 #define OX_MEDIA_DELTA "application/x-oxide-delta"

@@ -14,12 +14,12 @@ CREATE TABLE events (
 CREATE INDEX events_by_device ON events (device_id, id) WHERE device_id IS NOT NULL;
 CREATE INDEX events_by_campaign ON events (campaign_id, id) WHERE campaign_id IS NOT NULL;
 
--- cursor: the last event that the receiver has taken, or that is none of its kinds. kinds is a JSON
--- array of prefixes.
+-- cursor: the last event that the receiver has taken, or that is none of its kinds. kinds are words
+-- with commas between; null stands for all.
 CREATE TABLE webhooks (
     id TEXT PRIMARY KEY NOT NULL,
     url TEXT NOT NULL,
-    kinds TEXT NOT NULL,
+    kinds TEXT,
     secret TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     cursor INTEGER NOT NULL,

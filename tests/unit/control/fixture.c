@@ -18,6 +18,7 @@ void open_control(struct fixture *fixture)
         .clock = &fixture->clock,
         .delta_workers = 1,
         .delta_wait_s = fixture->delta_wait_s,
+        .events_keep = fixture->events_keep,
         .delta_effort = fixture->delta_effort,
         .jobs_max = fixture->jobs_max,
         .delta_cache_bytes = fixture->delta_cache_bytes,

@@ -40,6 +40,7 @@ struct fixture {
     struct ox_clock clock;
     int64_t now_ms;
     uint64_t delta_wait_s;
+    uint64_t events_keep; /* 0: the default */
     unsigned delta_effort; /* 0: the default */
     uint64_t jobs_max;
     uint64_t delta_cache_bytes;
