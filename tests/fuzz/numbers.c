@@ -104,7 +104,7 @@ static bool take_part(struct fuzz_input *input, struct part *part)
                               (how->kind <= NUMBER_I8 ? SCALES_SORTS : SCALES_FLOAT_SORTS));
         if (how->axis == SCALES_TILES) {
             how->tile = (struct scales_tile){1 + take_u8(input), 1 + take_u8(input)};
-            part->row = take_u8(input) % how->tile.rows;
+            part->row = (uint32_t)take_u8(input) % how->tile.rows;
         }
         break;
     default:
