@@ -139,8 +139,9 @@ static bool settle(struct ox_hooks *hooks, struct ox_hook *hook, const struct ox
         hook->failures++;
         hook->stopped = next.verdict == OX_WEBHOOK_STOP;
         hook->next_try_ms = hook->stopped ? 0 : now_ms + next.delay_ms;
-        (void)snprintf(hook->last_error, sizeof(hook->last_error), "%s%s%s", result->error,
-                       next.hint == NULL ? "" : ": ", next.hint == NULL ? "" : next.hint);
+        (void)snprintf(hook->last_error, sizeof(hook->last_error), "%.*s%s%s",
+                       OX_WEBHOOK_ERROR_MAX - 1, result->error, next.hint == NULL ? "" : ": ",
+                       next.hint == NULL ? "" : next.hint);
     }
     (void)pthread_mutex_unlock(&hooks->lock);
     return hook->stopped;

@@ -12,8 +12,9 @@
 
 struct ox_http;
 
-#define OX_WEBHOOK_THREADS 4 /* receivers that may hang at a time while others are served */
-#define OX_WEBHOOK_ERROR_MAX 512
+#define OX_WEBHOOK_THREADS 4      /* receivers that may hang at a time while others are served */
+#define OX_WEBHOOK_ERROR_MAX 384  /* what the receiver said */
+#define OX_WEBHOOK_REASON_MAX 512 /* that, and what to do about it */
 
 /** A webhook in memory; what changes does so under the lock. */
 struct ox_hook {
@@ -34,7 +35,7 @@ struct ox_hook {
     uint64_t lost;
     uint64_t failures;
     int64_t last_status;
-    char last_error[OX_WEBHOOK_ERROR_MAX]; /* "": none */
+    char last_error[OX_WEBHOOK_REASON_MAX]; /* "": none */
     int64_t last_tried_ms;
     int64_t last_delivered_ms;
     int64_t next_try_ms;

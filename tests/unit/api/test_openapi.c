@@ -223,14 +223,14 @@ static void check_value(struct checked *checked, const char *where, enum kind ki
         assert_true(json_is_array(value) && json_array_size(value) > 0);
         json_array_foreach(value, i, entry)
         {
-            (void)snprintf(inner, sizeof(inner), "%s[%zu]", where, i);
+            (void)snprintf(inner, sizeof(inner), "%.400s[%zu]", where, i);
             check(checked, inner, kind, ref, entry);
         }
     } else if ((how & MAP) != 0) {
         assert_true(json_is_object(value) && json_object_size(value) > 0);
         json_object_foreach((json_t *)value, key, entry)
         {
-            (void)snprintf(inner, sizeof(inner), "%s.%s", where, key);
+            (void)snprintf(inner, sizeof(inner), "%.400s.%.100s", where, key);
             check(checked, inner, kind, ref, entry);
         }
     } else {
@@ -281,7 +281,7 @@ static void check(struct checked *checked, const char *where, enum kind kind, bo
         if (i == KEYS) {
             fail_msg("%s may not have \"%s\"", where, key);
         }
-        (void)snprintf(path, sizeof(path), "%s.%s", where, key);
+        (void)snprintf(path, sizeof(path), "%.400s.%.100s", where, key);
         check_value(checked, path, keys[i].is, keys[i].how, inner);
     }
 }
