@@ -240,8 +240,8 @@ static enum ox_code set_desired(struct ox_tx *tx, const struct ox_campaign_row *
                                          now_ms, err);
 }
 
-static enum ox_code release(struct ox_tx *tx, const struct ox_campaign_row *campaign,
-                            const struct ox_policy *policy, int64_t now_ms, struct ox_err *err)
+enum ox_code ox_campaign_release(struct ox_tx *tx, const struct ox_campaign_row *campaign,
+                                 const struct ox_policy *policy, int64_t now_ms, struct ox_err *err)
 {
     uint64_t released = 0;
 
@@ -304,7 +304,7 @@ static enum ox_code carry_out(struct ox_control *control, struct ox_tx *tx,
         campaign->stage++;
         campaign->stage_opened_ms = now;
         event = "campaign.stage_opened";
-        code = release(tx, campaign, policy, now, err);
+        code = ox_campaign_release(tx, campaign, policy, now, err);
         break;
     case OX_VERDICT_PAUSE:
         return ox_campaign_pause(control, tx, campaign, decision->reason, err);

@@ -99,8 +99,7 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
         (code = ox_live_new(&control->live, seed, err)) != OX_OK ||
         (code = ox_served_new(&control->served, err)) != OX_OK ||
         (code = ox_stop_init(&control->stop, err)) != OX_OK ||
-        (code = ox_hold_load(control, err)) != OX_OK ||
-        (code = requeue(control, err)) != OX_OK ||
+        (code = ox_hold_load(control, err)) != OX_OK || (code = requeue(control, err)) != OX_OK ||
         (code = ox_hooks_new(&control->hooks, control, err)) != OX_OK) {
         ox_control_free(control);
         return code;
@@ -162,6 +161,9 @@ static enum ox_code movable(struct ox_control *control, bool sweep, char ***out,
         if (code == OX_OK && !moves && sweep) {
             code = ox_campaign_sweep(control, &tx, &rows[i], true, &moves, err);
         }
+        if (code == OX_OK && !moves && sweep) {
+            code = ox_campaign_follow(control, &tx, &rows[i], true, &moves, err);
+        }
         if (code == OX_OK && moves && (code = ox_strdup(&ids[*count], rows[i].id, err)) == OX_OK) {
             (*count)++;
         }
@@ -182,6 +184,9 @@ static enum ox_code advance_one(struct ox_control *control, const char *id, bool
     if (code == OX_OK && sweep &&
         (code = ox_registry_campaign_get(&tx, id, &campaign, err)) == OX_OK) {
         code = ox_campaign_sweep(control, &tx, &campaign, false, &changed, err);
+        if (code == OX_OK) {
+            code = ox_campaign_follow(control, &tx, &campaign, false, &changed, err);
+        }
     }
     if (code == OX_OK && (code = ox_campaign_advance(control, &tx, id, false, err)) == OX_OK) {
         code = ox_registry_commit(&tx, err);

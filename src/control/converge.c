@@ -319,7 +319,7 @@ static enum ox_code enter_all(struct ox_control *control, struct ox_tx *tx, stru
 
         if ((code = ox_registry_campaign_get(tx, desired[i].campaign_id, &campaign, err)) ==
             OX_OK) {
-            code = ox_variants_enter_late(control, tx, &campaign, &fleet, err);
+            code = ox_variants_enter(control, tx, &campaign, &fleet, err);
         }
     }
     return code;

@@ -18,6 +18,8 @@ const struct ox_event_kind ox_event_kinds[] = {
      "A device in a campaign has another state"},
     {"campaign.halted", "campaign_id, model_id, version, reason",
      "Devices that come late are not sent to a complete campaign's version any more"},
+    {"campaign.joined", "campaign_id, model_id, version, devices, total",
+     "Devices joined the fleet of a campaign under way that follows it, and are in it now"},
     {"campaign.paused", "campaign_id, model_id, version, stage, reason",
      "A campaign was held, by an operator (no reason) or by its own rules"},
     {"campaign.prepared", "campaign_id, model_id, version, stage",

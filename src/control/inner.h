@@ -375,6 +375,19 @@ OX_MUST_USE enum ox_code ox_campaign_skip_device(struct ox_control *control, str
 OX_MUST_USE enum ox_code ox_campaign_sweep(struct ox_control *control, struct ox_tx *tx,
                                            const struct ox_campaign_row *campaign, bool dry,
                                            bool *changed, struct ox_err *err);
+/** Release the devices of the stages that are open. */
+OX_MUST_USE enum ox_code ox_campaign_release(struct ox_tx *tx,
+                                             const struct ox_campaign_row *campaign,
+                                             const struct ox_policy *policy, int64_t now_ms,
+                                             struct ox_err *err);
+
+/* --- follow.c --- */
+
+/** Take in devices that have joined the fleet of a campaign under way, if it follows it: behind
+ *  all others. Its total is brought up. `dry`: only say whether there is one. */
+OX_MUST_USE enum ox_code ox_campaign_follow(struct ox_control *control, struct ox_tx *tx,
+                                            struct ox_campaign_row *campaign, bool dry,
+                                            bool *changed, struct ox_err *err);
 
 /* --- converge.c --- */
 

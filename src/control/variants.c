@@ -156,9 +156,9 @@ enum ox_code ox_variants_target(struct ox_control *control, struct ox_tx *tx,
     return code;
 }
 
-enum ox_code ox_variants_enter_late(struct ox_control *control, struct ox_tx *tx,
-                                    const struct ox_campaign_row *campaign,
-                                    const struct ox_selection *fleet, struct ox_err *err)
+enum ox_code ox_variants_enter(struct ox_control *control, struct ox_tx *tx,
+                               const struct ox_campaign_row *campaign,
+                               const struct ox_selection *fleet, struct ox_err *err)
 {
     struct variants variants = {NULL, 0, 0};
     char why[OX_VARIANT_WHY_MAX];

@@ -31,10 +31,9 @@ OX_MUST_USE enum ox_code ox_variant_choose(struct ox_control *control, struct ox
 OX_MUST_USE enum ox_code ox_variants_target(struct ox_control *control, struct ox_tx *tx,
                                             const struct ox_campaign_row *campaign,
                                             struct ox_err *err);
-/** Let devices of a fleet enter a campaign that is over, each with its variant. */
-OX_MUST_USE enum ox_code ox_variants_enter_late(struct ox_control *control, struct ox_tx *tx,
-                                                const struct ox_campaign_row *campaign,
-                                                const struct ox_selection *fleet,
-                                                struct ox_err *err);
+/** Let devices of a fleet enter a campaign that is under way or over, each with its variant. */
+OX_MUST_USE enum ox_code ox_variants_enter(struct ox_control *control, struct ox_tx *tx,
+                                           const struct ox_campaign_row *campaign,
+                                           const struct ox_selection *fleet, struct ox_err *err);
 
 #endif

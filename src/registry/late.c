@@ -1,6 +1,11 @@
-/* Devices that come to be in a fleet when its campaign is over. */
+/* Devices that come to be in a fleet when its campaign is under way, or over. */
 #include "campaigns.h"
 #include "select.h"
+
+/* The places behind all that are taken; "@" is the campaign. */
+#define NEXT_PLACES                                                                                \
+    "(SELECT coalesce(max(o.place) + 1, 0) FROM campaign_devices o WHERE o.campaign_id = @)"       \
+    " + row_number() OVER (ORDER BY d.id) - 1"
 
 /* Behind "... FROM devices d WHERE <selected>": "@" are the campaign, the model, when the campaign
  * began, and the campaign again. */
@@ -38,15 +43,19 @@ enum ox_code ox_registry_late_enter(struct ox_tx *tx, const struct ox_campaign_r
     const struct ox_db_value id = {.type = OX_DB_TEXT, .text = campaign->id};
     const struct ox_db_value model = {.type = OX_DB_TEXT, .text = campaign->model_id};
     const struct ox_db_value now = {.type = OX_DB_INT, .number = now_ms};
+    const struct ox_db_value over = {.type = OX_DB_INT, .number = campaign->ended_ms != 0};
     const struct ox_db_value row[] = {
         id,
-        {.type = OX_DB_INT, .number = (int64_t)campaign->total},
+        id,
         {.type = OX_DB_INT, .number = campaign->artifact_id},
         digest,
         digest,
         digest,
         digest,
         {.type = OX_DB_INT, .number = (int64_t)campaign->size_bytes},
+        over,
+        over,
+        over,
         now,
         now,
         model,
@@ -61,7 +70,7 @@ enum ox_code ox_registry_late_enter(struct ox_tx *tx, const struct ox_campaign_r
         tx, selection,
         "INSERT INTO campaign_devices (campaign_id, device_id, place, artifact_id, from_version,"
         " from_digest, state, error, strategy, bytes_full, released, late, released_at, updated_at)"
-        " SELECT @, d.id, @, @, r.version, r.digest,"
+        " SELECT @, d.id, " NEXT_PLACES ", @, r.version, r.digest,"
         " CASE WHEN r.digest = @ THEN 'complete' WHEN p.device_id IS NOT NULL OR"
         "  q.digest IS NOT NULL THEN 'skipped'"
         "  ELSE 'pending' END,"
@@ -69,7 +78,7 @@ enum ox_code ox_registry_late_enter(struct ox_tx *tx, const struct ox_campaign_r
         "  WHEN p.device_id IS NOT NULL THEN 'pinned' || coalesce(': ' || p.reason, '')"
         "  WHEN q.digest IS NOT NULL THEN 'quarantined: this version failed here before' END,"
         " CASE WHEN r.digest = @ THEN 'none' END, CASE WHEN r.digest = @ THEN 0 ELSE @ END,"
-        " 1, 1, @, @ FROM devices d"
+        " @, @, CASE WHEN @ THEN @ END, @ FROM devices d"
         " LEFT JOIN device_models r ON r.device_id = d.id AND r.model_id = @"
         " LEFT JOIN quarantines q ON q.device_id = d.id AND q.digest = @ AND q.failures >= @"
         " LEFT JOIN device_pins p ON p.device_id = d.id AND p.model_id = (SELECT min(s.model_id)"
@@ -85,8 +94,9 @@ enum ox_code ox_registry_late_skip(struct ox_tx *tx, const struct ox_campaign_ro
     const struct ox_db_value model = {.type = OX_DB_TEXT, .text = campaign->model_id};
     const struct ox_db_value row[] = {
         id,
-        {.type = OX_DB_INT, .number = (int64_t)campaign->total},
+        id,
         {.type = OX_DB_TEXT, .text = why},
+        {.type = OX_DB_INT, .number = campaign->ended_ms != 0},
         {.type = OX_DB_INT, .number = now_ms},
         model,
     };
@@ -97,7 +107,8 @@ enum ox_code ox_registry_late_skip(struct ox_tx *tx, const struct ox_campaign_ro
         tx, selection,
         "INSERT INTO campaign_devices (campaign_id, device_id, place, from_version, from_digest,"
         " state, error, bytes_full, released, late, updated_at)"
-        " SELECT @, d.id, @, r.version, r.digest, 'skipped', @, 0, 1, 1, @ FROM devices d"
+        " SELECT @, d.id, " NEXT_PLACES ", r.version, r.digest, 'skipped', @, 0, 1, @, @"
+        " FROM devices d"
         " LEFT JOIN device_models r ON r.device_id = d.id AND r.model_id = @",
         row, IS_LATE, late, err);
 }

@@ -164,27 +164,26 @@ OX_MUST_USE enum ox_code ox_registry_campaign_plan(struct ox_tx *tx, const char 
                                                    struct ox_plan_row **rows, size_t *count,
                                                    struct ox_err *err);
 /**
- * Who of a fleet is to enter a campaign after its end: devices of the selection that are not in it,
- * nor in one of the model that is newer, or under way for them. *count of them.
+ * Who of a fleet is to enter a campaign after its beginning: devices of the selection that are not
+ * in it, nor in one of the model that is newer, or under way for them. *count of them.
  */
 OX_MUST_USE enum ox_code ox_registry_late_count(struct ox_tx *tx,
                                                 const struct ox_campaign_row *campaign,
                                                 const struct ox_selection *selection,
                                                 uint64_t *count, struct ox_err *err);
-/** Let them enter: as ox_registry_members_enter, but released, and late. What they are to run are
- *  the campaign's artifact_id, digest and size_bytes; unless `for_first`, it is not for devices of
- *  the first generation. */
+/** Let them enter, behind those that are in it: as ox_registry_members_enter, not released; but
+ *  released, and late, if the campaign has ended. What they are to run are the campaign's
+ *  artifact_id, digest and size_bytes; unless `for_first`, it is not for devices of the first
+ *  generation. The campaign's total is the caller's to bring up. */
 OX_MUST_USE enum ox_code ox_registry_late_enter(struct ox_tx *tx,
                                                 const struct ox_campaign_row *campaign,
                                                 const struct ox_selection *selection,
-                                                bool for_first, int64_t now_ms,
-                                                struct ox_err *err);
+                                                bool for_first, int64_t now_ms, struct ox_err *err);
 /** Those that are left have nothing to run in it. */
 OX_MUST_USE enum ox_code ox_registry_late_skip(struct ox_tx *tx,
                                                const struct ox_campaign_row *campaign,
                                                const struct ox_selection *selection,
-                                               const char *why, int64_t now_ms,
-                                               struct ox_err *err);
+                                               const char *why, int64_t now_ms, struct ox_err *err);
 
 /** Release the devices below a place that are not yet; *count of them. */
 OX_MUST_USE enum ox_code ox_registry_campaign_release(struct ox_tx *tx, const char *campaign_id,

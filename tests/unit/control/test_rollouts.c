@@ -384,6 +384,60 @@ static void create__refuses_a_fleet_without_devices(void **state)
 
 /* --- what is left behind --- */
 
+static void join(struct fixture *fixture, const char *id)
+{
+    json_t *out = NULL;
+
+    device(fixture, id);
+    json_decref(beat_running(fixture, id, "v1"));
+    assert_int_equal(ox_control_fleet_add(fixture->control, "f", id, &out, NULL), OX_OK);
+    json_decref(out);
+    tick(fixture, 20);
+}
+
+static void follow__takes_in_who_joins_behind_all_others(void **state)
+{
+    struct fixture *fixture = *state;
+    bool ended[5] = {false};
+
+    ready(fixture, 3);
+    campaign_with(fixture, "v2",
+                  "\"strategy\":{\"type\":\"rolling\",\"batch\":2,\"wait_s\":0},\"gates\":{"
+                  "\"failed_count\":0},\"follow\":true");
+    join(fixture, "e");
+    join(fixture, "f");
+    assert_int_equal(campaign_number(fixture, "summary.total"), 5);
+    for (size_t round = 0; round < 3; round++) { /* two at a time, and the last one */
+        static const char *const ids[] = {"d0", "d1", "d2", "e", "f"};
+        bool told[5];
+
+        for (size_t i = 0; i < 5; i++) {
+            told[i] = !ended[i] && is_told(fixture, ids[i], "v1");
+        }
+        assert_int_equal(told[0] + told[1] + told[2], round == 2 ? 0 : 2 - round);
+        assert_int_equal(told[3], round == 1);
+        assert_int_equal(told[4], round == 2);
+        for (size_t i = 0; i < 5; i++) {
+            if (told[i]) {
+                complete(fixture, ids[i], 1);
+                ended[i] = true;
+            }
+        }
+    }
+    assert_int_equal(campaign_number(fixture, "summary.complete"), 5);
+}
+
+static void follow__is_not_what_others_do(void **state)
+{
+    struct fixture *fixture = *state;
+
+    ready(fixture, 3);
+    campaign_with(fixture, "v2", "\"on_conflict\":\"supersede\"");
+    join(fixture, "e");
+    assert_int_equal(campaign_number(fixture, "summary.total"), 3);
+    assert_false(is_told(fixture, "e", "v1"));
+}
+
 static void desired__who_joins_later_is_taken_in(void **state)
 {
     struct fixture *fixture = *state;
@@ -565,6 +619,8 @@ int main(void)
         TEST(quarantine__after_three_failures_of_the_check),
         TEST(conflict__names_the_earlier_one_or_is_refused),
         TEST(create__refuses_a_fleet_without_devices),
+        TEST(follow__takes_in_who_joins_behind_all_others),
+        TEST(follow__is_not_what_others_do),
         TEST(desired__who_joins_later_is_taken_in),
         TEST(desired__who_was_set_up_anew_gets_it_again),
         TEST(desired__late_failures_halt_it),
