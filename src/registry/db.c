@@ -76,15 +76,11 @@ static void sql_natural(sqlite3_context *context, int argc, sqlite3_value **argv
     }
 }
 
-enum ox_code ox_db_open(struct ox_connection *connection, const char *path, bool read_only,
-                        struct ox_err *err)
+static enum ox_code open_file(struct ox_connection *connection, const char *path, int flags,
+                              struct ox_err *err)
 {
-    /* Both open for writing: a reader of a WAL database needs its shared memory file. */
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (read_only ? 0 : SQLITE_OPEN_CREATE);
-    enum ox_code code;
-
     (void)pthread_mutex_init(&connection->lock, NULL);
-    if (sqlite3_open_v2(path, &connection->db, flags, NULL) != SQLITE_OK) {
+    if (sqlite3_open_v2(path, &connection->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
         return ox_db_error(connection->db, "opening", err);
     }
     (void)sqlite3_extended_result_codes(connection->db, 1);
@@ -93,6 +89,33 @@ enum ox_code ox_db_open(struct ox_connection *connection, const char *path, bool
                                    SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, sql_natural, NULL,
                                    NULL, NULL) != SQLITE_OK) {
         return ox_db_error(connection->db, "opening", err);
+    }
+    return OX_OK;
+}
+
+enum ox_code ox_db_open_as_is(struct ox_connection *connection, const char *uri, struct ox_err *err)
+{
+    enum ox_code code = open_file(connection, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, err);
+
+    if (code == OX_OK) {
+        code = run_text(connection,
+                        "PRAGMA query_only = ON; PRAGMA trusted_schema = OFF;"
+                        "PRAGMA cell_size_check = ON; PRAGMA temp_store = MEMORY;"
+                        "SELECT count(*) FROM sqlite_schema",
+                        "opening", err);
+    }
+    return code;
+}
+
+enum ox_code ox_db_open(struct ox_connection *connection, const char *path, bool read_only,
+                        struct ox_err *err)
+{
+    /* Both open for writing: a reader of a WAL database needs its shared memory file. */
+    int flags = SQLITE_OPEN_READWRITE | (read_only ? 0 : SQLITE_OPEN_CREATE);
+    enum ox_code code = open_file(connection, path, flags, err);
+
+    if (code != OX_OK) {
+        return code;
     }
     code = run_text(connection,
                     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"

@@ -36,6 +36,10 @@ enum ox_code ox_db_error(sqlite3 *db, const char *doing, struct ox_err *err);
 
 OX_MUST_USE enum ox_code ox_db_open(struct ox_connection *connection, const char *path,
                                     bool read_only, struct ox_err *err);
+/** Only to read, at a URI (sqlite.org/uri.html), in whatever mode and schema it is; a damaged head
+ * is told at once. */
+OX_MUST_USE enum ox_code ox_db_open_as_is(struct ox_connection *connection, const char *uri,
+                                          struct ox_err *err);
 void ox_db_close(struct ox_connection *connection);
 /** The file of an open registry, lent. */
 const char *ox_db_file(struct ox_registry *registry);
