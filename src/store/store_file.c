@@ -2,6 +2,7 @@
 #include "backend.h"
 
 #include "oxide/base/file.h"
+#include "oxide/store/inspect.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -386,14 +387,14 @@ static enum ox_code folder_sweep_uploads(void *ctx, int64_t since_wall_ms, struc
     return sweep(folder->uploads, since_wall_ms, err);
 }
 
-enum ox_code ox_store_open(struct ox_store **out, const char *dir, int64_t now_wall_ms,
-                           struct ox_err *err)
+static const struct ox_store_backend file_backend = {
+    folder_stage,    folder_publish,       folder_leave,  folder_read,
+    folder_received, folder_free_bytes,    folder_remove, folder_remove_unused,
+    folder_touch,    folder_sweep_uploads, folder_each,   folder_close,
+};
+
+static enum ox_code folder_new(struct folder **out, const char *dir, struct ox_err *err)
 {
-    static const struct ox_store_backend backend = {
-        folder_stage,    folder_publish,       folder_leave,  folder_read,
-        folder_received, folder_free_bytes,    folder_remove, folder_remove_unused,
-        folder_touch,    folder_sweep_uploads, folder_each,   folder_close,
-    };
     struct folder *folder = calloc(1, sizeof(*folder));
     enum ox_code code;
 
@@ -403,8 +404,32 @@ enum ox_code ox_store_open(struct ox_store **out, const char *dir, int64_t now_w
     (void)pthread_mutex_init(&folder->times, NULL);
     if ((code = ox_path_join(&folder->blobs, dir, "blobs", err)) != OX_OK ||
         (code = ox_path_join(&folder->tmp, dir, "tmp", err)) != OX_OK ||
-        (code = ox_path_join(&folder->uploads, dir, "uploads", err)) != OX_OK ||
-        (code = ox_dir_make(folder->blobs, DIR_MODE, err)) != OX_OK ||
+        (code = ox_path_join(&folder->uploads, dir, "uploads", err)) != OX_OK) {
+        folder_close(folder);
+        return code;
+    }
+    *out = folder;
+    return OX_OK;
+}
+
+enum ox_code ox_store_open_as_is(struct ox_store **out, const char *dir, struct ox_err *err)
+{
+    struct folder *folder = NULL;
+    enum ox_code code = folder_new(&folder, dir, err);
+
+    return code == OX_OK ? ox_store_wrap(out, &file_backend, folder, err) : code;
+}
+
+enum ox_code ox_store_open(struct ox_store **out, const char *dir, int64_t now_wall_ms,
+                           struct ox_err *err)
+{
+    struct folder *folder = NULL;
+    enum ox_code code = folder_new(&folder, dir, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    if ((code = ox_dir_make(folder->blobs, DIR_MODE, err)) != OX_OK ||
         (code = ox_dir_make(folder->tmp, DIR_MODE, err)) != OX_OK ||
         (code = ox_dir_make(folder->uploads, DIR_MODE, err)) != OX_OK ||
         (code = sweep(folder->tmp, INT64_MAX, err)) != OX_OK ||
@@ -413,5 +438,5 @@ enum ox_code ox_store_open(struct ox_store **out, const char *dir, int64_t now_w
         folder_close(folder);
         return code;
     }
-    return ox_store_wrap(out, &backend, folder, err);
+    return ox_store_wrap(out, &file_backend, folder, err);
 }
