@@ -115,6 +115,20 @@ void ox_checkup_mend(struct ox_checkup *checkup, const struct ox_checkup *mark)
     }
 }
 
+void ox_checkup_undo(struct ox_checkup *checkup, const struct ox_checkup *mark)
+{
+    size_t open = checkup->section_count - 1;
+    char *skipped = checkup->sections[open].skipped;
+
+    while (checkup->count > mark->count) {
+        checkup->count--;
+        free(checkup->findings[checkup->count].where);
+        free(checkup->findings[checkup->count].what);
+    }
+    checkup->sections[open] = mark->sections[open];
+    checkup->sections[open].skipped = skipped;
+}
+
 uint64_t ox_checkup_found(const struct ox_checkup *checkup, enum ox_severity severity)
 {
     uint64_t found = 0;

@@ -441,6 +441,19 @@ enum ox_code ox_lock_file(const char *path, int *out_fd, struct ox_err *err)
     return OX_OK;
 }
 
+bool ox_lock_is_held(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    bool held;
+
+    if (fd < 0) {
+        return errno != ENOENT && errno != ENOTDIR;
+    }
+    held = flock(fd, LOCK_SH | LOCK_NB) != 0; /* gone with the descriptor */
+    (void)close(fd);
+    return held;
+}
+
 enum ox_code ox_disk_space(const char *path, uint64_t *free_bytes, uint64_t *total_bytes,
                            struct ox_err *err)
 {

@@ -43,10 +43,8 @@ const struct ox_invariant
              "SELECT 'artifact ' || " VERSION ", 'it is removed, and its files are listed still'"
              " FROM artifacts a WHERE a.removed_at IS NOT NULL"
              " AND EXISTS (SELECT 1 FROM artifact_files f WHERE f.artifact_id = a.id)",
-             "their blobs take room for nothing: 'oxide doctor --fix' with the server stopped "
-             "forgets them",
-             "DELETE FROM artifact_files WHERE artifact_id IN"
-             " (SELECT id FROM artifacts WHERE removed_at IS NOT NULL)"},
+             "its blobs are kept for nothing: push the same version again to have it, or leave it",
+             NULL},
             {"artifact_size", OX_SEVERITY_ERROR, false,
              "SELECT 'artifact ' || " VERSION
              ", 'its size is ' || a.size_bytes || ', that of its files '"

@@ -72,6 +72,8 @@ void ox_checkup_find(struct ox_checkup *checkup, enum ox_severity severity, cons
                      const char *hint, const char *fmt, ...) OX_PRINTF(5, 6);
 /** What was found in the section since *mark (a copy of the checkup then) is mended. */
 void ox_checkup_mend(struct ox_checkup *checkup, const struct ox_checkup *mark);
+/** What was found in the section since *mark is taken back: it was looked at in a bad moment. */
+void ox_checkup_undo(struct ox_checkup *checkup, const struct ox_checkup *mark);
 /** Findings of a severity that are not mended. */
 uint64_t ox_checkup_found(const struct ox_checkup *checkup, enum ox_severity severity);
 uint64_t ox_checkup_fixed(const struct ox_checkup *checkup);

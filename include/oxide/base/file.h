@@ -92,6 +92,9 @@ OX_MUST_USE enum ox_code ox_path_join(char **out, const char *dir, const char *n
  *  Errors: OX_EBUSY if another process holds it. */
 OX_MUST_USE enum ox_code ox_lock_file(const char *path, int *out_fd, struct ox_err *err);
 
+/** Does a process hold the lock of this file? Absent: no; what cannot be asked: yes. */
+bool ox_lock_is_held(const char *path);
+
 /** Free bytes for us, and all bytes, of the file system that holds `path`. */
 OX_MUST_USE enum ox_code ox_disk_space(const char *path, uint64_t *free_bytes,
                                        uint64_t *total_bytes, struct ox_err *err);
