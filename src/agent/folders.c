@@ -40,14 +40,11 @@ enum ox_code ox_folder_make(const char *path, mode_t mode, struct ox_err *err)
     return OX_OK;
 }
 
-enum ox_code ox_folders_open(struct ox_folders *out, const char *model_dir, struct ox_err *err)
+enum ox_code ox_folders_locate(struct ox_folders *out, const char *model_dir, struct ox_err *err)
 {
     struct ox_folders folders = {0};
-    enum ox_code code = ox_dir_make(model_dir, 0755, err);
+    enum ox_code code;
 
-    if (code != OX_OK) {
-        return code;
-    }
     folders.root = realpath(model_dir, NULL); /* health checks may run elsewhere */
     if (folders.root == NULL) {
         return ox_err_sys(err, errno, "opening folder %s", model_dir);
@@ -59,8 +56,23 @@ enum ox_code ox_folders_open(struct ox_folders *out, const char *model_dir, stru
         (code = ox_path_join(&folders.lock, folders.own, "lock", err)) == OX_OK &&
         (code = ox_path_join(&folders.download, folders.own, "download", err)) == OX_OK &&
         (code = ox_path_join(&folders.staging, folders.own, "staging", err)) == OX_OK &&
-        (code = ox_path_join(&folders.between, folders.own, "between", err)) == OX_OK &&
-        (code = ox_folder_make(folders.own, 0700, err)) == OX_OK &&
+        (code = ox_path_join(&folders.between, folders.own, "between", err)) == OX_OK) {
+        *out = folders;
+        return OX_OK;
+    }
+    ox_folders_clear(&folders);
+    return code;
+}
+
+enum ox_code ox_folders_open(struct ox_folders *out, const char *model_dir, struct ox_err *err)
+{
+    struct ox_folders folders = {0};
+    enum ox_code code = ox_dir_make(model_dir, 0755, err);
+
+    if (code != OX_OK || (code = ox_folders_locate(&folders, model_dir, err)) != OX_OK) {
+        return code;
+    }
+    if ((code = ox_folder_make(folders.own, 0700, err)) == OX_OK &&
         (code = ox_folder_make(folders.download, 0700, err)) == OX_OK) {
         *out = folders;
         return OX_OK;

@@ -25,6 +25,9 @@ struct ox_folders {
     char *between;  /* own/between: what a chain of patches rebuilds on its way there */
 };
 
+/** Only where they are; model_dir must be there. The caller clears *out. */
+OX_MUST_USE enum ox_code ox_folders_locate(struct ox_folders *out, const char *model_dir,
+                                           struct ox_err *err);
 /** Make them. Errors: OX_EPERM for a planted symlink, and the system's. The caller clears *out. */
 OX_MUST_USE enum ox_code ox_folders_open(struct ox_folders *out, const char *model_dir,
                                          struct ox_err *err);

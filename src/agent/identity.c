@@ -70,19 +70,22 @@ static enum ox_code take_all(const json_t *json, struct ox_identity *out, struct
     return OX_OK;
 }
 
-/* Errors: OX_ENOTFOUND; OX_ECORRUPT and OX_EUNSUPPORTED for what is to be set aside. */
-static enum ox_code load(struct ox_identity *out, const char *path, struct ox_err *err)
+enum ox_code ox_identity_load(struct ox_identity *out, const char *path, struct ox_err *err)
 {
+    struct ox_identity identity = {.instance = ""};
     struct ox_buf text = OX_BUF_INIT;
     json_t *json = NULL;
     enum ox_code code = ox_file_read_all(path, IDENTITY_BYTES_MAX, &text, err);
 
     if (code == OX_OK &&
         (code = ox_json_parse_object(text.data, text.len_bytes, &json, err)) == OX_OK) {
-        code = take_all(json, out, err);
+        code = take_all(json, &identity, err);
     }
     json_decref(json);
     ox_buf_clear(&text);
+    if (code == OX_OK) {
+        *out = identity;
+    }
     if (code == OX_EINVAL || code == OX_ETOOBIG) {
         code = ox_err_set(err, OX_ECORRUPT, "%s is damaged: %s", path, err == NULL ? "" : err->msg);
     } else if (code == OX_EUNSUPPORTED) {
@@ -100,7 +103,7 @@ enum ox_code ox_identity_open(struct ox_identity *out, const char *path, const c
     enum ox_code code;
 
     err = err == NULL ? &scratch : err; /* we quote its message */
-    code = load(&identity, path, err);
+    code = ox_identity_load(&identity, path, err);
     if (code == OX_ECORRUPT || code == OX_EUNSUPPORTED) {
         char why[OX_ERR_MSG_MAX];
 

@@ -27,6 +27,11 @@ OX_MUST_USE enum ox_code ox_identity_open(struct ox_identity *out, const char *p
                                           const char *configured, const struct ox_log *log,
                                           struct ox_err *err);
 
+/** Only read it. Errors: OX_ENOTFOUND; OX_ECORRUPT and OX_EUNSUPPORTED for what the agent sets
+ * aside; the system's. */
+OX_MUST_USE enum ox_code ox_identity_load(struct ox_identity *out, const char *path,
+                                          struct ox_err *err);
+
 /** Take in and keep what a server calls the device and the installation: NULL and "" say nothing.
  *  Returns OX_OK without writing if that is no news, which *changed tells. */
 OX_MUST_USE enum ox_code ox_identity_take(struct ox_identity *identity, const char *path,
