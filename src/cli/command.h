@@ -133,6 +133,7 @@ OX_COMMAND_RUN(job_retry);
 OX_COMMAND_RUN(job_cancel);
 OX_COMMAND_RUN(backup);
 OX_COMMAND_RUN(restore);
+OX_COMMAND_RUN(doctor);
 OX_COMMAND_RUN(events);
 OX_COMMAND_RUN(webhook_add);
 OX_COMMAND_RUN(webhook_list);

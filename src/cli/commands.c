@@ -550,6 +550,26 @@ const struct ox_command ox_commands[] = {
              {"confirm", 0, NULL, NULL, "Let the server that was restored assign again"}, FORCE),
      "oxide restore all.tar --data /var/lib/oxide\noxide restore --confirm", REMOTE,
      OX_EXITS_REMOTE | OX_EXITS_FILES, ox_run_restore},
+    {"doctor", "Examine the data of a control plane, or of an agent",
+     "Looks for missing and damaged blobs, files that nothing needs, and states that cannot be, "
+     "and "
+     "says of each what to do. It may run beside the server or agent; --fix may not. Status 1: "
+     "errors were found; warnings and notes alone end with 0.",
+     WORDS({"WHAT", OX_WORD_OPTIONAL,
+            "server, or agent; if left out, the one whose folder is named, else server"}),
+     OPTIONS({"data", 0, "DIR", "oxide-data", "The folder of 'oxide serve --data DIR'"},
+             {"model-dir", 0, "DIR", "oxide-models", "The folder of 'oxide agent --model-dir DIR'"},
+             {"quick", 0, NULL, NULL, "Compare sizes only, hash nothing"},
+             {"fix", 0, NULL, NULL,
+              "Remove what the stopped server or agent would remove by itself, and count anew what "
+              "can be counted"}),
+     "oxide doctor --data /var/lib/oxide\n"
+     "oxide doctor --data /var/lib/oxide --quick --json\n"
+     "oxide doctor agent --model-dir /var/lib/oxide-models --fix",
+     OX_TAKES_JSON,
+     OX_EXIT_BIT(OX_EXIT_NOT_FOUND) | OX_EXIT_BIT(OX_EXIT_CONFLICT) |
+         OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED),
+     ox_run_doctor},
     {"events", "Show what happened, or follow it as it does",
      "A line per event of the control plane's log: who did what, and what came of it. With --json "
      "each line is a JSON object. --follow goes on, over restarts of the server too, until ctrl-c.",
