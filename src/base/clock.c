@@ -31,6 +31,14 @@ const struct ox_clock *ox_clock_system(void)
     return &clock;
 }
 
+uint64_t ox_clock_now_ns(void)
+{
+    struct timespec ts = {0, 0};
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
 const char *ox_time_text(int64_t wall_ms, char out[OX_TIME_TEXT_MAX])
 {
     time_t seconds = (time_t)(wall_ms / 1000);

@@ -18,6 +18,9 @@ struct ox_clock {
 /** The system's clocks. Static: never freed. */
 const struct ox_clock *ox_clock_system(void);
 
+/** Nanoseconds of the system's monotonic clock, to measure how long something took. */
+uint64_t ox_clock_now_ns(void);
+
 #define OX_TIME_TEXT_MAX 32
 /** RFC 3339 in UTC with milliseconds, "2026-11-20T13:05:07.123Z"; returns `out`. */
 const char *ox_time_text(int64_t wall_ms, char out[OX_TIME_TEXT_MAX]);
