@@ -3,13 +3,26 @@
 #include "oxide/base/file.h"
 #include "oxide/crypto/sha256.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/types.h>
 #include <unistd.h>
 
+#define PREFIXES 256 /* first bytes of digests */
+
+/* The blobs of one first byte. */
+struct share {
+    uint64_t blobs;
+    uint64_t bytes;
+};
+
 struct ox_store {
     const struct ox_store_backend *backend;
     void *ctx;
+    pthread_mutex_t usage_lock; /* of the shares */
+    struct share shares[PREFIXES];
+    atomic_bool changed[PREFIXES]; /* since its share was read */
 };
 
 struct ox_store_writer {
@@ -22,13 +35,18 @@ struct ox_store_writer {
 enum ox_code ox_store_wrap(struct ox_store **out, const struct ox_store_backend *backend,
                            void *take_ctx, struct ox_err *err)
 {
-    struct ox_store *store = malloc(sizeof(*store));
+    struct ox_store *store = calloc(1, sizeof(*store));
 
     if (store == NULL) {
         backend->close(take_ctx);
         return ox_err_nomem(err, "a store");
     }
-    *store = (struct ox_store){backend, take_ctx};
+    store->backend = backend;
+    store->ctx = take_ctx;
+    (void)pthread_mutex_init(&store->usage_lock, NULL);
+    for (size_t i = 0; i < PREFIXES; i++) {
+        atomic_init(&store->changed[i], true);
+    }
     *out = store;
     return OX_OK;
 }
@@ -37,8 +55,14 @@ void ox_store_close(struct ox_store *store)
 {
     if (store != NULL) {
         store->backend->close(store->ctx);
+        (void)pthread_mutex_destroy(&store->usage_lock);
         free(store);
     }
+}
+
+static void note_change(struct ox_store *store, const struct ox_digest *digest)
+{
+    atomic_store(&store->changed[digest->bytes[0]], true);
 }
 
 /* --- writing --- */
@@ -167,6 +191,7 @@ enum ox_code ox_store_commit(struct ox_store_writer *take_writer, const struct o
         store->backend->leave(store->ctx, &writer->stage, false);
     } else {
         code = store->backend->publish(store->ctx, &writer->stage, &got, size, err);
+        note_change(store, &got);
     }
     free_writer(writer);
     if (code != OX_OK) {
@@ -264,7 +289,10 @@ enum ox_code ox_store_free_bytes(struct ox_store *store, uint64_t *out_bytes, st
 enum ox_code ox_store_remove(struct ox_store *store, const struct ox_digest *digest,
                              struct ox_err *err)
 {
-    return store->backend->remove(store->ctx, digest, err);
+    enum ox_code code = store->backend->remove(store->ctx, digest, err);
+
+    note_change(store, digest);
+    return code;
 }
 
 enum ox_code ox_store_each(struct ox_store *store, const struct ox_store_visitor *visitor,
@@ -272,7 +300,7 @@ enum ox_code ox_store_each(struct ox_store *store, const struct ox_store_visitor
 {
     enum ox_code code = OX_OK;
 
-    for (unsigned i = 0; code == OX_OK && i < 256; i++) {
+    for (unsigned i = 0; code == OX_OK && i < PREFIXES; i++) {
         code = store->backend->each(store->ctx, (uint8_t)i, visitor, err);
     }
     return code;
@@ -282,6 +310,57 @@ enum ox_code ox_store_each_of(struct ox_store *store, uint8_t first_byte,
                               const struct ox_store_visitor *visitor, struct ox_err *err)
 {
     return store->backend->each(store->ctx, first_byte, visitor, err);
+}
+
+static enum ox_code add_up(void *ctx, const struct ox_digest *digest, uint64_t size_bytes,
+                           struct ox_err *err)
+{
+    struct share *share = ctx;
+
+    (void)digest;
+    (void)err;
+    share->blobs++;
+    share->bytes += size_bytes;
+    return OX_OK;
+}
+
+/* What changes while it is read is noted behind the change, so the next call reads it again. */
+static enum ox_code read_share(struct ox_store *store, unsigned i, struct ox_err *err)
+{
+    struct share share = {0, 0};
+    const struct ox_store_visitor visitor = {&share, add_up};
+    enum ox_code code;
+
+    if (!atomic_exchange(&store->changed[i], false)) {
+        return OX_OK;
+    }
+    code = store->backend->each(store->ctx, (uint8_t)i, &visitor, err);
+    if (code == OX_OK) {
+        store->shares[i] = share;
+    } else {
+        atomic_store(&store->changed[i], true);
+    }
+    return code;
+}
+
+enum ox_code ox_store_usage(struct ox_store *store, uint64_t *blobs, uint64_t *bytes,
+                            struct ox_err *err)
+{
+    struct share sum = {0, 0};
+    enum ox_code code = OX_OK;
+
+    (void)pthread_mutex_lock(&store->usage_lock);
+    for (unsigned i = 0; code == OX_OK && i < PREFIXES; i++) {
+        code = read_share(store, i, err);
+        sum.blobs += store->shares[i].blobs;
+        sum.bytes += store->shares[i].bytes;
+    }
+    (void)pthread_mutex_unlock(&store->usage_lock);
+    if (code == OX_OK) {
+        *blobs = sum.blobs;
+        *bytes = sum.bytes;
+    }
+    return code;
 }
 
 enum ox_code ox_store_touch(struct ox_store *store, const struct ox_digest *digest,
@@ -294,7 +373,13 @@ enum ox_code ox_store_remove_unused(struct ox_store *store, const struct ox_dige
                                     int64_t since_wall_ms, bool dry_run, bool *removed,
                                     struct ox_err *err)
 {
-    return store->backend->remove_unused(store->ctx, digest, since_wall_ms, dry_run, removed, err);
+    enum ox_code code =
+        store->backend->remove_unused(store->ctx, digest, since_wall_ms, dry_run, removed, err);
+
+    if (!dry_run) {
+        note_change(store, digest);
+    }
+    return code;
 }
 
 enum ox_code ox_store_sweep_uploads(struct ox_store *store, int64_t since_wall_ms,

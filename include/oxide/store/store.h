@@ -107,6 +107,13 @@ OX_MUST_USE enum ox_code ox_store_received(struct ox_store *store, const struct 
 OX_MUST_USE enum ox_code ox_store_free_bytes(struct ox_store *store, uint64_t *out_bytes,
                                              struct ox_err *err);
 
+/**
+ * How many blobs are held, and their bytes. Only the 256ths of the store in which something came or
+ * went since it was asked last are read: the first time all of it.
+ */
+OX_MUST_USE enum ox_code ox_store_usage(struct ox_store *store, uint64_t *blobs, uint64_t *bytes,
+                                        struct ox_err *err);
+
 /** Remove a blob. Absent is success. Readers that have it open keep it. */
 OX_MUST_USE enum ox_code ox_store_remove(struct ox_store *store, const struct ox_digest *digest,
                                          struct ox_err *err);

@@ -427,6 +427,54 @@ static void sweep_uploads__takes_old_ones_that_no_writer_has(void **state)
     assert_int_equal(received, 0);
 }
 
+static void assert_usage(struct ox_store *store, uint64_t blobs, uint64_t bytes)
+{
+    uint64_t got_blobs = UINT64_MAX;
+    uint64_t got_bytes = UINT64_MAX;
+
+    assert_int_equal(ox_store_usage(store, &got_blobs, &got_bytes, NULL), OX_OK);
+    assert_int_equal(got_blobs, blobs);
+    assert_int_equal(got_bytes, bytes);
+}
+
+static void usage__follows_what_comes_and_goes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ox_digest digest = digest_of("one");
+    bool removed = false;
+
+    assert_usage(fixture->store, 0, 0);
+    put(fixture->store, "one");
+    put(fixture->store, "three");
+    assert_usage(fixture->store, 2, 8);
+    assert_usage(fixture->store, 2, 8);
+    put(fixture->store, "one");
+    assert_usage(fixture->store, 2, 8);
+    assert_int_equal(ox_store_remove(fixture->store, &digest, NULL), OX_OK);
+    assert_usage(fixture->store, 1, 5);
+    digest = digest_of("three");
+    assert_int_equal(ox_store_remove_unused(fixture->store, &digest, now_ms() + 5000, true,
+                                            &removed, NULL),
+                     OX_OK);
+    assert_usage(fixture->store, 1, 5);
+    assert_int_equal(ox_store_remove_unused(fixture->store, &digest, now_ms() + 5000, false,
+                                            &removed, NULL),
+                     OX_OK);
+    assert_true(removed);
+    assert_usage(fixture->store, 0, 0);
+}
+
+static void usage__knows_what_was_there_before(void **state)
+{
+    struct fixture *fixture = *state;
+
+    put(fixture->store, "one");
+    put(fixture->store, "three");
+    ox_store_close(fixture->store);
+    assert_int_equal(ox_store_open(&fixture->store, fixture->dir, now_ms(), NULL), OX_OK);
+    assert_usage(fixture->store, 2, 8);
+}
+
 #define BOTH(test)                                                                                 \
     {#test " (folder)", test, set_up_folder, tear_down, NULL},                                     \
     {                                                                                              \
@@ -450,6 +498,9 @@ int main(void)
         BOTH(touch__of_what_is_not_held_says_so),
         BOTH(each_of__visits_the_blobs_of_one_first_byte),
         BOTH(sweep_uploads__takes_old_ones_that_no_writer_has),
+        BOTH(usage__follows_what_comes_and_goes),
+        cmocka_unit_test_setup_teardown(usage__knows_what_was_there_before, set_up_folder,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(open__removes_what_a_crash_left, set_up_folder, tear_down),
         cmocka_unit_test_setup_teardown(open__keeps_uploads_for_a_day, set_up_folder, tear_down),
         cmocka_unit_test_setup_teardown(commit__puts_the_blob_under_its_digest, set_up_folder,
