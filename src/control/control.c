@@ -83,6 +83,7 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
     ox_running_jobs_init(&control->running);
     ox_gc_init(control);
     ox_chains_init(&control->chains);
+    ox_figures_init(control);
     ox_events_init(control, options);
     (void)pthread_mutex_init(&control->wake_lock, NULL);
     (void)pthread_cond_init(&control->wake, NULL);
@@ -100,6 +101,7 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
         (code = ox_served_new(&control->served, err)) != OX_OK ||
         (code = ox_stop_init(&control->stop, err)) != OX_OK ||
         (code = ox_hold_load(control, err)) != OX_OK || (code = requeue(control, err)) != OX_OK ||
+        (code = ox_figures_open(control, err)) != OX_OK ||
         (code = ox_hooks_new(&control->hooks, control, err)) != OX_OK) {
         ox_control_free(control);
         return code;
@@ -119,6 +121,7 @@ void ox_control_free(struct ox_control *control)
     if (control->stop.fd >= 0) {
         ox_stop_clear(&control->stop);
     }
+    ox_figures_clear(control);
     ox_chains_clear(&control->chains);
     ox_gc_clear(control);
     ox_running_jobs_clear(&control->running);

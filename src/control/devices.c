@@ -17,8 +17,8 @@ int64_t ox_device_patience_ms(const struct ox_device_row *device)
     return 3 * 1000 * (int64_t)poll_s;
 }
 
-static const char *status_of(const struct ox_control *control, const struct ox_device_row *device,
-                             int64_t seen_ms)
+const char *ox_device_status_at(const struct ox_control *control,
+                                const struct ox_device_row *device, int64_t seen_ms)
 {
     if (seen_ms == 0) {
         return ox_device_status_word(OX_DEVICE_UNKNOWN);
@@ -42,7 +42,7 @@ static int64_t seen_of(struct ox_control *control, const struct ox_device_row *d
 
 const char *ox_device_status(struct ox_control *control, const struct ox_device_row *device)
 {
-    return status_of(control, device, seen_of(control, device, NULL));
+    return ox_device_status_at(control, device, seen_of(control, device, NULL));
 }
 
 int64_t ox_device_seen_ms(struct ox_control *control, const struct ox_device_row *device)
@@ -92,8 +92,8 @@ enum ox_code ox_device_json(struct ox_control *control, struct ox_tx *tx,
     if (code == OX_OK) {
         json = json_pack(
             "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
-            device->id, "name", device->name, "status", status_of(control, device, seen_ms),
-            "platform",
+            device->id, "name", device->name, "status",
+            ox_device_status_at(control, device, seen_ms), "platform",
             ox_json_of_text(device->platform == NULL ? platform_unknown : device->platform),
             "current_model", ox_json_of_str(device->current_model), "current_model_version",
             ox_json_of_str(device->current_version), "assigned_model",

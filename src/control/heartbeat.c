@@ -207,6 +207,9 @@ enum ox_code ox_control_heartbeat(struct ox_control *control, const char *id, co
                      changes);
         code = answer(&beat, out, err);
     }
+    if (code == OX_OK) {
+        ox_count_beat(control, OX_BEAT_REGISTRY);
+    }
     if (code == OX_OK && answered == NULL) {
         ox_recall_keep(control, id, mark, body, len_bytes, *out);
     }

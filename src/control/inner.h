@@ -27,6 +27,7 @@
 #include "oxide/wire/heartbeat.h"
 
 #include "chain.h"
+#include "figures.h"
 #include "gc.h"
 #include "map.h"
 #include "running.h"
@@ -96,6 +97,7 @@ struct ox_control {
     uint64_t delta_cache_bytes; /* of patches that are kept */
     struct ox_gc gc;
     struct ox_chains chains;
+    struct ox_counted counted;
 
     struct ox_running_jobs running;
     uint64_t jobs_max;      /* that are queued at a time */
@@ -252,6 +254,9 @@ OX_MUST_USE enum ox_code ox_select_refresh(struct ox_control *control,
 /* --- rows of lists, each in the file of its resource --- */
 
 const char *ox_device_status(struct ox_control *control, const struct ox_device_row *device);
+/** The same of one that was heard last at that time; 0: never. */
+const char *ox_device_status_at(const struct ox_control *control,
+                                const struct ox_device_row *device, int64_t seen_ms);
 OX_MUST_USE enum ox_code ox_device_json(struct ox_control *control, struct ox_tx *tx,
                                         const struct ox_device_row *device, json_t **out,
                                         struct ox_err *err);

@@ -462,6 +462,7 @@ static enum ox_code run_job(struct ox_control *control, struct ox_job_row *job, 
 {
     struct ox_err problem = OX_ERR_INIT;
     struct ox_running running;
+    uint64_t begun_ns = ox_clock_now_ns();
     enum ox_code code = ox_running_begin(&control->running, &running, job->id, err);
 
     if (code != OX_OK) {
@@ -476,11 +477,13 @@ static enum ox_code run_job(struct ox_control *control, struct ox_job_row *job, 
     if (ox_running_end(&control->running, &running)) {
         job->state = "canceled";
         job->reason = NULL;
+        ox_count_job(control, job->state, ox_clock_now_ns() - begun_ns);
         log_job(control, job);
         return OX_OK;
     }
     log_job(control, job);
     code = end_job(control, job, err);
+    ox_count_job(control, job->state, ox_clock_now_ns() - begun_ns);
     ox_chains_changed(control);
     return code;
 }

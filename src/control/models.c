@@ -1,6 +1,9 @@
 #include "inner.h"
 #include "meta.h"
 
+#include "oxide/base/file.h"
+#include "oxide/patch/oxdl.h"
+
 #include <string.h>
 #include <unistd.h>
 
@@ -199,6 +202,18 @@ enum ox_code ox_control_version_patch(struct ox_control *control, const char *mo
 
 /* --- downloading --- */
 
+/* By its first bytes: the registry is not asked for every range of a blob. */
+static enum ox_sent sent_as(const struct ox_blob *blob)
+{
+    char magic[sizeof(OX_OXDL_MAGIC) - 1];
+
+    return blob->size_bytes >= sizeof(magic) &&
+                   ox_pread_full(blob->fd, 0, magic, sizeof(magic), "a blob", NULL) == OX_OK &&
+                   memcmp(magic, OX_OXDL_MAGIC, sizeof(magic)) == 0
+               ? OX_SENT_PATCH
+               : OX_SENT_BLOB;
+}
+
 enum ox_code ox_control_blob(struct ox_control *control, const struct ox_digest *digest,
                              struct ox_download *out, struct ox_err *err)
 {
@@ -206,8 +221,10 @@ enum ox_code ox_control_blob(struct ox_control *control, const struct ox_digest 
     enum ox_code code = ox_store_read(control->store, digest, &blob, err);
 
     if (code == OX_OK) {
-        *out =
-            (struct ox_download){.fd = blob.fd, .size_bytes = blob.size_bytes, .digest = *digest};
+        *out = (struct ox_download){.fd = blob.fd,
+                                    .size_bytes = blob.size_bytes,
+                                    .digest = *digest,
+                                    .sent = sent_as(&blob)};
     }
     return code;
 }
@@ -337,6 +354,7 @@ enum ox_code ox_control_download_variant(struct ox_control *control,
     }
     out->artifact_id = found.artifact.id;
     out->pending = found.pending;
+    out->sent = found.has_patch ? OX_SENT_PATCH : OX_SENT_VERSION;
     if (found.has_patch) {
         ox_patch_cache_used(control, found.job.id);
         out->is_patch = true;

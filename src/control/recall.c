@@ -264,6 +264,7 @@ bool ox_control_heartbeat_again(struct ox_control *control, const char *id, cons
     ox_live_unlock(shard);
     free(metrics);
     if (text != NULL) {
+        ox_count_beat(control, OX_BEAT_MEMORY);
         *out = text;
     }
     return text != NULL;

@@ -137,6 +137,7 @@ static bool settle(struct ox_hooks *hooks, struct ox_hook *hook, const struct ox
         hook->next_try_ms = 0;
     } else {
         hook->failures++;
+        hook->failed_tries++;
         hook->stopped = next.verdict == OX_WEBHOOK_STOP;
         hook->next_try_ms = hook->stopped ? 0 : now_ms + next.delay_ms;
         (void)snprintf(hook->last_error, sizeof(hook->last_error), "%.*s%s%s",
@@ -390,6 +391,8 @@ static enum ox_code hook_of(const struct ox_webhook_row *row, struct ox_hook **o
     hook->delivered = row->delivered;
     hook->lost = row->lost;
     hook->failures = row->failures;
+    hook->delivered_before = row->delivered;
+    hook->lost_before = row->lost;
     hook->last_status = row->last_status;
     (void)snprintf(hook->last_error, sizeof(hook->last_error), "%s",
                    row->last_error == NULL ? "" : row->last_error);

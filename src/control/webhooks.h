@@ -34,6 +34,9 @@ struct ox_hook {
     uint64_t delivered;
     uint64_t lost;
     uint64_t failures;
+    uint64_t delivered_before; /* the start, as the next */
+    uint64_t lost_before;
+    uint64_t failed_tries; /* since the start */
     int64_t last_status;
     char last_error[OX_WEBHOOK_REASON_MAX]; /* "": none */
     int64_t last_tried_ms;

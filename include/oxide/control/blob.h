@@ -28,11 +28,14 @@ OX_MUST_USE enum ox_code ox_control_upload_finish(struct ox_upload *take_upload,
 /** The connection broke (`keep` what came) or the disk is full. */
 void ox_control_upload_abort(struct ox_upload *take_upload, bool keep);
 
+/** What a download is, for ox_control_sent. */
+enum ox_sent { OX_SENT_BLOB, OX_SENT_PATCH, OX_SENT_VERSION };
 /** Bytes to send. */
 struct ox_download {
     int fd; /* the caller's to close */
     uint64_t size_bytes;
     struct ox_digest digest; /* of these bytes */
+    enum ox_sent sent;       /* a patch also where it is fetched as a blob */
     bool is_patch;
     const char *strategy;  /* of a patch: "tensor" or "binary"; static */
     struct ox_digest base; /* of a patch, as the next two */
@@ -67,5 +70,7 @@ OX_MUST_USE enum ox_code ox_control_download_variant(struct ox_control *control,
  *  next. device_id NULL: the asker did not say who it is. */
 void ox_control_served(struct ox_control *control, const char *device_id,
                        const struct ox_digest *blob, int64_t artifact_id, uint64_t bytes);
+/** Count them for the figures of all (figures.h). Never blocks. */
+void ox_control_sent(struct ox_control *control, enum ox_sent what, uint64_t bytes);
 
 #endif

@@ -8,7 +8,7 @@
  * OX_ECORRUPT, OX_ENOMEM from below.
  *
  * What can be asked stands in a header per resource: device.h, pending.h, fleet.h, campaign.h,
- * model.h, blob.h.
+ * model.h, blob.h, figures.h.
  */
 #ifndef OXIDE_CONTROL_CONTROL_H
 #define OXIDE_CONTROL_CONTROL_H
