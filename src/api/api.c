@@ -1,7 +1,9 @@
 #include "request.h"
 
 #include "feed.h"
+#include "recorder.h"
 
+#include "oxide/base/clock.h"
 #include "oxide/base/random.h"
 
 #include <stdio.h>
@@ -104,12 +106,14 @@ enum ox_code ox_api_start(struct ox_api **out, const struct ox_api_options *opti
     api->log = options->log;
     api->version = options->version;
     api->listen_fd = options->listen_fd;
+    api->started_ms = ox_clock_system()->wall_ms(NULL);
     atomic_init(&api->active, 0);
     atomic_init(&api->suspended, 0);
     atomic_init(&api->closing, false);
     atomic_init(&api->refusing, false);
     atomic_init(&api->id_count, 0);
     if ((code = ox_random_bytes(&api->id_seed, sizeof(api->id_seed), err)) == OX_OK &&
+        (code = ox_recorder_new(&api->recorder, err)) == OX_OK &&
         (code = watch_connections(api, options, limit, err)) == OX_OK &&
         (code = ox_pool_new(&api->quick, QUICK_THREADS, QUEUE_MAX, err)) == OX_OK &&
         (code = ox_pool_new(&api->slow, SLOW_THREADS, QUEUE_MAX, err)) == OX_OK &&
@@ -127,6 +131,7 @@ enum ox_code ox_api_start(struct ox_api **out, const struct ox_api_options *opti
         ox_pool_free(api->slow);
         ox_pool_free(api->quick);
         ox_conns_free(api->conns);
+        ox_recorder_free(api->recorder);
         (void)close(api->listen_fd);
         free(api);
         return code;
@@ -164,5 +169,6 @@ void ox_api_stop(struct ox_api *api, int64_t grace_ms)
     ox_pool_free(api->slow);
     ox_pool_free(api->quick);
     ox_conns_free(api->conns);
+    ox_recorder_free(api->recorder);
     free(api);
 }

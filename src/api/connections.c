@@ -279,6 +279,23 @@ static void *watch(void *arg)
     return NULL;
 }
 
+/* --- for those who watch --- */
+
+unsigned ox_conns_count(struct ox_conns *conns)
+{
+    unsigned count;
+
+    (void)pthread_mutex_lock(&conns->lock);
+    count = conns->count;
+    (void)pthread_mutex_unlock(&conns->lock);
+    return count;
+}
+
+unsigned ox_conns_max(const struct ox_conns *conns)
+{
+    return conns->options.connections_max;
+}
+
 /* --- beginning and end --- */
 
 enum ox_code ox_conns_new(struct ox_conns **out, const struct ox_conns_options *options,

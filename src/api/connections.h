@@ -46,6 +46,10 @@ void ox_conns_free(struct ox_conns *conns);
 void ox_conns_notify(void *conns, struct MHD_Connection *connection, void **socket_context,
                      enum MHD_ConnectionNotificationCode how);
 
+/** Connections that are open, and that may be. */
+unsigned ox_conns_count(struct ox_conns *conns);
+unsigned ox_conns_max(const struct ox_conns *conns);
+
 /** The connection's. NULL where there was no memory for it: it is not watched then. */
 struct ox_conn *ox_conn_of(struct MHD_Connection *connection);
 /** Its phase from now on; false if it was closed. NULL is fine, and true. */

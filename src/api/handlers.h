@@ -17,6 +17,7 @@
     enum ox_code ox_handle_##name(struct ox_request *request, struct ox_err *err)
 
 OX_HANDLER(health);
+OX_HANDLER(metrics);
 OX_HANDLER(backup);
 OX_HANDLER(restore_confirm);
 OX_HANDLER(openapi);

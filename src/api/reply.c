@@ -143,6 +143,7 @@ static void count_for(struct ox_request *request, const struct ox_download *down
         (void)snprintf(request->device_id, sizeof(request->device_id), "%s", device_id);
     }
     request->counts = true;
+    request->sent = download->sent;
     request->blob = download->digest;
     request->artifact_id = download->artifact_id;
     request->answer_bytes = answer_bytes;

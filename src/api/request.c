@@ -1,5 +1,7 @@
 #include "request.h"
 
+#include "recorder.h"
+
 #include "oxide/base/clock.h"
 #include "oxide/wire/header.h"
 
@@ -262,6 +264,8 @@ static enum MHD_Result send_answer(struct ox_request *request)
     enum MHD_Result result;
 
     (void)ox_conn_enter(request->conn, OX_CONN_ANSWER);
+    ox_recorder_note(request->api->recorder, request->route, request->status,
+                     ox_clock_now_ns() - request->begun_ns);
     if (request->counts && info != NULL) {
         request->acked_before = ox_wire_acked(info->connect_fd);
     }
@@ -304,7 +308,7 @@ static struct ox_request *new_request(struct ox_api *api, struct MHD_Connection 
         request->conn = ox_conn_of(connection);
         request->method = method;
         request->path = url;
-        request->begun_mono_ms = ox_clock_system()->mono_ms(NULL);
+        request->begun_ns = ox_clock_now_ns();
         ox_request_identify(request);
         atomic_fetch_add(&api->active, 1);
     }
@@ -455,6 +459,7 @@ static void count_answer(struct ox_request *request, bool whole)
         acked = acked > request->acked_before ? acked - request->acked_before : 0;
         bytes = acked < bytes ? acked : bytes;
     }
+    ox_control_sent(request->api->control, request->sent, bytes);
     ox_control_served(request->api->control,
                       request->device_id[0] == '\0' ? NULL : request->device_id, &request->blob,
                       request->artifact_id, bytes);
@@ -477,6 +482,10 @@ void ox_request_end(void *api, struct MHD_Connection *connection, void **state,
     }
     if (request->response != NULL) {
         MHD_destroy_response(request->response);
+    }
+    if (request->phase != OX_PHASE_ANSWERED) {
+        ox_recorder_note(request->api->recorder, request->route, 0,
+                         ox_clock_now_ns() - request->begun_ns);
     }
     ox_request_log(request, how == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     (void)ox_conn_enter(request->conn, OX_CONN_SILENT);

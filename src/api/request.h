@@ -35,7 +35,9 @@ struct ox_api {
     struct ox_feed *feed;  /* subscribers of events */
     struct ox_pool *slow;  /* those that write, sync or hash bodies */
     struct ox_conns *conns;
-    uint64_t id_seed; /* of request ids */
+    struct ox_recorder *recorder; /* how long requests take */
+    int64_t started_ms;           /* wall clock */
+    uint64_t id_seed;             /* of request ids */
     atomic_ullong id_count;
     int listen_fd;
     atomic_uint active;    /* requests between their first byte and their end */
@@ -68,7 +70,7 @@ struct ox_request {
     char id[OX_REQUEST_ID_MAX + 1]; /* the client's, or made here */
     char address[OX_ADDRESS_MAX];   /* the client's, once the request is bound */
     struct ox_caller caller;
-    int64_t begun_mono_ms;
+    uint64_t begun_ns; /* of ox_clock_now_ns */
     enum ox_phase phase;
     bool discard; /* the answer is known: the rest of the body is read and dropped */
 
@@ -87,6 +89,7 @@ struct ox_request {
     bool header_lost; /* there was no memory, or no room, for one */
 
     bool counts; /* body bytes that are sent are counted for */
+    enum ox_sent sent;
     char device_id[OX_ID_MAX + 1];
     struct ox_digest blob;
     int64_t artifact_id;

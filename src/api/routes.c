@@ -31,6 +31,9 @@ const struct ox_route ox_routes[] = {
     {ROUTE("GET", "/health", health), .summary = "Is the control plane there?", .request = NONE,
      .response = "200 Health", .errors = EVER},
 
+    {ROUTE("GET", "/metrics", metrics), .summary = "Tell figures, as Prometheus reads them",
+     .request = NONE, .pool = OX_RUN_SLOW, .response = "200 text/plain text", .errors = EVER},
+
     {ROUTE("GET", "/api/v1/openapi.json", openapi), .summary = "Tell all routes, as OpenAPI 3.1",
      .request = NONE, .response = "200 {openapi: text, *: any}", .errors = EVER},
 
