@@ -100,18 +100,26 @@ static enum ox_code change_kind(struct ox_control *control, struct ox_tx *tx,
                                 const struct ox_fleet_row *before, const struct ox_fleet_row *after,
                                 bool replace_list, struct ox_err *err)
 {
-    if (before->filter == NULL && after->filter != NULL && before->listed > 0) {
+    const struct ox_selection members = ox_select_now(control, before->id, NULL);
+    uint64_t listed = 0;
+    enum ox_code code = OX_OK;
+
+    if (before->filter == NULL && after->filter != NULL) {
+        code = ox_registry_selected_count(tx, &members, &listed, err);
+    }
+    if (code != OX_OK) {
+        return code;
+    }
+    if (listed > 0) {
         return replace_list
                    ? ox_registry_fleet_empty(tx, before->id, err)
                    : ox_err_set(
                          err, OX_ECONFLICT,
                          "devices were put into fleet %s (%llu), and a filter would take their "
                          "place: say \"replace_list\": true (--force) to let them go",
-                         before->id, (unsigned long long)before->listed);
+                         before->id, (unsigned long long)listed);
     }
     if (before->filter != NULL && after->filter == NULL) {
-        const struct ox_selection members = ox_select_now(control, before->id, NULL);
-
         return ox_registry_fleet_fill(tx, before->id, &members, err);
     }
     return OX_OK;

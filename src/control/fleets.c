@@ -23,11 +23,10 @@ static enum ox_code device_ids(struct ox_tx *tx, const struct ox_selection *memb
 
 /* With the ids or without: how many there are. */
 static enum ox_code count_devices(struct ox_tx *tx, const struct ox_selection *members,
-                                  const struct ox_fleet_row *fleet, const json_t *devices,
-                                  uint64_t *out, struct ox_err *err)
+                                  const json_t *devices, uint64_t *out, struct ox_err *err)
 {
-    if (devices != NULL || fleet->filter == NULL) {
-        *out = devices != NULL ? json_array_size(devices) : fleet->listed;
+    if (devices != NULL) {
+        *out = json_array_size(devices);
         return OX_OK;
     }
     return ox_registry_selected_count(tx, members, out, err);
@@ -44,7 +43,7 @@ enum ox_code ox_fleet_json(struct ox_control *control, struct ox_tx *tx,
     enum ox_code code = brief ? OX_OK : device_ids(tx, &members, &devices, err);
 
     if (code == OX_OK) {
-        code = count_devices(tx, &members, fleet, devices, &count, err);
+        code = count_devices(tx, &members, devices, &count, err);
     }
     if (code != OX_OK) {
         json_decref(devices);
@@ -127,8 +126,7 @@ enum ox_code ox_control_fleet_status(struct ox_control *control, const char *id,
 
 /* --- putting devices in --- */
 
-/* A fleet that has a filter holds who passes it, and nobody else. */
-static enum ox_code check_is_list(struct ox_tx *tx, const char *id, struct ox_err *err)
+enum ox_code ox_fleet_check_is_list(struct ox_tx *tx, const char *id, struct ox_err *err)
 {
     struct ox_fleet_row fleet;
     enum ox_code code = ox_registry_fleet_get(tx, id, &fleet, err);
@@ -159,7 +157,7 @@ enum ox_code ox_control_fleet_add(struct ox_control *control, const char *id, co
     enum ox_code code;
 
     if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
-        (code = check_is_list(&tx, id, err)) == OX_OK &&
+        (code = ox_fleet_check_is_list(&tx, id, err)) == OX_OK &&
         (code = ox_registry_device_get(&tx, device_id, &device, err)) == OX_OK &&
         (code = ox_registry_fleet_join(&tx, id, device_id, ox_control_now(control), err)) ==
             OX_OK &&
@@ -180,7 +178,7 @@ enum ox_code ox_control_fleet_remove(struct ox_control *control, const char *id,
     enum ox_code code;
 
     if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
-        (code = check_is_list(&tx, id, err)) == OX_OK &&
+        (code = ox_fleet_check_is_list(&tx, id, err)) == OX_OK &&
         (code = ox_registry_fleet_leave(&tx, id, device_id, err)) == OX_OK &&
         (code = member_event(control, &tx, "fleet.device_removed", id, device_id, err)) == OX_OK &&
         (code = ox_registry_commit(&tx, err)) == OX_OK) {

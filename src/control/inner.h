@@ -264,6 +264,10 @@ OX_MUST_USE enum ox_code ox_device_json(struct ox_control *control, struct ox_tx
 OX_MUST_USE enum ox_code ox_fleet_json(struct ox_control *control, struct ox_tx *tx,
                                        const struct ox_fleet_row *fleet, bool brief, json_t **out,
                                        struct ox_err *err);
+/** A fleet that has a filter holds who passes it, and nobody else: OX_ECONFLICT. Errors also:
+ *  OX_ENOTFOUND. */
+OX_MUST_USE enum ox_code ox_fleet_check_is_list(struct ox_tx *tx, const char *id,
+                                                struct ox_err *err);
 OX_MUST_USE enum ox_code ox_model_json(const struct ox_model_row *row, json_t **out,
                                        struct ox_err *err);
 OX_MUST_USE enum ox_code ox_version_row_json(struct ox_tx *tx, const struct ox_version_row *version,

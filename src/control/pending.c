@@ -205,13 +205,12 @@ static enum ox_code find(struct ox_tx *tx, const char *id, struct ox_pending_row
 static enum ox_code join(struct ox_control *control, struct ox_tx *tx, const char *id,
                          const char *fleet_id, struct ox_err *err)
 {
-    struct ox_fleet_row fleet;
     enum ox_code code;
 
     if (fleet_id == NULL) {
         return OX_OK;
     }
-    if ((code = ox_registry_fleet_get(tx, fleet_id, &fleet, err)) == OX_OK &&
+    if ((code = ox_fleet_check_is_list(tx, fleet_id, err)) == OX_OK &&
         (code = ox_registry_fleet_join(tx, fleet_id, id, ox_control_now(control), err)) == OX_OK &&
         (code = ox_event(control, tx, "fleet.device_added",
                          json_pack("{s:s, s:s}", "fleet_id", fleet_id, "device_id", id), err)) ==

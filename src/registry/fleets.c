@@ -3,9 +3,7 @@
 
 #include "page.h"
 
-#define COLUMNS                                                                                    \
-    "f.id, f.name, f.description, f.default_strategy, f.tags, f.filter, f.created_at,"             \
-    " (SELECT count(*) FROM fleet_devices m WHERE m.fleet_id = f.id)"
+#define COLUMNS "f.id, f.name, f.description, f.default_strategy, f.tags, f.filter, f.created_at"
 
 static void read_fleet(struct ox_db_row *row, void *out)
 {
@@ -18,7 +16,6 @@ static void read_fleet(struct ox_db_row *row, void *out)
     fleet->tags = ox_db_text(row);
     fleet->filter = ox_db_text(row);
     fleet->created_ms = ox_db_i64(row);
-    fleet->listed = ox_db_u64(row);
 }
 
 static enum ox_code no_fleet(struct ox_err *err, const char *id)

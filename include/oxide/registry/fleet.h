@@ -14,7 +14,6 @@ struct ox_fleet_row {
     const char *tags;   /* JSON text */
     const char *filter; /* its devices are those that pass (filter.h); NULL: those put into it */
     int64_t created_ms;
-    uint64_t listed; /* devices that were put into it */
 };
 /** Errors: OX_ECONFLICT if it exists. */
 OX_MUST_USE enum ox_code ox_registry_fleet_add(struct ox_tx *tx, const struct ox_fleet_row *row,

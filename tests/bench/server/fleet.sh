@@ -22,16 +22,16 @@ result() { jq -r "$2" "$work/$1.json"; } # NAME FILTER
 
 # until_true SECONDS WHAT COMMAND...
 until_true() {
-    local limit=$1 what=$2 i
+    local limit=$1 what=$2 begun_s=$SECONDS
     shift 2
-    for ((i = 0; i < limit * 2; i++)); do
+    while [ $((SECONDS - begun_s)) -lt "$limit" ]; do
         if "$@"; then return; fi
         kill -0 "$simulator" 2> /dev/null || die "oxide simulate ended: $(tail -n 3 "$work"/*.json.err)"
         sleep 0.5
     done
     die "not within $limit s: $what"
 }
-online() { [ "$(curl -s "$url/api/v1/fleets/f/status" | jq ".online // 0")" -ge "$1" ]; }
+online() { sleep 2; [ "$(curl -s "$url/api/v1/fleets/f/status" | jq ".online // 0")" -ge "$1" ]; } # it costs the server
 campaign_state() { curl -s "$url/api/v1/campaigns/$1?devices=false" | jq -r .state; }
 campaign_in() { [[ $(campaign_state "$campaign") =~ ^($1)$ ]]; } # STATES
 

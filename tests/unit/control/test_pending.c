@@ -138,6 +138,7 @@ static void knock__a_flood_is_bounded(void **state)
 static void accept__registers_with_fleet_and_tags(void **state)
 {
     struct fixture *fixture = *state;
+    json_t *in;
     json_t *out = NULL;
 
     publish_two(fixture);
@@ -147,6 +148,12 @@ static void accept__registers_with_fleet_and_tags(void **state)
     (void)knock(fixture, "cam-9", NULL);
     assert_int_equal(accept_it(fixture, "cam-9", body("{\"fleet_id\":\"nope\"}")), OX_ENOTFOUND);
     assert_int_equal(accept_it(fixture, "cam-9", body("{\"tags\":{\"a\":1}}")), OX_EINVAL);
+    in = body("{\"id\":\"graz\",\"filter\":\"tag.site = graz\"}");
+    assert_int_equal(ox_control_fleet_create(fixture->control, in, &out, NULL), OX_OK);
+    json_decref(in);
+    json_decref(out);
+    out = NULL;
+    assert_int_equal(accept_it(fixture, "cam-9", body("{\"fleet_id\":\"graz\"}")), OX_ECONFLICT);
     assert_listed(fixture, NULL, 1);
     assert_int_equal(
         accept_it(fixture, "cam-9", body("{\"fleet_id\":\"f\",\"tags\":{\"site\":\"graz\"}}")),

@@ -10,6 +10,7 @@
 #include "oxide/registry/campaign.h"
 #include "oxide/registry/device.h"
 #include "oxide/registry/fleet.h"
+#include "oxide/registry/select.h"
 #include "oxide/registry/job.h"
 #include "oxide/registry/registry.h"
 
@@ -369,6 +370,8 @@ static void device__removal_leaves_the_history_of_campaigns(void **state)
     struct ox_campaign_device_row row;
     struct ox_fleet_row fleet = {
         .id = "f", .name = "F", .default_strategy = "rolling", .tags = "[]"};
+    const struct ox_selection members = {.fleet_id = "f"};
+    uint64_t listed = 1;
 
     assert_int_equal(add_artifact(&tx, "v2", 2), OX_OK);
     add_device(&tx, "cam-01");
@@ -377,8 +380,8 @@ static void device__removal_leaves_the_history_of_campaigns(void **state)
     add_campaign(&tx, "c-1", "cam-01", "complete");
     assert_int_equal(ox_registry_device_remove(&tx, "cam-01", NULL), OX_OK);
     assert_int_equal(ox_registry_device_remove(&tx, "cam-01", NULL), OX_ENOTFOUND);
-    assert_int_equal(ox_registry_fleet_get(&tx, "f", &fleet, NULL), OX_OK);
-    assert_int_equal(fleet.listed, 0);
+    assert_int_equal(ox_registry_selected_count(&tx, &members, &listed, NULL), OX_OK);
+    assert_int_equal(listed, 0);
     assert_int_equal(ox_registry_campaign_device_get(&tx, "c-1", "cam-01", &row, NULL), OX_OK);
     commit(&tx);
 }

@@ -487,10 +487,10 @@ static void fleet__is_filled_and_emptied(void **state)
     struct ox_selection which = selection("graz", NULL);
     struct ox_tx tx = begin(fixture, OX_TX_WRITE);
     struct ox_fleet_row fleet;
+    uint64_t listed = 0;
 
     assert_int_equal(ox_registry_fleet_get(&tx, "graz", &fleet, NULL), OX_OK);
     assert_string_equal(fleet.filter, "tag.site = graz");
-    assert_int_equal(fleet.listed, 0);
     assert_int_equal(ox_registry_fleet_fill(&tx, "graz", &which, NULL), OX_OK);
     fleet.filter = NULL;
     fleet.name = "Graz";
@@ -498,10 +498,11 @@ static void fleet__is_filled_and_emptied(void **state)
     assert_int_equal(ox_registry_fleet_get(&tx, "graz", &fleet, NULL), OX_OK);
     assert_null(fleet.filter);
     assert_string_equal(fleet.name, "Graz");
-    assert_int_equal(fleet.listed, 2);
+    assert_int_equal(ox_registry_selected_count(&tx, &which, &listed, NULL), OX_OK);
+    assert_int_equal(listed, 2);
     assert_int_equal(ox_registry_fleet_empty(&tx, "graz", NULL), OX_OK);
-    assert_int_equal(ox_registry_fleet_get(&tx, "graz", &fleet, NULL), OX_OK);
-    assert_int_equal(fleet.listed, 0);
+    assert_int_equal(ox_registry_selected_count(&tx, &which, &listed, NULL), OX_OK);
+    assert_int_equal(listed, 0);
     fleet.id = "nowhere";
     assert_int_equal(ox_registry_fleet_update(&tx, &fleet, NULL), OX_ENOTFOUND);
     ox_registry_end(&tx);
