@@ -209,6 +209,69 @@ static enum ox_code on_frame(void *ctx, const struct ox_oxdl_frame *frame, struc
     return code;
 }
 
+/* --- going on --- */
+
+void ox_apply_mark(const struct ox_apply *apply, struct ox_oxdl_mark *out)
+{
+    ox_oxdl_reader_mark(apply->reader, out);
+}
+
+/* The file in which byte `at` of the target lies, its hash fresh. Where one ends there, the next
+ * begins: that is found like any other end. */
+static enum ox_code find_file(struct ox_apply *self, uint64_t at, struct ox_err *err)
+{
+    uint64_t begin = 0;
+    size_t index = 0;
+
+    while (index + 1 < file_count(self) && begin + file_size(self, index) <= at) {
+        begin += file_size(self, index);
+        index++;
+    }
+    ox_sha256_clear(&self->hash);
+    self->file_index = index;
+    self->file_end = begin + file_size(self, index);
+    self->done_bytes = begin;
+    return ox_sha256_init(&self->hash, err);
+}
+
+static enum ox_code hash_again(struct ox_apply *self, uint64_t end, struct ox_err *err)
+{
+    static const size_t block_bytes = 256 * 1024;
+    uint8_t *block = malloc(block_bytes);
+    enum ox_code code = block == NULL ? ox_err_nomem(err, "a block") : OX_OK;
+
+    while (code == OX_OK && self->done_bytes < end) {
+        uint64_t left = end - self->done_bytes;
+        size_t take = left < block_bytes ? (size_t)left : block_bytes;
+
+        code = ox_stop_requested(self->spec.stop)
+                   ? ox_err_set(err, OX_ECANCELED, "stopped while applying a patch")
+                   : self->spec.sink->read_at(self->spec.sink->ctx, self->done_bytes, block, take,
+                                              err);
+        if (code == OX_OK) {
+            code = hash_target(self, block, take, err);
+        }
+    }
+    free(block);
+    return code;
+}
+
+enum ox_code ox_apply_resume(struct ox_apply *apply, const struct ox_oxdl_mark *mark,
+                             struct ox_err *err)
+{
+    enum ox_code code;
+
+    if (apply->is_v1 || !apply->have_header || apply->spec.sink == NULL) {
+        return ox_err_set(err, OX_ECORRUPT, "this patch cannot go on in its middle");
+    }
+    if ((code = ox_oxdl_reader_resume(apply->reader, mark, err)) != OX_OK ||
+        (code = find_file(apply, mark->target_bytes, err)) != OX_OK) {
+        return code;
+    }
+    code = hash_again(apply, mark->target_bytes, err);
+    return code == OX_OK ? end_files(apply, err) : code;
+}
+
 /* --- the public face --- */
 
 enum ox_code ox_apply_new(struct ox_apply **out, const struct ox_apply_spec *spec,

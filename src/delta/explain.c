@@ -420,6 +420,7 @@ enum ox_code ox_explain_finish(struct ox_explain *explain, const struct ox_expla
                                struct ox_err *err)
 {
     struct ox_explain *self = explain;
+    struct ox_oxdl_mark mark;
     size_t count = 0;
     enum ox_code code = ox_oxdl_reader_finish(self->reader, err);
 
@@ -443,7 +444,8 @@ enum ox_code ox_explain_finish(struct ox_explain *explain, const struct ox_expla
     if (count > 0) {
         qsort(self->sorted, count, sizeof(self->sorted[0]), by_cost);
     }
-    self->explanation.patch_bytes = ox_oxdl_reader_offset(self->reader);
+    ox_oxdl_reader_mark(self->reader, &mark);
+    self->explanation.patch_bytes = mark.patch_bytes;
     self->explanation.framing_bytes = self->explanation.patch_bytes - self->framed_bytes;
     self->explanation.rows = self->sorted;
     self->explanation.count = count;

@@ -18,6 +18,8 @@ struct ox_target_files {
     size_t
         open_index; /* which of them fd is; SIZE_MAX: none. Writes come in order, so one will do */
     int fd;
+    size_t unsynced; /* files from this one on up to `written` hold what is not durable */
+    size_t written;  /* the last one that was written to */
 };
 
 void ox_target_close(struct ox_target_files *files)
@@ -148,6 +150,47 @@ out:
     return OX_OK;
 }
 
+static enum ox_code check_file(const char *path, uint64_t size_bytes, struct ox_err *err)
+{
+    struct stat st;
+
+    if (lstat(path, &st) != 0) {
+        return ox_err_sys(err, errno, "looking at %s", path);
+    }
+    return S_ISREG(st.st_mode) && (uint64_t)st.st_size == size_bytes
+               ? OX_OK
+               : ox_err_set(err, OX_ECONFLICT, "%s is no file of %llu bytes", path,
+                            (unsigned long long)size_bytes);
+}
+
+enum ox_code ox_target_open(struct ox_target_files **out, const char *dir,
+                            const struct ox_manifest *manifest, struct ox_err *err)
+{
+    struct ox_target_files *files = NULL;
+    uint64_t end = 0;
+    enum ox_code code = target_new(&files, manifest->count, err);
+
+    if (code == OX_OK) {
+        code = ox_strdup(&files->dir, dir, err);
+    }
+    for (size_t i = 0; code == OX_OK && i < manifest->count; i++) {
+        const struct ox_manifest_file *file = &manifest->files[i];
+
+        end += file->size_bytes;
+        files->ends[i] = end;
+        code = ox_path_join(&files->paths[i], dir, file->path, err);
+        if (code == OX_OK) {
+            code = check_file(files->paths[i], file->size_bytes, err);
+        }
+    }
+    if (code != OX_OK) {
+        ox_target_close(files);
+        return code;
+    }
+    *out = files;
+    return OX_OK;
+}
+
 enum ox_code ox_target_create_file(struct ox_target_files **out, const char *path,
                                    uint64_t size_bytes, struct ox_err *err)
 {
@@ -214,6 +257,7 @@ static enum ox_code transfer(struct ox_target_files *files, uint64_t offset, uin
         }
         code = open_index(files, index, err);
         if (code == OX_OK) {
+            files->written = from != NULL ? index : files->written;
             code =
                 from != NULL
                     ? ox_pwrite_full(files->fd, in_file, from + at, take, files->paths[index], err)
@@ -253,6 +297,23 @@ static enum ox_code sync_folders(const struct ox_target_files *files, char *path
          slash = strrchr(path, '/')) {
         *slash = '\0';
         code = ox_dir_sync(path, err);
+    }
+    return code;
+}
+
+enum ox_code ox_target_flush(struct ox_target_files *files, struct ox_err *err)
+{
+    enum ox_code code = OX_OK;
+
+    for (size_t i = files->unsynced; code == OX_OK && i <= files->written; i++) {
+        code = open_index(files, i, err);
+        if (code == OX_OK && fdatasync(files->fd) != 0) {
+            code = ox_err_sys(err, errno, "syncing %s", files->paths[i]);
+        }
+        if (code == OX_OK) { /* consumers need the memory more */
+            (void)posix_fadvise(files->fd, 0, 0, POSIX_FADV_DONTNEED);
+            files->unsynced = i;
+        }
     }
     return code;
 }

@@ -45,9 +45,28 @@ void ox_oxdl_reader_free(struct ox_oxdl_reader *reader)
     }
 }
 
-uint64_t ox_oxdl_reader_offset(const struct ox_oxdl_reader *reader)
+void ox_oxdl_reader_mark(const struct ox_oxdl_reader *reader, struct ox_oxdl_mark *out)
 {
-    return reader->offset;
+    *out = (struct ox_oxdl_mark){reader->offset, reader->target_offset, reader->frames};
+}
+
+enum ox_code ox_oxdl_reader_resume(struct ox_oxdl_reader *reader, const struct ox_oxdl_mark *mark,
+                                   struct ox_err *err)
+{
+    if (reader->state != WANT_FRAME || reader->frames > 0 || reader->pending.len_bytes > 0 ||
+        mark->patch_bytes < reader->offset ||
+        mark->target_bytes > reader->header.target.size_bytes ||
+        mark->frames > mark->target_bytes) {
+        return ox_err_set(err, OX_ECORRUPT,
+                          "a patch cannot go on at offset %llu, frame %llu, byte %llu of %llu",
+                          (unsigned long long)mark->patch_bytes, (unsigned long long)mark->frames,
+                          (unsigned long long)mark->target_bytes,
+                          (unsigned long long)reader->header.target.size_bytes);
+    }
+    reader->offset = mark->patch_bytes;
+    reader->target_offset = mark->target_bytes;
+    reader->frames = mark->frames;
+    return OX_OK;
 }
 
 static enum ox_code read_range(const struct ox_oxdl_reader *self, struct ox_reader *in,

@@ -91,7 +91,13 @@ OX_MUST_USE enum ox_code ox_target_create(struct ox_target_files **out, const ch
 /** One file at `path`, which must not exist. */
 OX_MUST_USE enum ox_code ox_target_create_file(struct ox_target_files **out, const char *path,
                                                uint64_t size_bytes, struct ox_err *err);
+/** Files of `manifest` that ox_target_create made before, with what was written to them. Errors:
+ *  OX_ENOTFOUND, OX_ECONFLICT (a file of another size, or none at all). The caller closes *out. */
+OX_MUST_USE enum ox_code ox_target_open(struct ox_target_files **out, const char *dir,
+                                        const struct ox_manifest *manifest, struct ox_err *err);
 struct ox_sink ox_target_sink(struct ox_target_files *files);
+/** Make durable what was written since the last time, and no longer keep it in memory. */
+OX_MUST_USE enum ox_code ox_target_flush(struct ox_target_files *files, struct ox_err *err);
 /** Make all of it durable: files, then folders. */
 OX_MUST_USE enum ox_code ox_target_sync(struct ox_target_files *files, struct ox_err *err);
 void ox_target_close(struct ox_target_files *files);
@@ -119,6 +125,16 @@ OX_MUST_USE enum ox_code ox_apply_feed(struct ox_apply *apply, const void *bytes
                                        struct ox_err *err);
 /** Errors: OX_ECORRUPT if the patch was cut short; OX_EDIGEST. */
 OX_MUST_USE enum ox_code ox_apply_finish(struct ox_apply *apply, struct ox_err *err);
+/** How far it has come: all of the target up to there is written. All zero before the header. */
+void ox_apply_mark(const struct ox_apply *apply, struct ox_oxdl_mark *out);
+/**
+ * Go on at a mark of an earlier run: after the patch's header was fed, and nothing else. What that
+ * run had rebuilt of the file in which the mark lies is read back from the sink and hashed, so that
+ * its SHA-256 holds at its end all the same; files before it are the caller's to verify. Errors:
+ * OX_ECORRUPT (no such mark; version 1 has none), OX_EDIGEST, the sink's own.
+ */
+OX_MUST_USE enum ox_code ox_apply_resume(struct ox_apply *apply, const struct ox_oxdl_mark *mark,
+                                         struct ox_err *err);
 /** The header, once enough was fed; else NULL. Lent. */
 const struct ox_oxdl_header *ox_apply_header(const struct ox_apply *apply);
 void ox_apply_free(struct ox_apply *apply);

@@ -130,8 +130,20 @@ OX_MUST_USE enum ox_code ox_oxdl_reader_feed(struct ox_oxdl_reader *reader, cons
 /** The patch ends here: OX_ECORRUPT if it was cut short. */
 OX_MUST_USE enum ox_code ox_oxdl_reader_finish(struct ox_oxdl_reader *reader, struct ox_err *err);
 
-/** Offset in the patch behind the last whole frame (or header) that was handed over. */
-uint64_t ox_oxdl_reader_offset(const struct ox_oxdl_reader *reader);
+/** How far a reader has come: behind the last whole frame (or header) that was handed over. */
+struct ox_oxdl_mark {
+    uint64_t patch_bytes;  /* of the patch up to there */
+    uint64_t target_bytes; /* that the frames so far rebuild */
+    uint64_t frames;
+};
+void ox_oxdl_reader_mark(const struct ox_oxdl_reader *reader, struct ox_oxdl_mark *out);
+
+/**
+ * Go on at a mark of this patch: after its header was fed, and nothing else. The next bytes to feed
+ * are those at mark->patch_bytes. Errors: OX_ECORRUPT if there can be no such mark.
+ */
+OX_MUST_USE enum ox_code ox_oxdl_reader_resume(struct ox_oxdl_reader *reader,
+                                               const struct ox_oxdl_mark *mark, struct ox_err *err);
 
 /**
  * Read the header alone, of version 1 or 2, from the front of a patch. The caller clears *out.

@@ -91,6 +91,122 @@ static void rebuilds(const char *path, const char *name)
     artifact_free(base);
 }
 
+/* Bytes until the mark moves past `mark`, or the end. */
+static size_t feed_past(struct ox_apply *apply, const struct ox_buf *patch, size_t at,
+                        struct ox_oxdl_mark *mark)
+{
+    uint64_t before = mark->patch_bytes;
+
+    while (at < patch->len_bytes && mark->patch_bytes <= before) {
+        assert_int_equal(ox_apply_feed(apply, patch->data + at++, 1, NULL), OX_OK);
+        ox_apply_mark(apply, mark);
+    }
+    return at;
+}
+
+/* Broken off behind each frame and taken up in another process, so to say. */
+static void goes_on(const char *path, const char *name)
+{
+    struct ox_buf patch = file_bytes(path);
+    struct artifact *base = golden_base(&patch, neighbour(path, ".base"));
+    struct ox_buf want = neighbour(path, ".target");
+    struct memory_sink sink = {.writes = 0};
+    struct ox_sink to = memory_sink(&sink);
+    const struct ox_apply_spec spec = {.base = &base->side, .sink = &to};
+    struct ox_oxdl_mark mark = {0, 0, 0};
+    struct ox_err err = OX_ERR_INIT;
+    struct ox_apply *apply = NULL;
+    size_t header_bytes;
+    size_t at;
+
+    assert_int_equal(ox_apply_new(&apply, &spec, NULL), OX_OK);
+    at = header_bytes = feed_past(apply, &patch, 0, &mark);
+    while (mark.patch_bytes < patch.len_bytes) {
+        ox_apply_free(apply);
+        apply = NULL;
+        assert_int_equal(ox_apply_new(&apply, &spec, NULL), OX_OK);
+        assert_int_equal(ox_apply_feed(apply, patch.data, header_bytes, NULL), OX_OK);
+        if (ox_apply_resume(apply, &mark, &err) != OX_OK) {
+            fail_msg("%s at %zu: %s", name, at, err.msg);
+        }
+        at = feed_past(apply, &patch, (size_t)mark.patch_bytes, &mark);
+        assert_int_equal(at, mark.patch_bytes);
+    }
+    assert_int_equal(ox_apply_finish(apply, NULL), OX_OK);
+    assert_int_equal(sink.bytes.len_bytes, want.len_bytes);
+    if (want.len_bytes > 0) {
+        assert_memory_equal(sink.bytes.data, want.data, want.len_bytes);
+    }
+    ox_apply_free(apply);
+    ox_buf_clear(&sink.bytes);
+    ox_buf_clear(&want);
+    ox_buf_clear(&patch);
+    artifact_free(base);
+}
+
+static void good__goes_on_behind_any_frame(void **state)
+{
+    (void)state;
+    assert_true(each_golden("oxdl/good", goes_on) >= 34);
+}
+
+static void resume__refuses_what_is_no_mark(void **state)
+{
+    static const struct ox_oxdl_mark marks[] = {
+        {3, 0, 0}, {1000, UINT64_MAX, 1}, {1000, 1, 2}, {UINT64_MAX, 0, UINT64_MAX}};
+    struct artifact *base = artifact_single(bytes_of("hello\n", 6));
+    struct artifact *target = artifact_single(bytes_of("hello world\n", 12));
+    struct ox_buf patch = make_patch(base, target, OX_ENGINE_AUTO, 1, NULL);
+    struct memory_sink sink = {.writes = 0};
+    struct ox_sink to = memory_sink(&sink);
+    const struct ox_apply_spec spec = {.base = &base->side, .sink = &to};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+        struct ox_oxdl_mark mark = {0, 0, 0};
+        struct ox_apply *apply = NULL;
+
+        assert_int_equal(ox_apply_new(&apply, &spec, NULL), OX_OK);
+        assert_int_equal(ox_apply_resume(apply, &mark, NULL), OX_ECORRUPT);
+        (void)feed_past(apply, &patch, 0, &mark);
+        assert_int_equal(ox_apply_resume(apply, &marks[i], NULL), OX_ECORRUPT);
+        ox_apply_free(apply);
+    }
+    ox_buf_clear(&sink.bytes);
+    ox_buf_clear(&patch);
+    artifact_free(target);
+    artifact_free(base);
+}
+
+static void resume__finds_what_another_hand_changed(void **state)
+{
+    struct artifact *base = artifact_single(bytes_of("hello\n", 6));
+    struct artifact *target = artifact_single(bytes_of("hello world\n", 12));
+    struct ox_buf patch = make_patch(base, target, OX_ENGINE_AUTO, 1, NULL);
+    struct memory_sink sink = {.writes = 0};
+    struct ox_sink to = memory_sink(&sink);
+    const struct ox_apply_spec spec = {.base = &base->side, .sink = &to};
+    struct ox_oxdl_mark mark = {0, 0, 0};
+    struct ox_apply *apply = NULL;
+    size_t header_bytes;
+
+    (void)state;
+    assert_int_equal(ox_apply_new(&apply, &spec, NULL), OX_OK);
+    header_bytes = feed_past(apply, &patch, 0, &mark);
+    (void)feed_past(apply, &patch, header_bytes, &mark);
+    ox_apply_free(apply);
+    assert_int_equal(mark.target_bytes, 12);
+    sink.bytes.data[3] ^= 1;
+    assert_int_equal(ox_apply_new(&apply, &spec, NULL), OX_OK);
+    assert_int_equal(ox_apply_feed(apply, patch.data, header_bytes, NULL), OX_OK);
+    assert_int_equal(ox_apply_resume(apply, &mark, NULL), OX_EDIGEST);
+    ox_apply_free(apply);
+    ox_buf_clear(&sink.bytes);
+    ox_buf_clear(&patch);
+    artifact_free(target);
+    artifact_free(base);
+}
+
 static void good__rebuilds_what_the_stranger_meant(void **state)
 {
     (void)state;
@@ -443,6 +559,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(good__rebuilds_what_the_stranger_meant),
+        cmocka_unit_test(good__goes_on_behind_any_frame),
+        cmocka_unit_test(resume__refuses_what_is_no_mark),
+        cmocka_unit_test(resume__finds_what_another_hand_changed),
         cmocka_unit_test(bad__is_refused_with_its_code),
         cmocka_unit_test(bad_to_read__is_bad_to_apply),
         cmocka_unit_test(cut__at_every_byte_is_refused),

@@ -57,6 +57,38 @@ static void create__sets_sizes_and_modes(void **state)
     ox_manifest_clear(&manifest);
 }
 
+static void open__finds_what_was_written_and_refuses_what_is_not_it(void **state)
+{
+    struct ox_manifest manifest = three_files();
+    struct ox_target_files *files = NULL;
+    struct ox_sink sink;
+    const char *dir = in_folder(state, "new/version");
+    char got[15] = "";
+
+    assert_int_equal(ox_target_open(&files, dir, &manifest, NULL), OX_ENOTFOUND);
+    assert_int_equal(ox_target_create(&files, dir, &manifest, NULL), OX_OK);
+    sink = ox_target_sink(files);
+    assert_int_equal(sink.write_at(sink.ctx, 0, "hello", 5, NULL), OX_OK);
+    assert_int_equal(ox_target_flush(files, NULL), OX_OK);
+    assert_int_equal(sink.write_at(sink.ctx, 5, " worlds!!!", 10, NULL), OX_OK);
+    assert_int_equal(ox_target_flush(files, NULL), OX_OK);
+    assert_int_equal(ox_target_flush(files, NULL), OX_OK);
+    ox_target_close(files);
+    files = NULL;
+    assert_int_equal(ox_target_open(&files, dir, &manifest, NULL), OX_OK);
+    sink = ox_target_sink(files);
+    assert_int_equal(sink.read_at(sink.ctx, 0, got, 15, NULL), OX_OK);
+    assert_memory_equal(got, "hello worlds!!!", 15);
+    ox_target_close(files);
+    files = NULL;
+    assert_int_equal(truncate(in_folder(state, "new/version/z"), 2), 0);
+    assert_int_equal(ox_target_open(&files, dir, &manifest, NULL), OX_ECONFLICT);
+    assert_int_equal(unlink(in_folder(state, "new/version/z")), 0);
+    assert_int_equal(symlink("a", in_folder(state, "new/version/z")), 0);
+    assert_int_equal(ox_target_open(&files, dir, &manifest, NULL), OX_ECONFLICT);
+    ox_manifest_clear(&manifest);
+}
+
 static void sink__writes_and_reads_across_files(void **state)
 {
     struct ox_manifest manifest = three_files();
@@ -221,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         FOLDER_TEST(create__sets_sizes_and_modes),
+        FOLDER_TEST(open__finds_what_was_written_and_refuses_what_is_not_it),
         FOLDER_TEST(sink__writes_and_reads_across_files),
         FOLDER_TEST(create__replaces_files_of_before),
         FOLDER_TEST(planted_symlinks__are_not_followed),

@@ -62,6 +62,7 @@ enum ox_code read_patch(const void *bytes, size_t len, size_t piece, struct reco
 {
     struct ox_oxdl_handler handler = record_handler(record);
     struct ox_oxdl_reader *reader = NULL;
+    struct ox_oxdl_mark mark;
     const uint8_t *from = bytes;
     enum ox_code code = OX_OK;
 
@@ -83,7 +84,8 @@ enum ox_code read_patch(const void *bytes, size_t len, size_t piece, struct reco
         assert_int_not_equal(ox_oxdl_reader_finish(reader, NULL), OX_OK);
     }
     if (code == OX_OK) {
-        assert_true(ox_oxdl_reader_offset(reader) == len);
+        ox_oxdl_reader_mark(reader, &mark);
+        assert_true(mark.patch_bytes == len);
         assert_int_equal(ox_oxdl_put_end(&record->again, record->frames, NULL), OX_OK);
     }
     ox_oxdl_reader_free(reader);

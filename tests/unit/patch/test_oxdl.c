@@ -407,6 +407,7 @@ static void offset__stands_behind_the_last_whole_frame(void **state)
     struct record record = {.frames = 0};
     struct ox_oxdl_handler handler = record_handler(&record);
     struct ox_oxdl_reader *reader = NULL;
+    struct ox_oxdl_mark mark;
     struct ox_buf bytes = OX_BUF_INIT;
     size_t ends[4] = {0};
     size_t next = 0;
@@ -424,7 +425,8 @@ static void offset__stands_behind_the_last_whole_frame(void **state)
     for (size_t at = 0; at < bytes.len_bytes; at++) {
         assert_int_equal(ox_oxdl_reader_feed(reader, bytes.data + at, 1, NULL), OX_OK);
         next += at + 1 == ends[next];
-        assert_int_equal(ox_oxdl_reader_offset(reader), next == 0 ? 0 : ends[next - 1]);
+        ox_oxdl_reader_mark(reader, &mark);
+        assert_int_equal(mark.patch_bytes, next == 0 ? 0 : ends[next - 1]);
     }
     assert_int_equal(next, 4);
     assert_int_equal(ox_oxdl_reader_finish(reader, NULL), OX_OK);
