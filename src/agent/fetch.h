@@ -23,12 +23,34 @@ struct ox_fetch {
     uint64_t *received_bytes;           /* counts what came over the network, or lay there */
 };
 
+/** What takes the bytes of a blob, in order. */
+struct ox_intake {
+    void *ctx;
+    uint64_t size_bytes; /* of the whole blob */
+    uint64_t have_bytes; /* taken so far, by an earlier run too; fetching keeps count */
+    bool resumed;        /* an earlier run took some: if they are wrong, no source is to blame */
+    enum ox_code (*take)(void *ctx, const void *bytes, size_t len_bytes, struct ox_err *err);
+    /* All are taken. Errors: OX_EDIGEST, OX_ECORRUPT if they are wrong. */
+    enum ox_code (*finish)(void *ctx, struct ox_err *err);
+    /* take or finish said OX_EDIGEST or OX_ECORRUPT (`why`): go back to where all is right, and
+     * say in *have_bytes where that is. */
+    enum ox_code (*restart)(void *ctx, enum ox_code why, uint64_t *have_bytes, struct ox_err *err);
+};
+
 /**
- * Fetch a blob of size_bytes into the file at part_path, continuing what it holds, from each of the
- * assignment's blob_urls and then from the control plane. On success the file holds the whole blob,
- * its digest verified.
- * Errors: OX_ENET, OX_ETIMEOUT (after OX_FETCH_ROUNDS_MAX fruitless rounds; the part stays);
- * OX_ENOTFOUND, OX_EPROTO, OX_EDIGEST (no source has the right bytes); OX_ECANCELED; local ones.
+ * Fetch the blob with this digest from each of the assignment's blob_urls and then from the control
+ * plane, going on behind what the intake has. A source whose bytes are wrong is given up.
+ * Errors: OX_ENET, OX_ETIMEOUT (after OX_FETCH_ROUNDS_MAX fruitless rounds); OX_ENOTFOUND,
+ * OX_EPROTO, OX_EDIGEST, OX_ECORRUPT (no source has the right bytes); OX_ECANCELED; the intake's.
+ */
+OX_MUST_USE enum ox_code ox_fetch_into(const struct ox_fetch *fetch,
+                                       const struct ox_assignment *assignment,
+                                       const struct ox_digest *sha256, struct ox_intake *intake,
+                                       struct ox_err *err);
+
+/**
+ * The same into the file at part_path, continuing what it holds. On success it holds the whole
+ * blob, its digest verified; after a broken connection what came stays.
  */
 OX_MUST_USE enum ox_code ox_fetch_blob(const struct ox_fetch *fetch,
                                        const struct ox_assignment *assignment,

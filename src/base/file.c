@@ -203,8 +203,8 @@ enum ox_code ox_parent_sync(const char *path, struct ox_err *err)
     return code;
 }
 
-enum ox_code ox_file_replace(const char *path, const void *bytes, size_t len_bytes, mode_t mode,
-                             struct ox_err *err)
+static enum ox_code replace(const char *path, const void *bytes, size_t len_bytes, mode_t mode,
+                            bool durably, struct ox_err *err)
 {
     char *temp = NULL;
     int fd = -1;
@@ -223,7 +223,7 @@ enum ox_code ox_file_replace(const char *path, const void *bytes, size_t len_byt
     if (code == OX_OK && fchmod(fd, mode) != 0) {
         code = ox_err_sys(err, errno, "setting the mode of %s", path);
     }
-    if (code == OX_OK && fsync(fd) != 0) {
+    if (code == OX_OK && durably && fsync(fd) != 0) {
         code = ox_err_sys(err, errno, "syncing %s", path);
     }
     if (close(fd) != 0 && code == OX_OK) {
@@ -233,12 +233,24 @@ enum ox_code ox_file_replace(const char *path, const void *bytes, size_t len_byt
         code = ox_err_sys(err, errno, "renaming a new %s into place", path);
     }
     if (code == OX_OK) {
-        code = ox_parent_sync(path, err);
+        code = durably ? ox_parent_sync(path, err) : OX_OK;
     } else {
         (void)unlink(temp);
     }
     free(temp);
     return code;
+}
+
+enum ox_code ox_file_replace(const char *path, const void *bytes, size_t len_bytes, mode_t mode,
+                             struct ox_err *err)
+{
+    return replace(path, bytes, len_bytes, mode, true, err);
+}
+
+enum ox_code ox_file_replace_lazily(const char *path, const void *bytes, size_t len_bytes,
+                                    mode_t mode, struct ox_err *err)
+{
+    return replace(path, bytes, len_bytes, mode, false, err);
 }
 
 enum ox_code ox_symlink_replace(const char *path, const char *target, struct ox_err *err)

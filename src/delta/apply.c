@@ -216,6 +216,11 @@ void ox_apply_mark(const struct ox_apply *apply, struct ox_oxdl_mark *out)
     ox_oxdl_reader_mark(apply->reader, out);
 }
 
+uint64_t ox_apply_header_bytes(const struct ox_apply *apply)
+{
+    return ox_oxdl_reader_header_bytes(apply->reader);
+}
+
 /* The file in which byte `at` of the target lies, its hash fresh. Where one ends there, the next
  * begins: that is found like any other end. */
 static enum ox_code find_file(struct ox_apply *self, uint64_t at, struct ox_err *err)

@@ -18,6 +18,7 @@ struct ox_oxdl_reader {
     uint64_t offset;       /* in the patch, of pending's first byte */
     uint64_t target_offset;
     uint64_t frames;
+    uint64_t header_bytes;
     struct ox_oxdl_header header;
     struct ox_oxdl_range ranges[OX_OXDL_RANGES_MAX];
 };
@@ -48,6 +49,11 @@ void ox_oxdl_reader_free(struct ox_oxdl_reader *reader)
 void ox_oxdl_reader_mark(const struct ox_oxdl_reader *reader, struct ox_oxdl_mark *out)
 {
     *out = (struct ox_oxdl_mark){reader->offset, reader->target_offset, reader->frames};
+}
+
+uint64_t ox_oxdl_reader_header_bytes(const struct ox_oxdl_reader *reader)
+{
+    return reader->header_bytes;
 }
 
 enum ox_code ox_oxdl_reader_resume(struct ox_oxdl_reader *reader, const struct ox_oxdl_mark *mark,
@@ -244,6 +250,7 @@ static enum ox_code take_unit(struct ox_oxdl_reader *self, const uint8_t *bytes,
         }
         if (code == OX_OK) {
             *used_bytes = self->need_bytes;
+            self->header_bytes = self->need_bytes;
             self->state = WANT_FRAME;
         }
         return code;

@@ -52,6 +52,11 @@ OX_MUST_USE enum ox_code ox_file_read_all(const char *path, size_t max_bytes, st
 OX_MUST_USE enum ox_code ox_file_replace(const char *path, const void *bytes, size_t len_bytes,
                                          mode_t mode, struct ox_err *err);
 
+/** The same without fsync: whoever reads after a crash of this process finds the old file or the new
+ *  one, after a power cut perhaps neither. */
+OX_MUST_USE enum ox_code ox_file_replace_lazily(const char *path, const void *bytes,
+                                                size_t len_bytes, mode_t mode, struct ox_err *err);
+
 /** Point the symlink `path` at `target`, durably and atomically. */
 OX_MUST_USE enum ox_code ox_symlink_replace(const char *path, const char *target,
                                             struct ox_err *err);

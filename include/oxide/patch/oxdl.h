@@ -137,6 +137,8 @@ struct ox_oxdl_mark {
     uint64_t frames;
 };
 void ox_oxdl_reader_mark(const struct ox_oxdl_reader *reader, struct ox_oxdl_mark *out);
+/** Bytes of the header; 0 before it was handed over. */
+uint64_t ox_oxdl_reader_header_bytes(const struct ox_oxdl_reader *reader);
 
 /**
  * Go on at a mark of this patch: after its header was fed, and nothing else. The next bytes to feed

@@ -120,7 +120,9 @@ static void goes_on(const char *path, const char *name)
     size_t at;
 
     assert_int_equal(ox_apply_new(&apply, &spec, NULL), OX_OK);
+    assert_int_equal(ox_apply_header_bytes(apply), 0);
     at = header_bytes = feed_past(apply, &patch, 0, &mark);
+    assert_int_equal(ox_apply_header_bytes(apply), header_bytes);
     while (mark.patch_bytes < patch.len_bytes) {
         ox_apply_free(apply);
         apply = NULL;
