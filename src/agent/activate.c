@@ -242,7 +242,7 @@ enum ox_code ox_stage_commit(struct ox_update *update, struct ox_err *err)
         return code;
     }
     /* It is done; what cannot be tidied now is settled at the next start. */
-    if (ox_agent_settle(agent, assignment->model_id, &later) != OX_OK ||
+    if (ox_agent_settle(agent, assignment->model_id, NULL, &later) != OX_OK ||
         ox_folders_drop_built(&agent->folders, &later) != OX_OK ||
         ox_folder_clean(agent->folders.download, NULL, 0, &later) != OX_OK ||
         ox_journal_remove(agent->folders.journal, &later) != OX_OK) {

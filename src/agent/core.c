@@ -239,7 +239,8 @@ static void remove_empty(const char *model_path)
     free(versions);
 }
 
-enum ox_code ox_agent_settle(struct ox_agent *agent, const char *model_id, struct ox_err *err)
+enum ox_code ox_agent_settle(struct ox_agent *agent, const char *model_id, const char *also,
+                             struct ox_err *err)
 {
     char *path = NULL;
     char *current = NULL;
@@ -270,7 +271,9 @@ enum ox_code ox_agent_settle(struct ox_agent *agent, const char *model_id, struc
     }
     if ((code = ox_folders_switch(path, "current", current, err)) == OX_OK &&
         (code = ox_folders_switch(path, "previous", previous, err)) == OX_OK) {
-        code = ox_folders_prune(path, current, previous, err);
+        const char *const keep[] = {current, previous, also};
+
+        code = ox_folders_prune(path, keep, 3, err);
     }
     if (code == OX_OK && current == NULL) {
         remove_empty(path);

@@ -43,9 +43,10 @@ void ox_agent_reload(struct ox_agent *agent);
 void ox_agent_save_or_log(struct ox_agent *agent);
 
 /** Make the folders of a model agree with the state: links switched, other versions removed, and
- *  all of it gone if the state does not know the model. Call without lock. */
+ *  all of it gone if the state does not know the model. The version in folder `also` may stay;
+ * NULL: none. Call without lock. */
 OX_MUST_USE enum ox_code ox_agent_settle(struct ox_agent *agent, const char *model_id,
-                                         struct ox_err *err);
+                                         const char *also, struct ox_err *err);
 
 /** Rouse the beating thread. */
 void ox_agent_wake(const struct ox_agent *agent);

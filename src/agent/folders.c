@@ -291,15 +291,14 @@ enum ox_code ox_folder_clean(const char *path, const char *const *keep, size_t k
     return code;
 }
 
-enum ox_code ox_folders_prune(const char *model_path, const char *keep_a, const char *keep_b,
+enum ox_code ox_folders_prune(const char *model_path, const char *const *keep, size_t keep_count,
                               struct ox_err *err)
 {
-    const char *keep[] = {keep_a, keep_b};
     char *versions = NULL;
     enum ox_code code = ox_path_join(&versions, model_path, "versions", err);
 
     if (code == OX_OK) {
-        code = ox_folder_clean(versions, keep, 2, err);
+        code = ox_folder_clean(versions, keep, keep_count, err);
     }
     free(versions);
     return code;

@@ -71,9 +71,9 @@ OX_MUST_USE enum ox_code ox_folders_link(const char *model_path, const char *nam
 OX_MUST_USE enum ox_code ox_folders_switch(const char *model_path, const char *name,
                                            const char *folder, struct ox_err *err);
 
-/** Remove every version but the two named (either may be NULL). */
-OX_MUST_USE enum ox_code ox_folders_prune(const char *model_path, const char *keep_a,
-                                          const char *keep_b, struct ox_err *err);
+/** Remove every version but those named in keep[0, keep_count), which may be NULL. */
+OX_MUST_USE enum ox_code ox_folders_prune(const char *model_path, const char *const *keep,
+                                          size_t keep_count, struct ox_err *err);
 
 /** Remove all in a folder but the names in keep[0, keep_count). */
 OX_MUST_USE enum ox_code ox_folder_clean(const char *path, const char *const *keep,

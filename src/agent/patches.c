@@ -1,5 +1,9 @@
 #include "patches.h"
 
+#include "bookmark.h"
+#include "health.h"
+#include "stream.h"
+
 #include "oxide/base/file.h"
 #include "oxide/delta/delta.h"
 
@@ -65,7 +69,7 @@ uint64_t ox_patches_disk_bytes(const struct ox_assignment *assignment)
         most = add(before, built) > most ? add(before, built) : most;
         before = built;
     }
-    return add(most, ox_patches_bytes(assignment));
+    return most;
 }
 
 const char *ox_patches_text(const struct ox_assignment *assignment, char *out, size_t out_bytes)
@@ -85,41 +89,38 @@ const char *ox_patches_text(const struct ox_assignment *assignment, char *out, s
 
 /* --- applying --- */
 
-/* One step: from a version that lies in `base_path` to one that is made in `target_path`. */
-struct step {
-    const char *base_path;
-    const struct ox_manifest *base_files;
-    const char *patch_path;
-    const char *target_path;
-    const struct ox_manifest *target_files;
-};
-
-static enum ox_code apply_step(const struct step *step, struct ox_stop *stop, struct ox_err *err)
+enum ox_code ox_patches_apply(struct ox_update *update, struct ox_err *err)
 {
+    const struct ox_installed *before = &update->journal.before;
     struct ox_artifact_files *base = NULL;
     struct ox_target_files *target = NULL;
     struct ox_fd_io io = {-1, "the patch"};
     struct ox_source patch;
     struct ox_sink sink;
+    char *base_path = NULL;
     uint64_t size = 0;
     enum ox_code code;
 
-    if ((code = ox_file_open_read(step->patch_path, &io.fd, &size, err)) != OX_OK ||
-        (code = ox_artifact_open_known(&base, step->base_path, step->base_files, err)) != OX_OK ||
-        (code = ox_target_create(&target, step->target_path, step->target_files, err)) != OX_OK) {
+    if ((code = ox_folders_version(update->model_path, before->folder, &base_path, err)) != OX_OK ||
+        (code = ox_file_open_read(update->patch_path, &io.fd, &size, err)) != OX_OK ||
+        (code = ox_artifact_open_known(&base, base_path, &before->files, err)) != OX_OK ||
+        (code = ox_target_create(&target, update->agent->folders.staging,
+                                 &update->journal.assignment.files, err)) != OX_OK) {
         goto out;
     }
     patch = ox_fd_source(&io, size);
     sink = ox_target_sink(target);
-    code = ox_apply_source(
-        &(struct ox_apply_spec){.base = ox_artifact_side(base), .sink = &sink, .stop = stop},
-        &patch, err);
+    code = ox_apply_source(&(struct ox_apply_spec){.base = ox_artifact_side(base),
+                                                   .sink = &sink,
+                                                   .stop = &update->stop},
+                           &patch, err);
 out:
     ox_target_close(target);
     ox_artifact_close(base);
     if (io.fd >= 0) {
         (void)close(io.fd);
     }
+    free(base_path);
     return code;
 }
 
@@ -133,54 +134,113 @@ static enum ox_code place_of(const struct ox_update *update, size_t index, size_
                               : ox_strf(out, err, "%s/%zu", folders->between, index);
 }
 
-static enum ox_code patch_path_of(const struct ox_update *update, size_t index, char **out,
-                                  struct ox_err *err)
+static bool is_begun(const struct ox_update *update, size_t index)
 {
-    const struct ox_assignment *assignment = &update->journal.assignment;
+    struct ox_bookmark bookmark;
+    bool begun = false;
 
-    return update->patch_path != NULL
-               ? ox_strdup(out, update->patch_path, err)
-               : ox_folders_part(&update->agent->folders, &ox_patches_at(assignment, index)->sha256,
-                                 out, err);
+    if (ox_bookmark_init(&bookmark, &update->agent->folders,
+                         &ox_patches_at(&update->journal.assignment, index)->sha256,
+                         NULL) == OX_OK) {
+        begun = ox_bookmark_exists(&bookmark);
+        ox_bookmark_clear(&bookmark);
+    }
+    return begun;
 }
 
-/* A chain's version in between goes as soon as the next one stands: no more room is taken than
- * ox_patches_disk_bytes says. */
-enum ox_code ox_patches_apply(struct ox_update *update, struct ox_err *err)
+bool ox_patches_are_begun(const struct ox_update *update)
 {
-    const struct ox_assignment *assignment = &update->journal.assignment;
-    size_t count = update->patch_path != NULL ? 1 : ox_patches_count(assignment);
-    const struct ox_manifest *base_files = &update->journal.before.files;
+    size_t count = ox_patches_count(&update->journal.assignment);
+    size_t i = 0;
+
+    while (i < count && !is_begun(update, i)) {
+        i++;
+    }
+    return i < count;
+}
+
+/* Did an earlier run complete this step? Then it has no bookmark any more, and its files are right.
+ */
+static bool is_complete(struct ox_update *update, size_t index, size_t count)
+{
+    char *path = NULL;
+    bool complete = !is_begun(update, index) &&
+                    place_of(update, index, count, &path, NULL) == OX_OK && ox_path_exists(path) &&
+                    ox_files_verify(path, files_of(&update->journal.assignment, index),
+                                    &update->stop, NULL) == OX_OK;
+
+    free(path);
+    return complete;
+}
+
+/* The first step that is still to be made. What was built and belongs to none of them goes. */
+static enum ox_code first_step(struct ox_update *update, size_t count, size_t *out,
+                               struct ox_err *err)
+{
+    size_t next = count;
+
+    while (next > 0 && !is_complete(update, next - 1, count)) {
+        next--;
+    }
+    *out = next;
+    return next == 0 && !is_begun(update, 0) ? ox_folders_drop_built(&update->agent->folders, err)
+                                             : OX_OK;
+}
+
+/* What step `index` begins from. */
+static enum ox_code base_of(const struct ox_update *update, size_t index, size_t count, char **path,
+                            const struct ox_manifest **files, struct ox_err *err)
+{
+    const struct ox_installed *before = &update->journal.before;
+
+    if (index == 0) {
+        *files = &before->files;
+        return ox_folders_version(update->model_path, before->folder, path, err);
+    }
+    *files = files_of(&update->journal.assignment, index - 1);
+    return place_of(update, index - 1, count, path, err);
+}
+
+static enum ox_code stream_step(struct ox_update *update, const struct ox_fetch *fetch,
+                                size_t index, size_t count, struct ox_err *err)
+{
+    const struct ox_manifest *base_files = NULL;
     char *base_path = NULL;
-    enum ox_code code =
-        ox_folders_version(update->model_path, update->journal.before.folder, &base_path, err);
+    char *target_path = NULL;
+    enum ox_code code = base_of(update, index, count, &base_path, &base_files, err);
+
+    if (code == OX_OK && (code = place_of(update, index, count, &target_path, err)) == OX_OK) {
+        const struct ox_stream_step step = {
+            base_path, base_files, ox_patches_at(&update->journal.assignment, index), target_path,
+            files_of(&update->journal.assignment, index)};
+
+        code = ox_stream_patch(update, fetch, &step, err);
+    }
+    if (code != OX_OK && count > 1) {
+        (void)ox_err_context(err, "patch %zu of %zu", index + 1, count);
+    }
+    /* A chain's version in between goes as soon as the next one stands: no more room is taken than
+     * ox_patches_disk_bytes says. */
+    if (code == OX_OK && index > 0) {
+        code = ox_remove_tree(base_path, err);
+    }
+    free(target_path);
+    free(base_path);
+    return code;
+}
+
+enum ox_code ox_patches_stream(struct ox_update *update, const struct ox_fetch *fetch,
+                               struct ox_err *err)
+{
+    size_t count = ox_patches_count(&update->journal.assignment);
+    size_t index = 0;
+    enum ox_code code = first_step(update, count, &index, err);
 
     if (code == OX_OK && count > 1) {
         code = ox_folder_make(update->agent->folders.between, 0700, err);
     }
-    for (size_t i = 0; code == OX_OK && i < count; i++) {
-        const struct ox_manifest *target_files =
-            i + 1 == count ? &assignment->files : files_of(assignment, i);
-        char *target_path = NULL;
-        char *patch_path = NULL;
-
-        if ((code = place_of(update, i, count, &target_path, err)) == OX_OK &&
-            (code = patch_path_of(update, i, &patch_path, err)) == OX_OK) {
-            const struct step step = {base_path, base_files, patch_path, target_path, target_files};
-
-            code = apply_step(&step, &update->stop, err);
-        }
-        if (code != OX_OK && count > 1) {
-            (void)ox_err_context(err, "patch %zu of %zu", i + 1, count);
-        }
-        if (code == OX_OK && i > 0) {
-            code = ox_remove_tree(base_path, err);
-        }
-        free(patch_path);
-        free(base_path);
-        base_path = target_path;
-        base_files = target_files;
+    for (; code == OX_OK && index < count; index++) {
+        code = stream_step(update, fetch, index, count, err);
     }
-    free(base_path);
     return code;
 }

@@ -1,4 +1,5 @@
 /* The first stage: what is there, which way to take, and whether the disk has room for it. */
+#include "bookmark.h"
 #include "health.h"
 #include "oxide/base/file.h"
 #include "oxide/crypto/artifact.h"
@@ -157,9 +158,7 @@ static enum ox_code check_space(struct ox_update *update, struct ox_err *err)
     }
     if (update->use_patch) {
         need = ox_patches_disk_bytes(assignment);
-        for (size_t i = 0; i < ox_patches_count(assignment); i++) {
-            have += part_bytes(update, &ox_patches_at(assignment, i)->sha256);
-        }
+        have = ox_patches_are_begun(update) ? ox_manifest_size(&assignment->files) : 0;
     } else {
         for (size_t i = 0; i < assignment->files.count; i++) {
             have += part_bytes(update, &assignment->files.files[i].sha256);
@@ -177,21 +176,25 @@ static enum ox_code check_space(struct ox_update *update, struct ox_err *err)
     return code;
 }
 
-/* The digest of blob number `index` that this update may need: patches first, then files. */
-static const struct ox_digest *blob_at(const struct ox_assignment *assignment, size_t index)
-{
-    size_t patches = ox_patches_count(assignment);
+/* A name in the download folder: of a part, or of a bookmark in a patch. */
+struct kept_name {
+    char text[OX_DIGEST_HEX_MAX + 8];
+};
 
-    return index < patches ? &ox_patches_at(assignment, index)->sha256
-                           : &assignment->files.files[index - patches].sha256;
+static void name_kept(const struct ox_digest *digest, const char *suffix, struct kept_name *out)
+{
+    char hex[OX_DIGEST_HEX_MAX];
+
+    (void)snprintf(out->text, sizeof(out->text), "%s.%s", ox_digest_hex(digest, hex), suffix);
 }
 
-/* Parts that this update does not need are an older one's. */
+/* What this update does not need is an older one's. */
 static enum ox_code drop_other_parts(struct ox_update *update, struct ox_err *err)
 {
     const struct ox_assignment *assignment = assigned(update);
-    size_t count = ox_patches_count(assignment) + assignment->files.count;
-    char(*names)[OX_DIGEST_HEX_MAX + 5] = calloc(count + 1, sizeof(*names));
+    size_t patches = ox_patches_count(assignment);
+    size_t count = patches * OX_BOOKMARK_SUFFIXES + assignment->files.count;
+    struct kept_name *names = calloc(count + 1, sizeof(*names));
     const char **keep = calloc(count + 1, sizeof(*keep));
     enum ox_code code = OX_OK;
 
@@ -199,11 +202,16 @@ static enum ox_code drop_other_parts(struct ox_update *update, struct ox_err *er
         code = ox_err_nomem(err, "a list of files");
     }
     for (size_t i = 0; code == OX_OK && i < count; i++) {
-        char hex[OX_DIGEST_HEX_MAX];
+        size_t patch = i / OX_BOOKMARK_SUFFIXES;
 
-        ox_digest_hex(blob_at(assignment, i), hex);
-        (void)snprintf(names[i], sizeof(names[i]), "%s.part", hex);
-        keep[i] = names[i];
+        if (patch < patches) {
+            name_kept(&ox_patches_at(assignment, patch)->sha256,
+                      ox_bookmark_suffixes[i % OX_BOOKMARK_SUFFIXES], &names[i]);
+        } else {
+            name_kept(&assignment->files.files[i - patches * OX_BOOKMARK_SUFFIXES].sha256, "part",
+                      &names[i]);
+        }
+        keep[i] = names[i].text;
     }
     if (code == OX_OK) {
         code = ox_folder_clean(update->agent->folders.download, keep, count, err);

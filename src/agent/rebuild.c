@@ -22,6 +22,12 @@ static struct ox_assignment *assigned(struct ox_update *update)
     return &update->journal.assignment;
 }
 
+/* Patches are applied while they arrive; rebuilding is done then. */
+static bool streams(const struct ox_update *update)
+{
+    return update->use_patch && !update->journal.first_gen;
+}
+
 /* --- download --- */
 
 static void on_download(void *ctx, uint64_t done, uint64_t total)
@@ -90,11 +96,34 @@ static enum ox_code download_part(struct ox_update *update, const struct ox_fetc
     return code;
 }
 
+/* What an earlier run had put together before it was killed is as good as parts. */
+static enum ox_code take_apart(struct ox_update *update, struct ox_err *err)
+{
+    const struct ox_folders *folders = &update->agent->folders;
+    const struct ox_manifest *files = &assigned(update)->files;
+    enum ox_code code = OX_OK;
+
+    for (size_t i = 0; code == OX_OK && ox_path_exists(folders->staging) && i < files->count; i++) {
+        char *part = NULL;
+        char *staged = NULL;
+
+        if ((code = ox_folders_part(folders, &files->files[i].sha256, &part, err)) == OX_OK &&
+            (code = ox_path_join(&staged, folders->staging, files->files[i].path, err)) == OX_OK &&
+            !ox_path_exists(part) && rename(staged, part) != 0 && errno != ENOENT &&
+            errno != ENOTDIR) {
+            code = ox_err_sys(err, errno, "moving %s", staged);
+        }
+        free(staged);
+        free(part);
+    }
+    return code == OX_OK ? ox_folders_drop_built(folders, err) : code;
+}
+
 static enum ox_code download_files(struct ox_update *update, const struct ox_fetch *fetch,
                                    struct ox_err *err)
 {
     const struct ox_manifest *files = &assigned(update)->files;
-    enum ox_code code = OX_OK;
+    enum ox_code code = take_apart(update, err);
 
     for (size_t i = 0; code == OX_OK && i < files->count; i++) {
         const struct ox_manifest_file *file = &files->files[i];
@@ -108,19 +137,6 @@ static enum ox_code download_files(struct ox_update *update, const struct ox_fet
         if (code != OX_OK) {
             ox_err_context(err, "%s", file->path);
         }
-    }
-    return code;
-}
-
-static enum ox_code download_patches(struct ox_update *update, const struct ox_fetch *fetch,
-                                     struct ox_err *err)
-{
-    enum ox_code code = OX_OK;
-
-    for (size_t i = 0; code == OX_OK && i < ox_patches_count(assigned(update)); i++) {
-        const struct ox_patch_ref *patch = ox_patches_at(assigned(update), i);
-
-        code = download_part(update, fetch, &patch->sha256, patch->size_bytes, err);
     }
     return code;
 }
@@ -190,7 +206,7 @@ enum ox_code ox_stage_download(struct ox_update *update, struct ox_err *err)
     }
     update->logged_mono_ms = ox_clock_system()->mono_ms(NULL);
     code = update->journal.first_gen ? download_first_gen(update, &fetch, err)
-           : update->use_patch       ? download_patches(update, &fetch, err)
+           : update->use_patch       ? ox_patches_stream(update, &fetch, err)
                                      : download_files(update, &fetch, err);
     if (code == OX_OK) {
         log_received(update, update->received_bytes - before);
@@ -330,7 +346,7 @@ enum ox_code ox_stage_rebuild(struct ox_update *update, struct ox_err *err)
     const char *staging = update->agent->folders.staging;
     enum ox_code code;
 
-    if (update->ready) {
+    if (update->ready || streams(update)) {
         return OX_OK;
     }
     if ((code = ox_folders_drop_built(&update->agent->folders, err)) != OX_OK ||

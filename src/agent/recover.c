@@ -57,7 +57,7 @@ static enum ox_code correct_state(struct ox_agent *agent, const struct ox_journa
     return code != OX_OK ? code : ox_agent_save(agent, err);
 }
 
-/* Settle every model but the one that is in the middle of a switch (NULL: none is). */
+/* Settle every model but the one of the journal (NULL: there is none). */
 static enum ox_code settle_all(struct ox_agent *agent, const char *but, struct ox_err *err)
 {
     char *ids[OX_HEARTBEAT_MODELS_MAX] = {NULL};
@@ -69,7 +69,7 @@ static enum ox_code settle_all(struct ox_agent *agent, const char *but, struct o
     }
     for (size_t i = 0; code == OX_OK && i < count; i++) {
         if (but == NULL || strcmp(ids[i], but) != 0) {
-            code = ox_agent_settle(agent, ids[i], err);
+            code = ox_agent_settle(agent, ids[i], NULL, err);
         }
     }
     for (size_t i = 0; i < count; i++) {
@@ -96,17 +96,18 @@ enum ox_code ox_agent_recover(struct ox_agent *agent, struct ox_journal *journal
     if (*pending && (code = correct_state(agent, journal, err)) != OX_OK) {
         return code;
     }
-    code = settle_all(agent, *pending ? journal->assignment.model_id : NULL, err);
-    if (code == OX_OK && there && !*pending) {
-        code = ox_agent_settle(agent, journal->assignment.model_id, err);
+    code = settle_all(agent, there ? journal->assignment.model_id : NULL, err);
+    if (code == OX_OK && there && !*pending) { /* what is whole already need not come again */
+        code = ox_agent_settle(agent, journal->assignment.model_id, ended ? NULL : journal->folder,
+                               err);
     }
     if (code == OX_OK && ended) {
         code = ox_journal_remove(agent->folders.journal, err);
     }
-    if (code == OX_OK) {
+    if (code == OX_OK && (!there || ended)) { /* else the next try goes on with what there is */
         code = ox_folders_drop_built(&agent->folders, err);
     }
-    if (code == OX_OK && (!there || ended)) { /* else the next try goes on with its parts */
+    if (code == OX_OK && (!there || ended)) {
         code = ox_folder_clean(agent->folders.download, NULL, 0, err);
     }
     return code;

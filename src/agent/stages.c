@@ -242,14 +242,14 @@ static bool is_withdrawn(struct ox_update *update)
     return withdrawn;
 }
 
-/* It does not go on: leave nothing but what the state keeps, and parts that a pause may want. */
-static void tidy(struct ox_update *update)
+/* It does not go on: leave nothing but what the state keeps; and, for a pause, what has arrived. */
+static void tidy(struct ox_update *update, bool paused)
 {
     struct ox_agent *agent = update->agent;
     struct ox_err err = OX_ERR_INIT;
 
-    if (ox_agent_settle(agent, update->journal.assignment.model_id, &err) != OX_OK ||
-        ox_folders_drop_built(&agent->folders, &err) != OX_OK ||
+    if (ox_agent_settle(agent, update->journal.assignment.model_id, NULL, &err) != OX_OK ||
+        (!paused && ox_folders_drop_built(&agent->folders, &err) != OX_OK) ||
         ox_journal_remove(agent->folders.journal, &err) != OX_OK) {
         ox_log(agent->log, OX_LOG_WARN, "%s", err.msg);
     }
@@ -280,7 +280,7 @@ enum ox_code ox_update_run(struct ox_update *update, struct ox_err *err)
         record_failure(update, at, code, err);
     }
     if (withdrawn || !ox_policy_is_interruption(code)) {
-        tidy(update);
+        tidy(update, withdrawn && ox_policy_is_interruption(code));
     }
     return code;
 }

@@ -90,7 +90,6 @@ static void kill__at_any_boundary_leaves_old_or_new_and_ends_at_new(void **state
         (void)start_again(world, &code);
         assert_int_equal(code, OX_OK);
         assert_true(is_active(world, &world->v1) || is_active(world, &world->v2));
-        assert_false(exists(world, ".oxide/staging"));
         if (!is_active(world, &world->v2)) {
             assert_link(world, "current", "v1");
             assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);

@@ -694,7 +694,6 @@ static void withdrawal__before_the_switch_leaves_the_old_version(void **state)
         assert_int_equal(interrupted(world, stages[i], true), OX_ECANCELED);
         assert_true(is_active(world, &world->v1));
         assert_false(exists(world, ".oxide/journal.json"));
-        assert_false(exists(world, ".oxide/staging"));
         assert_false(exists(world, "defect/versions/v2"));
     }
 }

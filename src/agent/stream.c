@@ -1,0 +1,224 @@
+#include "stream.h"
+
+#include "bookmark.h"
+
+#include "oxide/base/clock.h"
+#include "oxide/base/file.h"
+#include "oxide/delta/delta.h"
+
+#include <stdlib.h>
+
+/* A frame that ends so many bytes of patch behind the last mark is marked: what a kill costs. */
+#define MARK_EVERY_BYTES ((uint64_t)64 << 10)
+/* Marks that outlast a power cut, which cost a sync of what was written. */
+#define DURABLE_EVERY_MS 2000
+
+struct stream {
+    struct ox_update *update;
+    const struct ox_stream_step *step;
+    struct ox_bookmark bookmark;
+    struct ox_artifact_files *base;
+    struct ox_target_files *target;
+    struct ox_sink sink;
+    struct ox_apply *apply;
+    struct ox_buf head; /* the patch's front, until its header is whole and saved */
+    bool head_saved;
+    struct ox_oxdl_mark marked;
+    int64_t durable_mono_ms;
+};
+
+static int64_t mono_ms(void)
+{
+    return ox_clock_system()->mono_ms(NULL);
+}
+
+/* --- beginning, and going on --- */
+
+static void close_target(struct stream *stream)
+{
+    ox_apply_free(stream->apply);
+    ox_target_close(stream->target);
+    stream->apply = NULL;
+    stream->target = NULL;
+    stream->head.len_bytes = 0;
+    stream->head_saved = false;
+    stream->marked = (struct ox_oxdl_mark){0, 0, 0};
+}
+
+static enum ox_code new_apply(struct stream *stream, struct ox_err *err)
+{
+    const struct ox_apply_spec spec = {.base = ox_artifact_side(stream->base),
+                                       .sink = &stream->sink,
+                                       .stop = &stream->update->stop};
+
+    stream->sink = ox_target_sink(stream->target);
+    return ox_apply_new(&stream->apply, &spec, err);
+}
+
+static enum ox_code begin(struct stream *stream, struct ox_err *err)
+{
+    enum ox_code code;
+
+    close_target(stream);
+    if ((code = ox_bookmark_remove(&stream->bookmark, err)) != OX_OK ||
+        (code = ox_remove_tree(stream->step->target_path, err)) != OX_OK ||
+        (code = ox_target_create(&stream->target, stream->step->target_path,
+                                 stream->step->target_files, err)) != OX_OK) {
+        return code;
+    }
+    return new_apply(stream, err);
+}
+
+static enum ox_code go_on(struct stream *stream, struct ox_err *err)
+{
+    struct ox_oxdl_mark mark = {0, 0, 0};
+    struct ox_buf head = OX_BUF_INIT;
+    enum ox_code code;
+
+    close_target(stream);
+    if ((code = ox_bookmark_load(&stream->bookmark, &head, &mark, err)) == OX_OK &&
+        (code = ox_target_open(&stream->target, stream->step->target_path,
+                               stream->step->target_files, err)) == OX_OK &&
+        (code = new_apply(stream, err)) == OX_OK &&
+        (code = ox_apply_feed(stream->apply, head.data, head.len_bytes, err)) == OX_OK) {
+        code = ox_apply_resume(stream->apply, &mark, err);
+    }
+    ox_buf_clear(&head);
+    stream->head_saved = true;
+    stream->marked = mark;
+    return code;
+}
+
+/* Where an earlier run was, or from the beginning if that cannot be had. */
+static enum ox_code go_on_or_begin(struct stream *stream, struct ox_intake *intake,
+                                   struct ox_err *err)
+{
+    struct ox_err why = OX_ERR_INIT;
+    enum ox_code code = ox_bookmark_exists(&stream->bookmark) ? go_on(stream, &why) : OX_ENOTFOUND;
+
+    if (code == OX_OK && stream->marked.patch_bytes < intake->size_bytes) {
+        intake->have_bytes = stream->marked.patch_bytes;
+        intake->resumed = true;
+        return OX_OK;
+    }
+    if (code == OX_ECANCELED || code == OX_ENOMEM) {
+        *err = why;
+        return code;
+    }
+    return begin(stream, err);
+}
+
+/* --- as an intake --- */
+
+/* Keep the front until the header is whole. */
+static enum ox_code save_head(struct stream *stream, const void *bytes, size_t len_bytes,
+                              struct ox_err *err)
+{
+    uint64_t header_bytes = ox_apply_header_bytes(stream->apply);
+    enum ox_code code = stream->head.len_bytes > OX_OXDL_HEADER_MAX
+                            ? OX_OK /* version 1, which has no marks */
+                            : ox_buf_append(&stream->head, bytes, len_bytes, err);
+
+    if (code == OX_OK && header_bytes > 0 && header_bytes <= stream->head.len_bytes) {
+        code =
+            ox_bookmark_save_head(&stream->bookmark, stream->head.data, (size_t)header_bytes, err);
+        stream->head_saved = true;
+        ox_buf_clear(&stream->head);
+    }
+    return code;
+}
+
+static enum ox_code save_mark(struct stream *stream, struct ox_err *err)
+{
+    int64_t now_mono_ms = mono_ms();
+    struct ox_oxdl_mark mark;
+    enum ox_code code;
+
+    ox_apply_mark(stream->apply, &mark);
+    if (mark.patch_bytes - stream->marked.patch_bytes < MARK_EVERY_BYTES ||
+        mark.patch_bytes >= stream->step->patch->size_bytes) { /* the end is not gone on from */
+        return OX_OK;
+    }
+    code = ox_bookmark_save(&stream->bookmark, &mark, false, err);
+    stream->marked = mark;
+    if (code == OX_OK && now_mono_ms - stream->durable_mono_ms >= DURABLE_EVERY_MS) {
+        stream->durable_mono_ms = now_mono_ms;
+        code = ox_target_flush(stream->target, err);
+        if (code == OX_OK) {
+            code = ox_bookmark_save(&stream->bookmark, &mark, true, err);
+        }
+    }
+    return code;
+}
+
+static enum ox_code stream_take(void *ctx, const void *bytes, size_t len_bytes, struct ox_err *err)
+{
+    struct stream *stream = ctx;
+    enum ox_code code = ox_apply_feed(stream->apply, bytes, len_bytes, err);
+
+    if (code == OX_OK && !stream->head_saved) {
+        code = save_head(stream, bytes, len_bytes, err);
+    }
+    return code == OX_OK && stream->head_saved ? save_mark(stream, err) : code;
+}
+
+static enum ox_code stream_finish(void *ctx, struct ox_err *err)
+{
+    struct stream *stream = ctx;
+
+    return ox_apply_finish(stream->apply, err);
+}
+
+/* A damaged frame was found before it was written: the last mark is right. A wrong digest, or
+ * anything wrong behind what an earlier run had left, says nothing about where it went wrong. */
+static enum ox_code stream_restart(void *ctx, enum ox_code why, uint64_t *have_bytes,
+                                   struct ox_err *err)
+{
+    struct stream *stream = ctx;
+    struct ox_intake again = {.size_bytes = stream->step->patch->size_bytes};
+    enum ox_code code = why == OX_ECORRUPT && stream->marked.patch_bytes > 0
+                            ? go_on_or_begin(stream, &again, err)
+                            : begin(stream, err);
+
+    *have_bytes = again.have_bytes;
+    return code;
+}
+
+static enum ox_code close_stream(struct stream *stream, bool complete, struct ox_err *err)
+{
+    enum ox_code code = complete ? ox_target_flush(stream->target, err) : OX_OK;
+
+    if (complete && code == OX_OK) {
+        code = ox_bookmark_remove(&stream->bookmark, err);
+    }
+    close_target(stream);
+    ox_artifact_close(stream->base);
+    ox_buf_clear(&stream->head);
+    ox_bookmark_clear(&stream->bookmark);
+    return code;
+}
+
+enum ox_code ox_stream_patch(struct ox_update *update, const struct ox_fetch *fetch,
+                             const struct ox_stream_step *step, struct ox_err *err)
+{
+    struct stream stream = {
+        .update = update, .step = step, .head = OX_BUF_INIT, .durable_mono_ms = mono_ms()};
+    struct ox_intake intake = {.ctx = &stream,
+                               .size_bytes = step->patch->size_bytes,
+                               .take = stream_take,
+                               .finish = stream_finish,
+                               .restart = stream_restart};
+    enum ox_code code =
+        ox_bookmark_init(&stream.bookmark, &update->agent->folders, &step->patch->sha256, err);
+    enum ox_code closed;
+
+    if (code == OX_OK &&
+        (code = ox_artifact_open_known(&stream.base, step->base_path, step->base_files, err)) ==
+            OX_OK &&
+        (code = go_on_or_begin(&stream, &intake, err)) == OX_OK) {
+        code =
+            ox_fetch_into(fetch, &update->journal.assignment, &step->patch->sha256, &intake, err);
+    }
+    closed = close_stream(&stream, code == OX_OK, code == OX_OK ? err : NULL);
+    return code == OX_OK ? closed : code;
+}
