@@ -12,7 +12,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PROGRESS_GAP_MS 1000 /* progress alone is not told more often */
@@ -167,23 +166,14 @@ static enum ox_decision decide(struct loop *loop, const struct ox_assignment *as
                             ox_state_failures(state, assignment));
 }
 
-/* The device's own time. */
-static int64_t local_ms(void)
-{
-    int64_t wall_ms = ox_clock_system()->wall_ms(NULL);
-    time_t seconds = (time_t)(wall_ms / 1000);
-    struct tm local = {0};
-
-    return localtime_r(&seconds, &local) == NULL ? wall_ms : wall_ms + local.tm_gmtoff * 1000;
-}
-
 /* Is it outside of the windows in which the assignment may begin? Said once per wait. */
 static bool waits_for_window(struct loop *loop, const struct ox_assignment *assignment)
 {
     int64_t wait_ms =
         assignment->urgent
             ? 0
-            : ox_windows_wait_ms(assignment->windows, assignment->windows_count, local_ms());
+            : ox_windows_wait_ms(assignment->windows, assignment->windows_count,
+                                 ox_device_time_local_ms(&loop->beat.time, ox_clock_system()));
 
     if (wait_ms > 0 && !loop->waits_for_window) {
         ox_log(loop->agent->log, OX_LOG_INFO, "%s@%s waits for its window: it opens in %lld min",

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
 
 #define ANSWER_MAX ((size_t)64 << 20) /* assignments of OX_HEARTBEAT_MODELS_MAX models */
@@ -30,21 +29,25 @@ static json_t *platform(void)
                                                  : (json_int_t)0);
 }
 
+static int64_t offset_now_s(const struct ox_beat *beat)
+{
+    return ox_device_time_offset_s(ox_device_time_utc_ms(&beat->time, ox_clock_system()));
+}
+
 /* What an operator plans with. */
-static void say_facts(const struct ox_agent *agent, const struct ox_beat *beat,
+static void say_facts(const struct ox_agent *agent, struct ox_beat *beat,
                       struct ox_installation *out)
 {
-    time_t now = time(NULL);
-    struct tm local = {0};
     uint64_t free_bytes = 0;
     uint64_t total_bytes = 0;
 
     if (beat->poll_ms / 1000 <= OX_POLL_INTERVAL_S_MAX) {
         out->poll_interval_s = (uint64_t)beat->poll_ms / 1000;
     }
-    if (localtime_r(&now, &local) != NULL && labs(local.tm_gmtoff) <= OX_UTC_OFFSET_S_MAX) {
+    beat->told_offset_s = offset_now_s(beat);
+    if (labs(beat->told_offset_s) <= OX_UTC_OFFSET_S_MAX) {
         out->has_utc_offset = true;
-        out->utc_offset_s = local.tm_gmtoff;
+        out->utc_offset_s = beat->told_offset_s;
     }
     if (ox_disk_space(agent->folders.root, &free_bytes, &total_bytes, NULL) == OX_OK &&
         free_bytes <= total_bytes && total_bytes <= INT64_MAX) {
@@ -63,7 +66,7 @@ static const struct ox_model_state *main_model(const struct ox_agent_state *stat
 }
 
 /* Build the body. All strings in the heartbeat are lent by the state, so nothing is cleared. */
-static enum ox_code build(const struct ox_agent *agent, const struct ox_beat *beat, bool updating,
+static enum ox_code build(const struct ox_agent *agent, struct ox_beat *beat, bool updating,
                           char **out, struct ox_err *err)
 {
     const struct ox_agent_state *state = &agent->state;
@@ -198,6 +201,8 @@ enum ox_code ox_beat_send(struct ox_beat *beat, struct ox_agent *agent, bool upd
     struct ox_http_answer answer = OX_HTTP_ANSWER_INIT;
     char *url = NULL;
     char *body = NULL;
+    int64_t sent_mono_ms = 0;
+    int64_t received_mono_ms = 0;
     enum ox_code code = ox_strf(&url, err, "%s/api/v1/devices/%s/heartbeat",
                                 agent->options->control_plane, agent->identity.device_id);
 
@@ -207,6 +212,7 @@ enum ox_code ox_beat_send(struct ox_beat *beat, struct ox_agent *agent, bool upd
         (void)pthread_mutex_unlock(&agent->lock);
     }
     if (code == OX_OK) {
+        sent_mono_ms = ox_clock_system()->mono_ms(NULL);
         code = ox_http_perform(beat->http,
                                &(struct ox_http_request){.method = "POST",
                                                          .url = url,
@@ -217,6 +223,7 @@ enum ox_code ox_beat_send(struct ox_beat *beat, struct ox_agent *agent, bool upd
                                                          .stall_s = STALL_S,
                                                          .stop = agent->stop},
                                &answer, err);
+        received_mono_ms = ox_clock_system()->mono_ms(NULL);
     }
     if (code == OX_OK && answer.status != 200) {
         code = explain(agent, &answer, err);
@@ -227,7 +234,10 @@ enum ox_code ox_beat_send(struct ox_beat *beat, struct ox_agent *agent, bool upd
                                          answer.body.len_bytes, out, err);
     }
     if (code == OX_OK) {
-        beat->since_whole = out->resend ? 0 : (beat->since_whole + 1) % OX_BEAT_WHOLE_EVERY;
+        ox_device_time_take(&beat->time, out->time_ms, sent_mono_ms, received_mono_ms);
+        beat->since_whole = out->resend || offset_now_s(beat) != beat->told_offset_s
+                                ? 0
+                                : (beat->since_whole + 1) % OX_BEAT_WHOLE_EVERY;
         take_ack(agent, out);
         take_identity(beat, agent, updating, out);
     } else {

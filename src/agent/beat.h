@@ -3,6 +3,7 @@
 #define OX_AGENT_BEAT_H
 
 #include "core.h"
+#include "device_time.h"
 #include "oxide/net/http.h"
 
 /** Every so many heartbeats all is said again, should the server have forgotten us. */
@@ -13,6 +14,8 @@ struct ox_beat {
     uint64_t since_whole; /* heartbeats since all was said; 0: say all now */
     int64_t poll_ms;      /* how often they go out, to be said */
     bool replaced;        /* the server said so last */
+    struct ox_device_time time;
+    int64_t told_offset_s; /* of the local time, when all was said */
 };
 
 /**

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define OTHER "0123456789abcdef0123456789abcdef"
 
@@ -143,6 +144,29 @@ static void beat__tells_the_installation_always_and_the_facts_at_first(void **st
     ox_http_free(beat.http);
 }
 
+static void beat__tells_the_offset_of_the_local_time_anew_once_it_is_another(void **state)
+{
+    struct world *world = *state;
+    struct ox_beat beat = new_beat();
+
+    assert_int_equal(setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3", 1), 0);
+    tzset();
+    open_plain(world);
+    say(world, ",\"time\":1767225600000"); /* 2026-01-01: winter */
+    beat_once(world, &beat, false);
+    beat_once(world, &beat, false); /* says the winter's, if the first said another one */
+    beat_once(world, &beat, false);
+    assert_null(strstr(world->beat_body, "\"utc_offset_s\""));
+    say(world, ",\"time\":1782864000000"); /* 2026-07-01: summer */
+    beat_once(world, &beat, false);
+    assert_null(strstr(world->beat_body, "\"utc_offset_s\""));
+    beat_once(world, &beat, false);
+    assert_non_null(strstr(world->beat_body, "\"utc_offset_s\":7200"));
+    beat_once(world, &beat, false);
+    assert_null(strstr(world->beat_body, "\"utc_offset_s\""));
+    ox_http_free(beat.http);
+}
+
 static void beat__a_copy_takes_the_instance_that_it_is_given(void **state)
 {
     struct world *world = *state;
@@ -230,6 +254,7 @@ int main(void)
         WITH_WORLD(identity__survives_a_damaged_state),
         WITH_WORLD(identity__that_is_damaged_is_drawn_anew),
         WITH_WORLD(beat__tells_the_installation_always_and_the_facts_at_first),
+        WITH_WORLD(beat__tells_the_offset_of_the_local_time_anew_once_it_is_another),
         WITH_WORLD(beat__a_copy_takes_the_instance_that_it_is_given),
         WITH_WORLD(beat__a_device_keeps_the_name_that_it_is_given),
         WITH_WORLD(beat__a_rename_that_was_cut_short_is_finished),

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PATIENCE_MS 20000
@@ -114,16 +115,21 @@ static void await_beats(struct world *world, int more)
     }
 }
 
-/* Let the server assign this, by the text that a real one would build. */
-static void assign_text(struct world *world, const struct artifact *artifact, bool with_patch)
+/* Let the server assign this, by the text that a real one would build; `window` may be NULL. */
+static void assign_within(struct world *world, const struct artifact *artifact, bool with_patch,
+                          const char *window)
 {
     struct ox_journal journal = assign(world, artifact, with_patch);
-    struct ox_heartbeat_answer answer = {.assignments = &journal.assignment,
-                                         .assignments_count = 1};
+    struct ox_assignment *assignment = &journal.assignment;
+    struct ox_heartbeat_answer answer = {.assignments = assignment, .assignments_count = 1};
     char *text = NULL;
     char *list;
     char *end;
 
+    if (window != NULL) {
+        assert_int_equal(ox_window_parse(window, &assignment->windows[0], NULL), OX_OK);
+        assignment->windows_count = 1;
+    }
     assert_int_equal(ox_heartbeat_answer_build(&answer, &text, NULL), OX_OK);
     list = strstr(text, "\"assignments\":[") + strlen("\"assignments\":[");
     end = strrchr(list, ']');
@@ -133,6 +139,19 @@ static void assign_text(struct world *world, const struct artifact *artifact, bo
     (void)pthread_mutex_unlock(&world->lock);
     free(text);
     ox_journal_clear(&journal);
+}
+
+static void assign_text(struct world *world, const struct artifact *artifact, bool with_patch)
+{
+    assign_within(world, artifact, with_patch, NULL);
+}
+
+/* What the server's clock says in every answer from now on. */
+static void tell_time(struct world *world, long long utc_s)
+{
+    (void)pthread_mutex_lock(&world->lock);
+    (void)snprintf(world->more, sizeof(world->more), ",\"time\":%lld", utc_s * 1000);
+    (void)pthread_mutex_unlock(&world->lock);
 }
 
 static void assign_nothing(struct world *world)
@@ -265,6 +284,27 @@ static void loop__stop_acts_at_once_and_the_next_start_goes_on(void **state)
     assert_true(is_active(world, &world->v1));
 }
 
+/* 2026-01-01T01:00:00Z was a Thursday; whatever the clock of this machine says does not matter. */
+static void loop__waits_for_the_window_by_the_servers_clock(void **state)
+{
+    const long long closed_s = 1767229200;
+    struct world *world = *state;
+    struct daemon daemon;
+
+    assert_int_equal(setenv("TZ", "UTC0", 1), 0);
+    tzset();
+    assign_within(world, &world->v1, false, "thu 02:00-03:00");
+    tell_time(world, closed_s);
+    start(&daemon, world);
+    await_beats(world, 3);
+    assert_true(logged(world, "defect@v1 waits for its window: it opens in 60 min"));
+    assert_false(exists(world, "defect/current"));
+    tell_time(world, closed_s + 5400);
+    await_ends(world, "complete");
+    finish(&daemon);
+    assert_true(is_active(world, &world->v1));
+}
+
 /* --- a control plane of the first generation --- */
 
 static void assign_first_gen(struct world *world, const char *version)
@@ -336,6 +376,7 @@ int main(void)
         WITH_WORLD(loop__garbage_answers_change_nothing),
         WITH_WORLD(loop__heartbeats_go_on_during_an_update_and_a_withdrawal_ends_it),
         WITH_WORLD(loop__stop_acts_at_once_and_the_next_start_goes_on),
+        WITH_WORLD(loop__waits_for_the_window_by_the_servers_clock),
         WITH_WORLD(first_gen__by_full_file_and_then_by_its_delta),
         WITH_WORLD(first_gen__a_delta_that_does_not_fit_means_the_whole_file),
     };
