@@ -261,7 +261,9 @@ const struct ox_schema ox_schemas[] = {
      " bytes_per_device: int | null, bytes: int | null}[],"
      " bytes: {total: int, per_device_max: int, full: int, saved: int, devices_known: int,"
      " devices_not_known: int}, delta_coverage: number, disk_bytes_per_device: int,"
-     " duration_s: int, superseded: {campaign_id: id, devices: int}[], halts: text[],"
+     " duration_s: int, windows: {open: int, closed: int, not_known: int,"
+     " next_opens_at: time | null, last_opens_at: time | null} | null,"
+     " superseded: {campaign_id: id, devices: int}[], halts: text[],"
      " warnings: text[], policy: Policy}"},
     {"Revert", "Who goes back; to a version, or to what each ran before",
      "{fleet_id?: id | null, device_ids?: id[] | null, model_version?: id | null}"},
@@ -280,8 +282,7 @@ const struct ox_schema ox_schemas[] = {
      "{events: Event[], next: int, oldest: int, newest: int}"},
     {"NewWebhook", "A receiver; all kinds, from now on, with a secret that is made, unless given",
      "{url: text(2048), kinds?: text[] | null, secret?: text(256) | null, id?: id, after?: int}"},
-    {"Webhook", "A receiver of events, and how it does; no kinds stand for all",
-     "{" WEBHOOK "}"},
+    {"Webhook", "A receiver of events, and how it does; no kinds stand for all", "{" WEBHOOK "}"},
     {"WebhookAdded", "The receiver that was added; the secret is not shown again",
      "{" WEBHOOK ", secret: text}"},
     {"Webhooks", "Receivers of events", "{webhooks: Webhook[]}"},

@@ -138,19 +138,27 @@ static int64_t minute_of_week(int64_t local_ms)
     return of_week < 0 ? of_week + WEEK_MIN : of_week;
 }
 
+static int64_t length_min(const struct ox_window *window)
+{
+    return window->to_min > window->from_min ? window->to_min - window->from_min
+                                             : window->to_min - window->from_min + DAY_MIN;
+}
+
+/* How long ago this window began on that day of the week, in minutes. */
+static int64_t since_min(const struct ox_window *window, int day, int64_t now)
+{
+    return (now - (int64_t)day * DAY_MIN - window->from_min + WEEK_MIN) % WEEK_MIN;
+}
+
 /* How long until this window is open, in minutes. */
 static int64_t wait_min(const struct ox_window *window, int64_t now)
 {
-    int64_t length = window->to_min > window->from_min
-                         ? window->to_min - window->from_min
-                         : window->to_min - window->from_min + DAY_MIN;
     int64_t least = WEEK_MIN;
 
     for (int day = 0; day < 7; day++) {
         if ((window->days >> day & 1) != 0) {
-            int64_t begins = (int64_t)day * DAY_MIN + window->from_min;
-            int64_t since = (now - begins + WEEK_MIN) % WEEK_MIN;
-            int64_t wait = since < length ? 0 : WEEK_MIN - since;
+            int64_t since = since_min(window, day, now);
+            int64_t wait = since < length_min(window) ? 0 : WEEK_MIN - since;
 
             least = wait < least ? wait : least;
         }
@@ -158,21 +166,88 @@ static int64_t wait_min(const struct ox_window *window, int64_t now)
     return least;
 }
 
+/* How long this window is still open, in minutes; 0 if it is not. */
+static int64_t left_min(const struct ox_window *window, int64_t now)
+{
+    int64_t most = 0;
+
+    for (int day = 0; day < 7; day++) {
+        if ((window->days >> day & 1) != 0) {
+            int64_t left = length_min(window) - since_min(window, day, now);
+
+            most = left > most ? left : most;
+        }
+    }
+    return most;
+}
+
+static int64_t part_of_minute_ms(int64_t local_ms)
+{
+    return (local_ms % MINUTE_MS + MINUTE_MS) % MINUTE_MS;
+}
+
 int64_t ox_windows_wait_ms(const struct ox_window *windows, size_t count, int64_t local_ms)
 {
     int64_t now = minute_of_week(local_ms);
     int64_t least = count == 0 ? 0 : WEEK_MIN;
-    int64_t part_ms = (local_ms % MINUTE_MS + MINUTE_MS) % MINUTE_MS;
 
     for (size_t i = 0; i < count; i++) {
         int64_t wait = wait_min(&windows[i], now);
 
         least = wait < least ? wait : least;
     }
-    return least == 0 ? 0 : least * MINUTE_MS - part_ms;
+    return least == 0 ? 0 : least * MINUTE_MS - part_of_minute_ms(local_ms);
 }
 
 bool ox_windows_open(const struct ox_window *windows, size_t count, int64_t local_ms)
 {
     return ox_windows_wait_ms(windows, count, local_ms) == 0;
+}
+
+int64_t ox_windows_left_ms(const struct ox_window *windows, size_t count, int64_t local_ms)
+{
+    int64_t now = minute_of_week(local_ms);
+    int64_t left = count == 0 ? WEEK_MIN : 0;
+    int64_t before = -1;
+
+    while (left < WEEK_MIN && left > before) { /* one may begin where another ends */
+        before = left;
+        for (size_t i = 0; i < count; i++) {
+            left += left_min(&windows[i], (now + left) % WEEK_MIN);
+        }
+    }
+    left = left < WEEK_MIN ? left : WEEK_MIN;
+    return left == 0 || left == WEEK_MIN ? left * MINUTE_MS
+                                         : left * MINUTE_MS - part_of_minute_ms(local_ms);
+}
+
+int64_t ox_windows_pass_ms(const struct ox_window *windows, size_t count, int64_t local_ms,
+                           int64_t open_ms)
+{
+    const int64_t week_ms = WEEK_MIN * MINUTE_MS;
+    int64_t open_per_week_ms = 0;
+    int64_t passed_ms = 0;
+
+    for (int64_t at_ms = 0; at_ms < week_ms;) {
+        int64_t wait_ms = ox_windows_wait_ms(windows, count, local_ms + at_ms);
+        int64_t left_ms = ox_windows_left_ms(windows, count, local_ms + at_ms + wait_ms);
+        int64_t rest_ms = week_ms - at_ms - wait_ms;
+
+        open_per_week_ms += rest_ms < 0 ? 0 : left_ms < rest_ms ? left_ms : rest_ms;
+        at_ms += wait_ms + left_ms;
+    }
+    if (open_per_week_ms == 0) { /* of no day at all, which no text says */
+        return INT64_MAX;
+    }
+    passed_ms = open_ms / open_per_week_ms * week_ms;
+    open_ms %= open_per_week_ms;
+    while (open_ms > 0) {
+        int64_t wait_ms = ox_windows_wait_ms(windows, count, local_ms + passed_ms);
+        int64_t left_ms = ox_windows_left_ms(windows, count, local_ms + passed_ms + wait_ms);
+        int64_t step_ms = left_ms < open_ms ? left_ms : open_ms;
+
+        passed_ms += wait_ms + step_ms;
+        open_ms -= step_ms;
+    }
+    return passed_ms;
 }

@@ -52,6 +52,29 @@ static void bytes_facts(struct ox_table *table, const json_t *plan)
                    ox_human_size(ox_cli_number(plan, "disk_bytes_per_device"), size));
 }
 
+/* For whom they are open, by what devices tell of their local time. */
+static void windows_fact(struct ox_table *table, const json_t *windows)
+{
+    const char *next = ox_cli_text(windows, "next_opens_at");
+    const char *last = ox_cli_text(windows, "last_opens_at");
+    uint64_t open = ox_cli_number(windows, "open");
+    uint64_t closed = ox_cli_number(windows, "closed");
+
+    if (!json_is_object(windows)) {
+        return;
+    }
+    ox_table_cell(table, "windows");
+    if (next == NULL || last == NULL) {
+        ox_table_cellf(table, "open now for %llu devices", U(open));
+    } else if (strcmp(next, last) == 0) {
+        ox_table_cellf(table, "open now for %llu devices; for %llu they open %s", U(open),
+                       U(closed), next);
+    } else {
+        ox_table_cellf(table, "open now for %llu devices; for %llu they open from %s to %s",
+                       U(open), U(closed), next, last);
+    }
+}
+
 static enum ox_code facts(struct ox_cli *cli, const json_t *plan, struct ox_err *err)
 {
     static const struct ox_column columns[] = {{NULL, OX_LEFT}, {NULL, OX_LEFT}};
@@ -75,6 +98,7 @@ static enum ox_code facts(struct ox_cli *cli, const json_t *plan, struct ox_err 
     bytes_facts(&table, plan);
     ox_table_cell(&table, "takes about");
     ox_table_cell(&table, ox_human_duration(ox_cli_number(plan, "duration_s") * 1000, time));
+    windows_fact(&table, json_object_get(plan, "windows"));
     ox_policy_words(&table, json_object_get(plan, "policy"));
     code = ox_table_print(&table, cli->out, false, err);
     ox_table_clear(&table);

@@ -223,15 +223,33 @@ enum ox_code ox_offer_find(struct ox_control *control, struct ox_tx *tx,
         }
     }
     code = choose(control, tx, device, out, wanted, wanted_count, err);
-    if (code == OX_OK && !out->waits && row->offered_ms == 0) {
+    out->shut = ox_window_shut(control, &out->policy, device);
+    if (code == OX_OK && !out->waits && !out->shut && row->offered_ms == 0) {
         code = check_limits(control, tx, out, err);
     }
     out->told = row->offered_ms != 0 || strcmp(row->state, "pending") != 0;
-    out->ready = !out->waits && (out->told || (!out->limited && !out->over_budget));
+    out->ready = !out->waits && (out->told || (!out->shut && !out->limited && !out->over_budget));
     return code;
 }
 
 /* --- telling it --- */
+
+/* Tell it, or take back what it was told and has not begun before its window closed, so that it
+ * stands in nobody's way until the next one. */
+static enum ox_code make_offer(struct ox_control *control, struct ox_tx *tx, struct ox_offer *offer,
+                               struct ox_err *err)
+{
+    if (offer->over_budget) {
+        return ox_campaign_pause(control, tx, &offer->campaign, offer->why, err);
+    }
+    offer->row.offered_ms = offer->told ? 0 : ox_control_now(control);
+    if (!offer->told) {
+        offer->row.updated_ms = offer->row.offered_ms;
+        offer->row.deferred = false;
+        offer->row.fallback = offer->row.fallback || offer->needs_fallback;
+    }
+    return ox_registry_campaign_device_update(tx, &offer->row, err);
+}
 
 enum ox_code ox_offers_make(struct ox_control *control, struct ox_tx *tx,
                             const struct ox_device_row *device, bool dry, bool *changed,
@@ -255,26 +273,19 @@ enum ox_code ox_offers_make(struct ox_control *control, struct ox_tx *tx,
     for (size_t i = 0; code == OX_OK && i < row_count; i++) {
         struct ox_offer offer;
 
-        if (rows[i].offered_ms != 0) {
+        if (strcmp(rows[i].state, "pending") != 0) {
             continue;
         }
         code = ox_offer_find(control, tx, device, &rows[i], models, model_count, &offer, wanted,
                              &wanted_count, err);
-        if (code != OX_OK || offer.told || (!offer.ready && !offer.over_budget)) {
+        if (code != OX_OK || !offer.released ||
+            (offer.told ? !offer.shut : !offer.ready && !offer.over_budget)) {
             continue;
         }
         *changed = true;
-        if (dry) {
-            continue;
+        if (!dry) {
+            code = make_offer(control, tx, &offer, err);
         }
-        if (offer.over_budget) {
-            code = ox_campaign_pause(control, tx, &offer.campaign, offer.why, err);
-            continue;
-        }
-        offer.row.offered_ms = offer.row.updated_ms = ox_control_now(control);
-        offer.row.deferred = false;
-        offer.row.fallback = offer.row.fallback || offer.needs_fallback;
-        code = ox_registry_campaign_device_update(tx, &offer.row, err);
     }
     return code;
 }

@@ -433,6 +433,33 @@ void ox_hold_remind(struct ox_control *control);
 OX_MUST_USE enum ox_code ox_control_check_space(struct ox_control *control, uint64_t size_bytes,
                                                 struct ox_err *err);
 
+/* --- windows.c --- */
+
+/** Must a device not begin now, by what it tells of its local time? Reverts have no windows. */
+bool ox_window_shut(const struct ox_control *control, const struct ox_policy *policy,
+                    const struct ox_device_row *device);
+
+/** Pending devices of a campaign, and its windows; all 0 without windows. */
+struct ox_zones {
+    int64_t now_ms; /* since 1970 UTC */
+    uint64_t open;  /* devices within a window */
+    uint64_t shut;
+    uint64_t not_known; /* they do not tell their local time */
+    int64_t next_ms;    /* until the first of those that are shut may begin, from now */
+    int64_t last_ms;    /* until all of them might have */
+    bool has_main;
+    int64_t main_offset_s; /* of most devices that tell theirs */
+};
+OX_MUST_USE enum ox_code ox_zones_find(struct ox_control *control, struct ox_tx *tx,
+                                       const char *campaign_id, const struct ox_policy *policy,
+                                       struct ox_zones *out, struct ox_err *err);
+/** How long it takes, from from_ms behind now on, until windows were open for open_ms where most
+ *  devices are; ms, all of them. */
+int64_t ox_zones_pass_ms(const struct ox_zones *zones, const struct ox_policy *policy,
+                         int64_t from_ms, int64_t open_ms);
+/** For a plan; null without windows. NULL without memory. */
+json_t *ox_zones_json(const struct ox_zones *zones, const struct ox_policy *policy);
+
 /* --- assign.c --- */
 
 /** A delta that a device needs and that nobody has queued. */
@@ -457,6 +484,7 @@ struct ox_offer {
     struct ox_job_row job; /* of the patch */
     struct ox_chain chain; /* in its place, if it has any */
     bool needs_fallback;   /* no patch can be made: the full file is one of a few */
+    bool shut;             /* outside of its windows, as far as is known */
     bool limited;          /* others are before it */
     bool over_budget;      /* `why` says how */
     bool told;             /* it was given the assignment before */

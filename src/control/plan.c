@@ -10,6 +10,8 @@
 /* What an update leaves free on a device's disk beside the model and its patch. */
 #define MARGIN_BYTES ((uint64_t)16 << 20)
 
+#define CENTURY_S ((uint64_t)100 * 366 * 86400)
+
 /* --- one group of devices: the same base, the same target, the same formats --- */
 
 enum way { WAY_PATCH, WAY_FULL, WAY_NOT_KNOWN };
@@ -137,10 +139,28 @@ static void add_to_sums(const struct group *group, struct sums *sums)
 
 /* --- time --- */
 
+/* From now + sum_s on: a stage takes stage_s in all, of which the last device takes one_s. Devices
+ * begin while windows are open, and end whenever they do. */
+static uint64_t within_windows_s(const struct ox_zones *zones, const struct ox_policy *policy,
+                                 uint64_t sum_s, uint64_t stage_s, uint64_t one_s)
+{
+    uint64_t open_s = stage_s < one_s ? 0 : stage_s - one_s;
+
+    if (stage_s == 0 || sum_s > CENTURY_S || open_s > CENTURY_S) { /* never, or in no time */
+        return stage_s;
+    }
+    /* Another millisecond: the last one has to begin, too. */
+    return (uint64_t)ox_zones_pass_ms(zones, policy, (int64_t)sum_s * 1000,
+                                      (int64_t)open_s * 1000 + 1) /
+               1000 +
+           (stage_s - open_s);
+}
+
 /* Stages one after the other: a poll until the device asks, its download at the link's rate, a poll
  * until it has reported; devices beyond what may be in flight come after those. */
 static uint64_t estimate_s(const struct ox_control *control, const struct ox_policy *policy,
-                           uint64_t total, const struct sums *sums, uint64_t link_bps)
+                           const struct ox_zones *zones, uint64_t total, const struct sums *sums,
+                           uint64_t link_bps)
 {
     uint64_t last = ox_rollout_last_stage(policy, total);
     uint64_t mean_bytes = sums->devices == 0 ? 0 : sums->bytes / sums->devices;
@@ -163,6 +183,7 @@ static uint64_t estimate_s(const struct ox_control *control, const struct ox_pol
 
         stage_s = stage_s < paced_s ? paced_s : stage_s;
         stage_s = stage_s < rate_s ? rate_s : stage_s;
+        stage_s = within_windows_s(zones, policy, sum_s, stage_s, one_s);
         if (!policy->gate.set && stage < last) { /* by time alone */
             stage_s = wait_s;
         } else if (stage < last) {
@@ -271,7 +292,7 @@ static enum ox_code rules_json(const struct ox_policy *policy, json_t *list, str
 }
 
 static enum ox_code warnings_json(const struct ox_policy *policy, const struct sums *sums,
-                                  json_t *list, struct ox_err *err)
+                                  const struct ox_zones *zones, json_t *list, struct ox_err *err)
 {
     enum ox_code code = OX_OK;
 
@@ -280,6 +301,12 @@ static enum ox_code warnings_json(const struct ox_policy *policy, const struct s
                    "the deltas of %llu devices are not made yet: their bytes are not known, and "
                    "\"prepare\": true makes them now",
                    U(sums->not_known));
+    }
+    if (code == OX_OK && zones->not_known > 0) {
+        code = say(list, err,
+                   "%llu devices do not tell their local time: they are given their assignment at "
+                   "once, and wait for their windows by themselves",
+                   U(zones->not_known));
     }
     if (code == OX_OK && sums->most_bytes > policy->device_max_bytes) {
         code = say(list, err, "a device would fetch %llu bytes, over its budget of %llu",
@@ -300,6 +327,7 @@ struct plan {
     json_t *halts;
     json_t *warnings;
     struct sums sums;
+    struct ox_zones zones;
 };
 
 static void clear(struct plan *plan)
@@ -325,7 +353,7 @@ static enum ox_code build(const struct ox_campaign_row *campaign,
     }
     *out = json_pack(
         "{s:s, s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I}, s:O, s:O, s:{s:I, s:I, s:I, s:I, s:I, s:I},"
-        " s:f, s:I, s:I, s:O, s:O, s:O, s:o}",
+        " s:f, s:I, s:I, s:o, s:O, s:O, s:O, s:o}",
         "model_id", campaign->model_id, "target_version", campaign->version, "fleet_id",
         ox_json_of_str(campaign->fleet_id), "devices", "total", (json_int_t)counts->total,
         "to_update", (json_int_t)counts->pending, "already", (json_int_t)counts->complete,
@@ -337,8 +365,8 @@ static enum ox_code build(const struct ox_campaign_row *campaign,
         (json_int_t)sums->not_known, "delta_coverage",
         sums->devices == 0 ? 1.0 : (double)patchable / (double)sums->devices,
         "disk_bytes_per_device", (json_int_t)sums->disk_bytes, "duration_s", (json_int_t)duration_s,
-        "superseded", made->superseded, "halts", plan->halts, "warnings", plan->warnings, "policy",
-        policy_json);
+        "windows", ox_zones_json(&plan->zones, policy), "superseded", made->superseded, "halts",
+        plan->halts, "warnings", plan->warnings, "policy", policy_json);
     return *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
 }
 
@@ -348,7 +376,7 @@ static enum ox_code describe(struct ox_control *control, struct ox_tx *tx,
                              struct ox_wanted *missing, size_t *missing_count, json_t **out,
                              struct ox_err *err)
 {
-    struct plan plan = {json_array(), NULL, json_array(), json_array(), {0}};
+    struct plan plan = {json_array(), NULL, json_array(), json_array(), {0}, {0}};
     struct ox_campaign_counts counts;
     struct ox_plan_row *rows = NULL;
     struct ox_campaign_row campaign;
@@ -359,7 +387,8 @@ static enum ox_code describe(struct ox_control *control, struct ox_tx *tx,
     if ((code = ox_registry_campaign_get(tx, made->id, &campaign, err)) != OX_OK ||
         (code = ox_campaign_policy(&campaign, &policy, err)) != OX_OK ||
         (code = ox_campaign_count(tx, made->id, &counts, err)) != OX_OK ||
-        (code = ox_registry_campaign_plan(tx, made->id, &rows, &count, err)) != OX_OK) {
+        (code = ox_registry_campaign_plan(tx, made->id, &rows, &count, err)) != OX_OK ||
+        (code = ox_zones_find(control, tx, made->id, &policy, &plan.zones, err)) != OX_OK) {
         goto out;
     }
     for (size_t i = 0; code == OX_OK && i < count; i++) {
@@ -379,9 +408,11 @@ static enum ox_code describe(struct ox_control *control, struct ox_tx *tx,
     if (code == OX_OK &&
         (code = stages_json(&policy, campaign.total, &plan.stages, err)) == OX_OK &&
         (code = rules_json(&policy, plan.halts, err)) == OX_OK &&
-        (code = warnings_json(&policy, &plan.sums, plan.warnings, err)) == OX_OK) {
-        code = build(&campaign, &counts, made, &policy, &plan,
-                     estimate_s(control, &policy, campaign.total, &plan.sums, link_bps), out, err);
+        (code = warnings_json(&policy, &plan.sums, &plan.zones, plan.warnings, err)) == OX_OK) {
+        code =
+            build(&campaign, &counts, made, &policy, &plan,
+                  estimate_s(control, &policy, &plan.zones, campaign.total, &plan.sums, link_bps),
+                  out, err);
     }
 out:
     clear(&plan);

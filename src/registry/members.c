@@ -299,3 +299,36 @@ enum ox_code ox_registry_campaign_plan(struct ox_tx *tx, const char *campaign_id
     }
     return code;
 }
+
+static void read_zone(struct ox_db_row *row, void *out)
+{
+    struct ox_zone_row *zone = out;
+
+    zone->known = ox_db_i64(row) != 0;
+    zone->utc_offset_s = ox_db_i64(row);
+    zone->devices = ox_db_u64(row);
+}
+
+enum ox_code ox_registry_campaign_zones(struct ox_tx *tx, const char *campaign_id,
+                                        struct ox_zone_row **rows, size_t *count,
+                                        struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    void *all = NULL;
+    /* All zones of today are whole quarters; what devices make up else makes no more groups. */
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT utc_offset_s IS NOT NULL, coalesce(utc_offset_s / 900 * 900, 0),"
+                    " count(*) FROM campaign_devices d JOIN devices e ON e.id = d.device_id"
+                    " WHERE d.campaign_id = $1 AND d.state = 'pending'"
+                    " GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2",
+                    "s", campaign_id);
+
+    if (code == OX_OK) {
+        code = ox_db_all(tx, statement, read_zone, sizeof(**rows), &all, count, err);
+    }
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
+}

@@ -53,6 +53,8 @@ holds "plan" "$(cat last.out)" "a delta"
 holds "plan" "$(cat last.out)" "100 % of the devices"
 planned=$(oxide campaign plan defect v2 --fleet factory --json | field .bytes.total)
 [ "$planned" -gt 0 ] || fail "no bytes are planned"
+exits 0 "" oxide campaign plan defect v2 --fleet factory --window 00:00-24:00
+holds "plan" "$(cat last.out)" "open now for 3 devices"
 
 step "a policy of options is shown in words; stages wait for approval"
 cat > policy.json << 'EOF'

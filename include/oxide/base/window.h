@@ -30,4 +30,12 @@ bool ox_windows_open(const struct ox_window *windows, size_t count, int64_t loca
 /** How long until one opens, 0 if one is open, in milliseconds; at most a week. */
 int64_t ox_windows_wait_ms(const struct ox_window *windows, size_t count, int64_t local_ms);
 
+/** How long one or another stays open, 0 if none is, in milliseconds; at most a week. */
+int64_t ox_windows_left_ms(const struct ox_window *windows, size_t count, int64_t local_ms);
+
+/** How long until they have been open for open_ms (at most a century) from local_ms on, in
+ *  milliseconds: the time between is counted too. INT64_MAX: they never open. */
+int64_t ox_windows_pass_ms(const struct ox_window *windows, size_t count, int64_t local_ms,
+                           int64_t open_ms);
+
 #endif

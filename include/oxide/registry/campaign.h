@@ -163,6 +163,16 @@ struct ox_plan_row {
 OX_MUST_USE enum ox_code ox_registry_campaign_plan(struct ox_tx *tx, const char *campaign_id,
                                                    struct ox_plan_row **rows, size_t *count,
                                                    struct ox_err *err);
+/** Pending devices of a campaign whose local time is the same, in whole quarters of an hour. */
+struct ox_zone_row {
+    bool known; /* false: they do not tell */
+    int64_t utc_offset_s;
+    uint64_t devices;
+};
+/** Most devices first. */
+OX_MUST_USE enum ox_code ox_registry_campaign_zones(struct ox_tx *tx, const char *campaign_id,
+                                                    struct ox_zone_row **rows, size_t *count,
+                                                    struct ox_err *err);
 /**
  * Who of a fleet is to enter a campaign after its beginning: devices of the selection that are not
  * in it, nor in one of the model that is newer, or under way for them. *count of them.

@@ -76,6 +76,55 @@ static void window__days_and_ranges(void **state)
     assert_true(open_at("02:00-05:00", -22 * HOUR_MS)); /* before 1970 */
 }
 
+static int64_t left_at(const char *text, int64_t local_ms)
+{
+    struct ox_window one = window(text);
+
+    return ox_windows_left_ms(&one, 1, local_ms);
+}
+
+static void window__stays_open_for(void **state)
+{
+    struct ox_window two[2] = {window("02:00-05:00"), window("mon 05:00-06:30")};
+    struct ox_window all[2] = {window("00:00-12:00"), window("12:00-24:00")};
+
+    (void)state;
+    assert_int_equal(left_at("02:00-05:00", MONDAY_MS + 2 * HOUR_MS), 3 * HOUR_MS);
+    assert_int_equal(left_at("02:00-05:00", MONDAY_MS + 5 * HOUR_MS - 1), 1);
+    assert_int_equal(left_at("02:00-05:00", MONDAY_MS + 5 * HOUR_MS), 0);
+    assert_int_equal(left_at("sun 22:00-04:00", MONDAY_MS + HOUR_MS), 3 * HOUR_MS);
+    assert_int_equal(left_at("sat,sun 00:00-24:00", MONDAY_MS - DAY_MS - 1), DAY_MS + 1);
+    assert_int_equal(left_at("00:00-24:00", MONDAY_MS + 7), 7 * DAY_MS); /* for ever */
+    assert_int_equal(ox_windows_left_ms(two, 2, MONDAY_MS + 4 * HOUR_MS), HOUR_MS * 5 / 2);
+    assert_int_equal(ox_windows_left_ms(two, 2, MONDAY_MS + DAY_MS + 4 * HOUR_MS), HOUR_MS);
+    assert_int_equal(ox_windows_left_ms(all, 2, MONDAY_MS + 7), 7 * DAY_MS);
+    assert_int_equal(ox_windows_left_ms(NULL, 0, 0), 7 * DAY_MS);
+}
+
+static int64_t pass_from(const char *text, int64_t local_ms, int64_t open_ms)
+{
+    struct ox_window one = window(text);
+
+    return ox_windows_pass_ms(&one, 1, local_ms, open_ms);
+}
+
+static void window__passes_only_while_it_is_open(void **state)
+{
+    (void)state;
+    assert_int_equal(pass_from("02:00-05:00", MONDAY_MS, 0), 0);
+    assert_int_equal(pass_from("02:00-05:00", MONDAY_MS, HOUR_MS), 3 * HOUR_MS);
+    assert_int_equal(pass_from("02:00-05:00", MONDAY_MS + 3 * HOUR_MS, HOUR_MS), HOUR_MS);
+    assert_int_equal(pass_from("02:00-05:00", MONDAY_MS + 4 * HOUR_MS, 2 * HOUR_MS), 23 * HOUR_MS);
+    assert_int_equal(pass_from("mon 02:00-03:00", MONDAY_MS, 52 * HOUR_MS + 1),
+                     52 * 7 * DAY_MS + 2 * HOUR_MS + 1);
+    assert_int_equal(pass_from("mon 02:00-03:00", MONDAY_MS + HOUR_MS * 5 / 2, HOUR_MS),
+                     7 * DAY_MS);
+    assert_int_equal(pass_from("00:00-24:00", MONDAY_MS + 7, 9 * DAY_MS), 9 * DAY_MS);
+    assert_int_equal(ox_windows_pass_ms(&(struct ox_window){0, 60, 120}, 1, MONDAY_MS, 1),
+                     INT64_MAX);
+    assert_int_equal(ox_windows_pass_ms(NULL, 0, MONDAY_MS, 9 * DAY_MS), 9 * DAY_MS);
+}
+
 static void window__text_is_read_back(void **state)
 {
     static const char *const texts[] = {"02:00-05:00", "mon,tue,wed,thu,fri 22:00-04:00",
@@ -124,6 +173,8 @@ int main(void)
         cmocka_unit_test(window__every_day),
         cmocka_unit_test(window__over_midnight_and_over_the_week),
         cmocka_unit_test(window__days_and_ranges),
+        cmocka_unit_test(window__stays_open_for),
+        cmocka_unit_test(window__passes_only_while_it_is_open),
         cmocka_unit_test(window__text_is_read_back),
         cmocka_unit_test(window__refuses_what_is_none),
     };
