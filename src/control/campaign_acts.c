@@ -1,0 +1,213 @@
+/* Steering campaigns: what operators do to those that are there. */
+#include "inner.h"
+
+#include <string.h>
+
+/* To add an action: a value in the enum, a row here, a route. */
+static const struct {
+    enum ox_campaign_event event; /* where the state decides */
+    const char *word;
+} actions[] = {
+    [OX_ACTION_PAUSE] = {OX_EVENT_PAUSE, "pause"},
+    [OX_ACTION_RESUME] = {OX_EVENT_RESUME, "resume"},
+    [OX_ACTION_ABORT] = {OX_EVENT_ABORT, "abort"},
+};
+
+static enum ox_code resume(struct ox_control *control, struct ox_tx *tx,
+                           struct ox_campaign_row *campaign, struct ox_err *err)
+{
+    enum ox_code code;
+
+    campaign->reason = NULL;
+    /* The operator has seen what failed: it counts no more. */
+    if ((code = ox_registry_campaign_accept(tx, campaign->id, err)) != OX_OK ||
+        (code = ox_registry_campaign_update(tx, campaign, err)) != OX_OK ||
+        (code = ox_event_campaign(control, tx, "campaign.resumed", campaign, err)) != OX_OK) {
+        return code;
+    }
+    return ox_campaign_advance(control, tx, campaign->id, false, err);
+}
+
+static enum ox_code act(struct ox_control *control, struct ox_tx *tx, const char *id,
+                        enum ox_campaign_action action, struct ox_err *err)
+{
+    struct ox_campaign_row campaign;
+    int64_t now = ox_control_now(control);
+    enum ox_code code = ox_registry_campaign_get(tx, id, &campaign, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    /* What was halted after its end goes on as what was paused before it. */
+    if (action == OX_ACTION_RESUME && strcmp(campaign.state, "complete") == 0) {
+        bool desired = false;
+
+        code = ox_registry_desired_is(tx, id, &desired, err);
+        if (code == OX_OK && !desired &&
+            (code = ox_registry_desired_halt(tx, id, NULL, err)) == OX_OK &&
+            (code = ox_registry_desired_is(tx, id, &desired, err)) == OX_OK && desired) {
+            return ox_registry_campaign_accept(tx, id, err);
+        }
+        if (code != OX_OK) {
+            return code;
+        }
+    }
+    if (!ox_campaign_step(&campaign, actions[action].event, now)) {
+        return ox_err_set(err, OX_ECONFLICT, "campaign %s is %s: it cannot %s", id, campaign.state,
+                          actions[action].word);
+    }
+    switch (action) {
+    case OX_ACTION_PAUSE:
+        break;
+    case OX_ACTION_RESUME:
+        return resume(control, tx, &campaign, err);
+    case OX_ACTION_ABORT:
+        return ox_campaign_end(control, tx, &campaign, NULL, false, err);
+    }
+    campaign.reason = "an operator paused it";
+    code = ox_registry_campaign_update(tx, &campaign, err);
+    return code == OX_OK ? ox_event_campaign(control, tx, "campaign.paused", &campaign, err) : code;
+}
+
+static enum ox_code state_json(struct ox_tx *tx, const char *id, json_t **out, struct ox_err *err)
+{
+    struct ox_campaign_row campaign;
+    enum ox_code code = ox_registry_campaign_get(tx, id, &campaign, err);
+
+    if (code == OX_OK) {
+        *out = json_pack("{s:s}", "state", campaign.state);
+        code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+    }
+    return code;
+}
+
+/* Commit, and answer with the document that was made before it. */
+static enum ox_code conclude(struct ox_control *control, struct ox_tx *tx, enum ox_code code,
+                             json_t *take_answer, json_t **out, struct ox_err *err)
+{
+    if (code == OX_OK) {
+        code = ox_registry_commit(tx, err);
+    }
+    ox_registry_end(tx);
+    if (code != OX_OK) {
+        json_decref(take_answer);
+        return code;
+    }
+    ox_jobs_wake(control);
+    *out = take_answer;
+    return OX_OK;
+}
+
+enum ox_code ox_control_campaign_act(struct ox_control *control, const char *id,
+                                     enum ox_campaign_action action, json_t **out,
+                                     struct ox_err *err)
+{
+    json_t *answer = NULL;
+    struct ox_tx tx = OX_TX_INIT;
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
+
+    if (code == OX_OK && (code = act(control, &tx, id, action, err)) == OX_OK) {
+        code = state_json(&tx, id, &answer, err);
+    }
+    return conclude(control, &tx, code, answer, out, err);
+}
+
+/* End it if it has not ended, and send back whom it has updated. */
+static enum ox_code revert_campaign(struct ox_control *control, struct ox_tx *tx, const char *id,
+                                    struct ox_err *err)
+{
+    struct ox_campaign_row campaign;
+    enum ox_code code = ox_registry_campaign_get(tx, id, &campaign, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    if (strcmp(campaign.kind, "revert") == 0) {
+        return ox_err_set(err, OX_ECONFLICT,
+                          "campaign %s is a revert itself: deploy the version that you want", id);
+    }
+    return ox_campaign_step(&campaign, OX_EVENT_ABORT, ox_control_now(control))
+               ? ox_campaign_end(control, tx, &campaign, NULL, true, err)
+               : ox_campaign_revert(control, tx, &campaign, err);
+}
+
+enum ox_code ox_control_campaign_revert(struct ox_control *control, const char *id, json_t **out,
+                                        struct ox_err *err)
+{
+    struct ox_campaign_row revert = {.id = NULL};
+    json_t *answer = NULL;
+    struct ox_tx tx = OX_TX_INIT;
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
+
+    if (code == OX_OK && (code = revert_campaign(control, &tx, id, err)) == OX_OK &&
+        (code = ox_registry_campaign_revert_of(&tx, id, &revert, err)) == OX_ENOTFOUND) {
+        code = ox_err_set(err, OX_ECONFLICT, "campaign %s has updated no device that could go back",
+                          id);
+    }
+    if (code == OX_OK) {
+        answer = json_pack("{s:s, s:s, s:I, s:[]}", "campaign_id", revert.id, "state", revert.state,
+                           "total_devices", (json_int_t)revert.total, "superseded");
+        code = answer == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+    }
+    return conclude(control, &tx, code, answer, out, err);
+}
+
+static enum ox_code approve(struct ox_control *control, struct ox_tx *tx, const char *id,
+                            struct ox_err *err)
+{
+    struct ox_campaign_row campaign;
+    struct ox_policy policy;
+    enum ox_code code;
+
+    if ((code = ox_registry_campaign_get(tx, id, &campaign, err)) != OX_OK ||
+        (code = ox_campaign_policy(&campaign, &policy, err)) != OX_OK) {
+        return code;
+    }
+    if (!policy.gate.approval) {
+        return ox_err_set(err, OX_ECONFLICT, "campaign %s does not ask for approval", id);
+    }
+    if (strcmp(campaign.state, "rolling_out") != 0) {
+        return ox_err_set(err, OX_ECONFLICT, "campaign %s is %s: there is nothing to approve", id,
+                          campaign.state);
+    }
+    campaign.approved_stage = campaign.stage + 1;
+    code = ox_registry_campaign_update(tx, &campaign, err);
+    if (code == OX_OK) {
+        code = ox_event_campaign(control, tx, "campaign.approved", &campaign, err);
+    }
+    return code == OX_OK ? ox_campaign_advance(control, tx, id, false, err) : code;
+}
+
+enum ox_code ox_control_campaign_approve(struct ox_control *control, const char *id, json_t **out,
+                                         struct ox_err *err)
+{
+    json_t *answer = NULL;
+    struct ox_tx tx = OX_TX_INIT;
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
+
+    if (code == OX_OK && (code = approve(control, &tx, id, err)) == OX_OK) {
+        code = state_json(&tx, id, &answer, err);
+    }
+    return conclude(control, &tx, code, answer, out, err);
+}
+
+enum ox_code ox_control_campaign_retry(struct ox_control *control, const char *id,
+                                       const char *device_id, json_t **out, struct ox_err *err)
+{
+    struct ox_campaign_row campaign;
+    json_t *answer = NULL;
+    struct ox_tx tx = OX_TX_INIT;
+    uint64_t count = 0;
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
+
+    if (code == OX_OK && (code = ox_registry_campaign_get(&tx, id, &campaign, err)) == OX_OK &&
+        strcmp(campaign.state, "aborted") == 0) {
+        code = ox_err_set(err, OX_ECONFLICT, "campaign %s is aborted: make a new one", id);
+    }
+    if (code == OX_OK && (code = ox_registry_campaign_retry(
+                              &tx, id, device_id, ox_control_now(control), &count, err)) == OX_OK) {
+        answer = json_pack("{s:s, s:I}", "state", campaign.state, "devices", (json_int_t)count);
+        code = answer == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+    }
+    return conclude(control, &tx, code, answer, out, err);
+}
