@@ -217,9 +217,9 @@ const struct ox_schema ox_schemas[] = {
     {"Jobs", "Delta jobs", "{jobs: Job[]}"},
 
     /* campaigns */
-    {"NewCampaign", "A version for a fleet, or for devices by name",
-     "{model_id: id, model_version: id, fleet_id?: id | null, device_ids?: id[] | null, " POLICY
-     "}"},
+    {"NewCampaign", "A version for one of: a fleet, devices by name, those that pass a filter now",
+     "{model_id: id, model_version: id, fleet_id?: id | null, device_ids?: id[] | null,"
+     " filter?: text(4096) | null, " POLICY "}"},
     {"Policy", "How a campaign goes", "{" POLICY "}"},
     {"CampaignCreated", "The campaign that was made",
      "{campaign_id: id, state: " CAMPAIGN_STATE ", total_devices: int,"
@@ -249,7 +249,7 @@ const struct ox_schema ox_schemas[] = {
      "What a campaign would be; link_bps is what devices fetch per second, for the estimate of its"
      " duration; prepare makes the deltas that are missing",
      "{model_id: id, model_version: id, fleet_id?: id | null, device_ids?: id[] | null,"
-     " link_bps?: int | null, prepare?: bool | null, " POLICY "}"},
+     " filter?: text(4096) | null, link_bps?: int | null, prepare?: bool | null, " POLICY "}"},
     {"Plan", "What it would do; bytes that are not known yet are null",
      "{model_id: id, target_version: id, fleet_id: id | null, devices: {total: int,"
      " to_update: int, already: int, skipped: int, by_full_file: int},"
@@ -265,8 +265,9 @@ const struct ox_schema ox_schemas[] = {
      " next_opens_at: time | null, last_opens_at: time | null} | null,"
      " superseded: {campaign_id: id, devices: int}[], halts: text[],"
      " warnings: text[], policy: Policy}"},
-    {"Revert", "Who goes back; to a version, or to what each ran before",
-     "{fleet_id?: id | null, device_ids?: id[] | null, model_version?: id | null}"},
+    {"Revert", "Who goes back, by one of three; to a version, or to what each ran before",
+     "{fleet_id?: id | null, device_ids?: id[] | null, filter?: text(4096) | null,"
+     " model_version?: id | null}"},
     {"Retried", "How many failed devices try again", "{state: " CAMPAIGN_STATE ", devices: int}"},
     {"Quarantine", "Versions that are not given to devices any more",
      "{quarantined: {device_id: id, model_id: id, version: id, digest: digest, failures: int,"

@@ -8,12 +8,17 @@
 enum ox_code ox_campaign_who(const struct ox_args *args, json_t *body, struct ox_err *err)
 {
     const char *fleet = ox_args_value(args, "fleet", NULL);
+    const char *filter = ox_args_value(args, "filter", NULL);
+    bool by_name = ox_args_has(args, "device");
     json_t *devices = json_array();
     const char *device;
     enum ox_code code = OX_OK;
 
-    if ((fleet != NULL) == ox_args_has(args, "device")) {
-        code = ox_err_set(err, OX_EINVAL, "which devices? Say either --fleet ID or --device ID");
+    if ((fleet != NULL) + (filter != NULL) + by_name != 1) {
+        code = ox_err_set(err, OX_EINVAL,
+                          "which devices? Say one of --fleet ID, --device ID and --filter EXPR");
+    } else if (filter != NULL) {
+        code = ox_json_set_str(body, "filter", filter, err);
     } else if (fleet != NULL && (code = ox_id_check("fleet", fleet, err)) == OX_OK) {
         code = ox_json_set_str(body, "fleet_id", fleet, err);
     }
@@ -23,7 +28,7 @@ enum ox_code ox_campaign_who(const struct ox_args *args, json_t *body, struct ox
             code = ox_json_append(devices, json_string(device), err);
         }
     }
-    if (code == OX_OK && fleet == NULL) {
+    if (code == OX_OK && by_name) {
         code = ox_json_set(body, "device_ids", json_incref(devices), err);
     }
     json_decref(devices);

@@ -88,9 +88,9 @@ static enum ox_code facts(struct ox_cli *cli, const json_t *plan, struct ox_err 
 
     ox_table_init(&table, columns, 2);
     ox_table_cell(&table, "plan");
-    ox_table_cellf(&table, "%s@%s to %s%s", model != NULL ? model : "?",
-                   version != NULL ? version : "?", fleet != NULL ? "fleet " : "devices by name",
-                   fleet != NULL ? fleet : "");
+    ox_table_cellf(
+        &table, "%s@%s to %s%s", model != NULL ? model : "?", version != NULL ? version : "?",
+        fleet != NULL ? "fleet " : "devices by name or filter", fleet != NULL ? fleet : "");
     ox_table_cell(&table, "devices");
     ox_table_cellf(&table, "%llu: %llu to update, %llu have it already, %llu skipped",
                    U(ox_cli_number(devices, "total")), U(ox_cli_number(devices, "to_update")),

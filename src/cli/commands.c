@@ -107,6 +107,7 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
     {"sort", 0, "FIELD", NULL, "Sort by " fields "; -FIELD turns it around"}
 #define LIMIT {"limit", 0, "N", "all", "Rows at most"}
 #define FILTER(help) {"filter", 0, "EXPR", NULL, help}
+#define WHO_PASS FILTER("Devices that pass it now (docs/filter.md)")
 #define TAGS {"tag", 0, "KEY=VALUE", NULL, "A tag; may be repeated"}
 #define FORCE {"force", 'f', NULL, NULL, "Replace what stands there"}
 #define VARIANT {"variant", 0, "NAME", NULL, "A variant of the version (f16, int8, q4)"}
@@ -160,8 +161,7 @@ const struct ox_command ox_commands[] = {
          {"history-keep", 0, "TIME", "400d",
           "How long it is known what ran where; forever: always"},
          {"events-keep", 0, "N", "1000000", "Events that the log holds at most"},
-         {"events-age", 0, "TIME", "90d", "How long the log holds events"},
-         LOG_FORMAT),
+         {"events-age", 0, "TIME", "90d", "How long the log holds events"}, LOG_FORMAT),
      "oxide serve --data /var/lib/oxide\noxide serve --listen 127.0.0.1:0 --data ./data",
      OX_RUNS_ON,
      OX_EXIT_BIT(OX_EXIT_CONFLICT) | OX_EXIT_BIT(OX_EXIT_BAD_INPUT) |
@@ -240,11 +240,12 @@ const struct ox_command ox_commands[] = {
      "Makes a campaign. Without VERSION the newest one is taken.",
      WORDS({"MODEL", OX_WORD_ONE, "The model"},
            {"VERSION", OX_WORD_OPTIONAL, "Its version; the newest if left out"}),
-     OPTIONS(FLEET, DEVICES, POLICY, WAIT, WAIT_TIMEOUT),
+     OPTIONS(FLEET, DEVICES, WHO_PASS, POLICY, WAIT, WAIT_TIMEOUT),
      "oxide deploy defect v2 --fleet factory --rollout canary\n"
      "oxide deploy defect v2 --fleet factory --stages 1,10,50,100 --gate success=95,soak=30m \\\n"
      "    --halt health:3 --halt any:10%:min=20 --on-halt revert --window 'mon-fri 22:00-05:00'\n"
-     "oxide deploy defect v2 --device cam-01 --wait",
+     "oxide deploy defect v2 --device cam-01 --wait\n"
+     "oxide deploy defect v2 --filter 'tag.site = graz and not pinned'",
      REMOTE, OX_EXITS_OUTCOME, ox_run_deploy},
     {"revert", "Send devices back to what they ran before, at once",
      "Asks nothing, and heeds no windows; an update that is under way is superseded. A device that "
@@ -252,8 +253,9 @@ const struct ox_command ox_commands[] = {
      "still to go; in scripts it does so with --wait. Devices that ran nothing of the model "
      "before, or what is not held here, are skipped.",
      WORDS({"MODEL", OX_WORD_ONE, "The model"}),
-     OPTIONS(FLEET, DEVICES, {"to", 0, "VERSION", "what each ran before", "One version for all"},
-             WAIT, NO_WAIT, WAIT_TIMEOUT),
+     OPTIONS(FLEET, DEVICES, WHO_PASS,
+             {"to", 0, "VERSION", "what each ran before", "One version for all"}, WAIT, NO_WAIT,
+             WAIT_TIMEOUT),
      "oxide revert defect --fleet factory\n"
      "oxide revert defect --device cam-01 --to v1 --wait --timeout 15m",
      REMOTE, OX_EXITS_OUTCOME, ox_run_revert},
@@ -438,7 +440,7 @@ const struct ox_command ox_commands[] = {
      "oxide fleet remove factory cam-02", REMOTE, OX_EXITS_REMOTE, ox_run_fleet_remove},
     {"campaign create", "Start a campaign for a fleet or for devices", NULL,
      WORDS({"MODEL", OX_WORD_ONE, "The model"}, {"VERSION", OX_WORD_ONE, "Its version"}),
-     OPTIONS(FLEET, DEVICES, POLICY, WAIT, WAIT_TIMEOUT),
+     OPTIONS(FLEET, DEVICES, WHO_PASS, POLICY, WAIT, WAIT_TIMEOUT),
      "oxide campaign create defect v2 --fleet factory --rollout rolling", REMOTE, OX_EXITS_OUTCOME,
      ox_run_deploy},
     {"campaign plan", "Tell what a campaign would do, without making it",
@@ -447,7 +449,7 @@ const struct ox_command ox_commands[] = {
      "are not known: --prepare has them made, and waits for them.",
      WORDS({"MODEL", OX_WORD_ONE, "The model"},
            {"VERSION", OX_WORD_OPTIONAL, "Its version; the newest if left out"}),
-     OPTIONS(FLEET, DEVICES, POLICY,
+     OPTIONS(FLEET, DEVICES, WHO_PASS, POLICY,
              {"link", 0, "BITS_PER_S", NULL,
               "What a device fetches per second, such as 10M, for the time it takes"},
              {"prepare", 0, NULL, NULL, "Make the deltas that are missing, now"}, WAIT_TIMEOUT),

@@ -14,22 +14,63 @@
 
 /* --- what a body asks for --- */
 
+/* One of these says who; what is null counts as absent. */
+static enum ox_code read_how(const json_t *body, const char **out, struct ox_err *err)
+{
+    static const char *const hows[] = {"fleet_id", "device_ids", "filter"};
+    const char *how = NULL;
+
+    for (size_t i = 0; i < sizeof(hows) / sizeof(hows[0]); i++) {
+        const json_t *value = json_object_get(body, hows[i]);
+
+        if (value == NULL || json_is_null(value)) {
+            continue;
+        }
+        if (how != NULL) {
+            return ox_err_set(err, OX_EINVAL,
+                              "\"%s\" and \"%s\" both say which devices are meant: name one of "
+                              "them",
+                              how, hows[i]);
+        }
+        how = hows[i];
+    }
+    if (how == NULL) {
+        return ox_err_set(err, OX_EINVAL,
+                          "which devices? Name a \"fleet_id\", \"device_ids\" or a \"filter\"");
+    }
+    *out = how;
+    return OX_OK;
+}
+
+static enum ox_code read_named(const json_t *body, struct ox_campaign_spec *spec,
+                               struct ox_err *err)
+{
+    enum ox_code code = ox_json_opt_array(body, "device_ids", &spec->device_ids, err);
+    size_t named = json_array_size(spec->device_ids);
+
+    return code == OX_OK && (named == 0 || named > DEVICE_IDS_MAX)
+               ? ox_err_set(err, OX_EINVAL, "\"device_ids\" names 1 to %d devices", DEVICE_IDS_MAX)
+               : code;
+}
+
 static enum ox_code read_devices(const json_t *body, struct ox_campaign_spec *spec,
                                  struct ox_err *err)
 {
-    size_t named;
-    enum ox_code code = ox_json_opt_array(body, "device_ids", &spec->device_ids, err);
+    const char *how = NULL;
+    const char *text = NULL;
+    enum ox_code code = read_how(body, &how, err);
 
-    if (code != OX_OK || spec->device_ids == NULL) {
-        return code == OX_OK ? ox_body_id(body, "fleet_id", &spec->fleet_id, err) : code;
+    if (code != OX_OK) {
+        return code;
     }
-    if (ox_json_has(body, "fleet_id")) {
-        return ox_err_set(err, OX_EINVAL, "name a \"fleet_id\" or \"device_ids\", not both");
+    if (strcmp(how, "fleet_id") == 0) {
+        return ox_body_id(body, "fleet_id", &spec->fleet_id, err);
     }
-    named = json_array_size(spec->device_ids);
-    return named == 0 || named > DEVICE_IDS_MAX
-               ? ox_err_set(err, OX_EINVAL, "\"device_ids\" names 1 to %d devices", DEVICE_IDS_MAX)
-               : OX_OK;
+    if (strcmp(how, "device_ids") == 0) {
+        return read_named(body, spec, err);
+    }
+    code = ox_json_get_str(body, "filter", &text, err);
+    return code == OX_OK ? ox_filter_parse(&spec->filter, text, err) : code;
 }
 
 enum ox_code ox_campaign_spec_read(const json_t *body, struct ox_campaign_spec *out,
@@ -45,6 +86,12 @@ enum ox_code ox_campaign_spec_read(const json_t *body, struct ox_campaign_spec *
     }
     *out = spec;
     return OX_OK;
+}
+
+void ox_campaign_spec_clear(struct ox_campaign_spec *spec)
+{
+    ox_filter_free(spec->filter);
+    spec->filter = NULL;
 }
 
 /* --- gathering --- */
@@ -67,21 +114,31 @@ static enum ox_code gather_named(struct ox_tx *tx, const json_t *ids, struct ox_
 static enum ox_code gather(struct ox_control *control, struct ox_tx *tx,
                            const struct ox_campaign_spec *spec, struct ox_err *err)
 {
-    const struct ox_selection fleet = ox_select_now(control, spec->fleet_id, NULL);
+    const struct ox_selection selection = ox_select_now(control, spec->fleet_id, spec->filter);
+    uint64_t count = 0;
     enum ox_code code = ox_registry_members_begin(tx, err);
 
     if (code != OX_OK) {
         return code;
     }
-    return spec->device_ids != NULL ? gather_named(tx, spec->device_ids, err)
-                                    : ox_registry_members_select(tx, &fleet, err);
+    if (spec->device_ids != NULL) {
+        return gather_named(tx, spec->device_ids, err);
+    }
+    if ((code = ox_registry_members_select(tx, &selection, err)) == OX_OK && spec->filter != NULL &&
+        (code = ox_registry_members_count(tx, &count, err)) == OX_OK && count == 0) {
+        code = ox_err_set(
+            err, OX_ECONFLICT,
+            "the filter selects no device: 'oxide device list --filter' shows whom it selects");
+    }
+    return code;
 }
 
 enum ox_code ox_campaign_refresh(struct ox_control *control, const struct ox_campaign_spec *spec,
                                  struct ox_err *err)
 {
-    const struct ox_selection fleet = ox_select_now(control, spec->fleet_id, NULL);
-    enum ox_code code = spec->fleet_id != NULL ? ox_select_refresh(control, &fleet, err) : OX_OK;
+    const struct ox_selection selection = ox_select_now(control, spec->fleet_id, spec->filter);
+    enum ox_code code =
+        spec->device_ids == NULL ? ox_select_refresh(control, &selection, err) : OX_OK;
 
     if (code == OX_ENOTFOUND) { /* said in its place */
         ox_err_clear(err);
@@ -130,7 +187,8 @@ static enum ox_code check_rivals(struct ox_tx *tx, const struct ox_campaign_row 
     return code;
 }
 
-/* Nobody to send it to is a mistake, unless they are still to come. */
+/* Nobody to send it to is a mistake, unless they are still to come. (Who is named is there, and a
+ * filter was found to select somebody.) */
 static enum ox_code check_members(const struct ox_campaign_row *campaign,
                                   const struct ox_policy *policy, uint64_t total,
                                   struct ox_err *err)
@@ -244,6 +302,11 @@ enum ox_code ox_campaign_make_in(struct ox_control *control, struct ox_tx *tx,
         (code = gather(control, tx, spec, err)) != OX_OK) {
         return code;
     }
+    if (policy.follow && spec->fleet_id == NULL) {
+        return ox_err_set(err, OX_EINVAL,
+                          "\"follow\" takes in who joins a fleet: name a \"fleet_id\"; a fleet can "
+                          "be made of a filter");
+    }
     campaign = (struct ox_campaign_row){
         .id = out->id,
         .kind = "rollout",
@@ -301,13 +364,14 @@ enum ox_code ox_control_campaign_create(struct ox_control *control, const json_t
                                         json_t **out, struct ox_err *err)
 {
     struct ox_campaign_made made = {.total = 0};
-    struct ox_campaign_spec spec;
+    struct ox_campaign_spec spec = {.model_id = NULL};
     enum ox_code code = ox_campaign_spec_read(body, &spec, err);
 
     if (code == OX_OK && (code = ox_campaign_make(control, &spec, &made, err)) == OX_OK) {
         code = made_json(&made, out, err);
     }
     ox_campaign_made_clear(&made);
+    ox_campaign_spec_clear(&spec);
     return code;
 }
 
@@ -458,5 +522,6 @@ enum ox_code ox_control_model_revert(struct ox_control *control, const char *mod
         code = made_json(&made, out, err);
     }
     ox_campaign_made_clear(&made);
+    ox_campaign_spec_clear(&spec);
     return code;
 }

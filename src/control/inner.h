@@ -290,13 +290,15 @@ struct ox_campaign_spec {
     const char *model_id;
     const char *version;
     const char *fleet_id;     /* or */
-    const json_t *device_ids; /* an array of strings */
+    const json_t *device_ids; /* an array of strings, or */
+    struct ox_filter *filter; /* owned */
     const json_t *settings;   /* the object that holds its policy */
 };
-/** Read who is to get what. Errors: OX_EINVAL. */
+/** Read who is to get what; all but the filter is lent by the body. Errors: OX_EINVAL. */
 OX_MUST_USE enum ox_code ox_campaign_spec_read(const json_t *body, struct ox_campaign_spec *out,
                                                struct ox_err *err);
-/** A fleet's filter may ask for what heartbeats have not written yet. To be called outside of
+void ox_campaign_spec_clear(struct ox_campaign_spec *spec);
+/** A filter may ask for what heartbeats have not written yet. To be called outside of
  *  transactions, before ox_campaign_make_in. */
 OX_MUST_USE enum ox_code ox_campaign_refresh(struct ox_control *control,
                                              const struct ox_campaign_spec *spec,

@@ -424,7 +424,7 @@ enum ox_code ox_control_campaign_plan(struct ox_control *control, const json_t *
 {
     struct ox_wanted missing[OX_HEARTBEAT_MODELS_MAX];
     struct ox_campaign_made made = {.total = 0};
-    struct ox_campaign_spec spec;
+    struct ox_campaign_spec spec = {.model_id = NULL};
     struct ox_tx tx = OX_TX_INIT;
     uint64_t link_bps = 0;
     size_t missing_count = 0;
@@ -442,6 +442,7 @@ enum ox_code ox_control_campaign_plan(struct ox_control *control, const json_t *
     }
     ox_registry_end(&tx); /* nothing of it happened */
     ox_campaign_made_clear(&made);
+    ox_campaign_spec_clear(&spec);
     if (code == OX_OK && prepare) {
         code = ox_jobs_queue_wanted(control, missing, missing_count, err);
     }

@@ -135,6 +135,18 @@ within 20 "older than v2" sh -c "! curl -sS -G '$server/api/v1/devices' \
     --data-urlencode 'filter=model.m < 2' | grep -q cam-01"
 stop "$agent_pid"
 
+step "a campaign to a filter of its own"
+exits 2 "the filter at column 11" oxide deploy m v1 --filter 'tag.site == graz'
+same "a caret" "            ^" "$(tail -n 1 last.err)"
+exits 2 "Say one of --fleet" oxide deploy m v1 --filter 'tag.site = graz' --fleet lab
+exits 4 "the filter selects no device" oxide deploy m v1 --filter 'tag.site = linz'
+same "both" 400 "$(http_status /api/v1/campaigns -d \
+    '{"model_id":"m","model_version":"v1","fleet_id":"lab","filter":"tag.site = graz"}')"
+same "a plan" 4 "$(oxide campaign plan m v1 --filter 'tag.site = graz' --json | field .devices.total)"
+deploy m v1 --filter 'tag.site = graz'
+same "so many" "4 null" "$(campaign_field "$campaign" '"\(.summary.total) \(.fleet_id)"')"
+oxide campaign abort "$campaign" > /dev/null
+
 step "all of it is there after a restart"
 oxide fleet create again --filter 'model.m >= v2' > /dev/null
 kill_hard "$server_pid"

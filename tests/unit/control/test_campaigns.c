@@ -334,6 +334,114 @@ static void deploy__makes_a_campaign(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* --- who is meant --- */
+
+static void tag(struct fixture *fixture, const char *id, const char *site)
+{
+    json_t *in = body("{\"tags\":{\"site\":\"%s\"}}", site);
+    json_t *out = NULL;
+
+    assert_int_equal(ox_control_device_edit(fixture->control, id, in, &out, NULL), OX_OK);
+    json_decref(out);
+    json_decref(in);
+}
+
+static enum ox_code create(struct fixture *fixture, const char *who, json_t **out,
+                           struct ox_err *err)
+{
+    json_t *in = body("{\"model_id\":\"m\",\"model_version\":\"v2\",%s}", who);
+    enum ox_code code = ox_control_campaign_create(fixture->control, in, out, err);
+
+    json_decref(in);
+    return code;
+}
+
+static void create__by_filter_takes_those_that_pass_at_the_start(void **state)
+{
+    struct fixture *fixture = *state;
+    json_t *out = NULL;
+
+    ready_fleet(fixture, 4);
+    tag(fixture, "d1", "graz");
+    tag(fixture, "d2", "graz");
+    assert_int_equal(
+        create(fixture, "\"filter\":\"tag.site = graz\",\"fleet_id\":null", &out, NULL), OX_OK);
+    assert_int_equal(number_at(out, "total_devices"), 2);
+    json_decref(out);
+    tag(fixture, "d3", "graz");
+    tag(fixture, "d1", "wien");
+    assert_false(is_assigned(fixture, "d0", "v1"));
+    assert_true(is_assigned(fixture, "d1", "v1"));
+    assert_true(is_assigned(fixture, "d2", "v1"));
+    assert_false(is_assigned(fixture, "d3", "v1"));
+}
+
+static void create__by_filter_asks_for_what_heartbeats_have_not_written(void **state)
+{
+    struct fixture *fixture = *state;
+    json_t *out = NULL;
+
+    ready_fleet(fixture, 2);
+    json_decref(beat(fixture, "d1", "{" AGENT ",\"metrics\":{\"uptime_secs\":5}}"));
+    assert_int_equal(create(fixture, "\"filter\":\"metrics.uptime_secs = 5\"", &out, NULL), OX_OK);
+    assert_int_equal(number_at(out, "total_devices"), 1);
+    json_decref(out);
+}
+
+static void create__says_what_is_wrong_with_who_is_meant(void **state)
+{
+    static const struct {
+        const char *who;
+        enum ox_code code;
+        const char *words;
+    } bad[] = {
+        {"\"filter\":\"tag.site = graz\",\"fleet_id\":\"f\"", OX_EINVAL,
+         "\"fleet_id\" and \"filter\" both say"},
+        {"\"filter\":\"tag.site = graz\",\"device_ids\":[\"d0\"]", OX_EINVAL,
+         "\"device_ids\" and \"filter\" both say"},
+        {"\"fleet_id\":\"f\",\"device_ids\":[\"d0\"]", OX_EINVAL,
+         "\"fleet_id\" and \"device_ids\" both say"},
+        {"\"fleet_id\":null", OX_EINVAL, "which devices?"},
+        {"\"filter\":\"tag.site == graz\"", OX_EINVAL, "the filter at column 11: expected"},
+        {"\"filter\":\"fleet = nowhere\"", OX_EINVAL, "there is no fleet nowhere"},
+        {"\"filter\":7", OX_EINVAL, "\"filter\""},
+        {"\"filter\":\"tag.site = linz\"", OX_ECONFLICT, "the filter selects no device"},
+        {"\"filter\":\"id = d0\",\"follow\":true", OX_EINVAL, "name a \"fleet_id\""},
+        {"\"device_ids\":[\"d0\"],\"follow\":true", OX_EINVAL, "name a \"fleet_id\""},
+    };
+    struct fixture *fixture = *state;
+
+    ready_fleet(fixture, 1);
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct ox_err err = OX_ERR_INIT;
+        json_t *out = NULL;
+
+        assert_int_equal(create(fixture, bad[i].who, &out, &err), bad[i].code);
+        if (strstr(err.msg, bad[i].words) == NULL) {
+            fail_msg("%s: \"%s\"", bad[i].who, err.msg);
+        }
+        assert_null(out);
+    }
+}
+
+static void plan_and_revert__take_a_filter_too(void **state)
+{
+    struct fixture *fixture = *state;
+    json_t *in = body("{\"model_id\":\"m\",\"model_version\":\"v2\",\"filter\":\"id = d1\"}");
+    json_t *out = NULL;
+
+    ready_fleet(fixture, 3);
+    assert_int_equal(ox_control_campaign_plan(fixture->control, in, &out, NULL), OX_OK);
+    assert_int_equal(number_at(out, "devices.total"), 1);
+    json_decref(out);
+    json_decref(in);
+    in = body("{\"filter\":\"id in (d0, d2)\",\"model_version\":\"v2\"}");
+    assert_int_equal(ox_control_model_revert(fixture->control, "m", in, &out, NULL), OX_OK);
+    assert_int_equal(number_at(out, "total_devices"), 2);
+    json_decref(out);
+    json_decref(in);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -353,6 +461,10 @@ int main(void)
         TEST(canary__pauses_on_a_failure_and_says_why),
         TEST(remove__a_device_that_is_unregistered_is_skipped),
         TEST(deploy__makes_a_campaign),
+        TEST(create__by_filter_takes_those_that_pass_at_the_start),
+        TEST(create__by_filter_asks_for_what_heartbeats_have_not_written),
+        TEST(create__says_what_is_wrong_with_who_is_meant),
+        TEST(plan_and_revert__take_a_filter_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
