@@ -350,6 +350,44 @@ static enum ox_code read_stages(const json_t *strategy, struct ox_policy *out, s
     return OX_OK;
 }
 
+/* Which strategy is meant where its settings stand without "type": stages for all devices at once
+ * would be an accident. Settings of none in particular leave *out as it is. */
+static enum ox_code infer_strategy(const json_t *settings_of, enum ox_strategy *out,
+                                   struct ox_err *err)
+{
+    static const struct {
+        const char *key;
+        enum ox_strategy strategy;
+    } owners[] = {
+        {"stages", OX_STRATEGY_CANARY},
+        {"batch", OX_STRATEGY_ROLLING},
+        {"start", OX_STRATEGY_EXPONENTIAL},
+        {"factor", OX_STRATEGY_EXPONENTIAL},
+    };
+    const size_t none = sizeof(owners) / sizeof(owners[0]);
+    size_t found = none;
+
+    for (size_t i = 0; i < none; i++) {
+        const json_t *value = json_object_get(settings_of, owners[i].key);
+
+        if (value == NULL || json_is_null(value)) {
+            continue;
+        }
+        if (found != none && owners[found].strategy != owners[i].strategy) {
+            return ox_err_set(err, OX_EINVAL,
+                              "\"strategy.%s\" is of %s and \"strategy.%s\" of %s: say which one "
+                              "by \"strategy.type\"",
+                              owners[found].key, ox_strategy_word(owners[found].strategy),
+                              owners[i].key, ox_strategy_word(owners[i].strategy));
+        }
+        found = i;
+    }
+    if (found != none) {
+        *out = owners[found].strategy;
+    }
+    return OX_OK;
+}
+
 static enum ox_code read_strategy(const json_t *object, enum ox_strategy fallback,
                                   struct ox_policy *out, struct ox_err *err)
 {
@@ -360,7 +398,10 @@ static enum ox_code read_strategy(const json_t *object, enum ox_strategy fallbac
     enum ox_code code = OX_OK;
 
     if (settings_of != NULL) {
-        code = ox_json_get_str(settings_of, "type", &word, err);
+        code = ox_json_opt_str(settings_of, "type", &word, err);
+        if (code == OX_OK && word == NULL) {
+            code = infer_strategy(settings_of, &strategy, err);
+        }
     } else if (value != NULL && word == NULL && !json_is_null(value)) {
         code = ox_err_set(err, OX_EINVAL,
                           "\"strategy\" is a word, or an object with \"type\" and its settings");

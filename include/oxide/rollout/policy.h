@@ -114,8 +114,9 @@ void ox_policy_default(enum ox_strategy strategy, struct ox_policy *out);
 
 /**
  * Read the policy's keys from an object (a request's body, or what ox_policy_json wrote); other
- * keys are none of ours. "strategy" is a word, or an object with "type" and its settings; absent,
- * `fallback` decides. Errors: OX_EINVAL, naming key, value and what was expected.
+ * keys are none of ours. "strategy" is a word, or an object with "type" and its settings; without
+ * "type" the settings tell (stages: canary), else `fallback` decides. Errors: OX_EINVAL, naming
+ * key, value and what was expected.
  */
 OX_MUST_USE enum ox_code ox_policy_parse(const json_t *object, enum ox_strategy fallback,
                                          struct ox_policy *out, struct ox_err *err);

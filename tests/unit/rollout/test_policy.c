@@ -125,12 +125,46 @@ static void policy__a_gate_replaces_that_of_the_strategy(void **state)
     assert_false(policy.gate.set);
 }
 
+static void policy__without_a_type_its_settings_tell_the_strategy_or_else_the_fleet(void **state)
+{
+    static const struct {
+        const char *strategy;
+        enum ox_strategy is;
+    } rows[] = {
+        {"{}", OX_STRATEGY_ROLLING},
+        {"{\"wait_s\":5}", OX_STRATEGY_ROLLING},
+        {"{\"type\":null,\"stages\":null,\"wait_s\":5}", OX_STRATEGY_ROLLING},
+        {"{\"stages\":[1,100]}", OX_STRATEGY_CANARY},
+        {"{\"type\":null,\"stages\":[1,100],\"batch\":null}", OX_STRATEGY_CANARY},
+        {"{\"batch\":7}", OX_STRATEGY_ROLLING},
+        {"{\"start\":7}", OX_STRATEGY_EXPONENTIAL},
+        {"{\"start\":7,\"factor\":3}", OX_STRATEGY_EXPONENTIAL},
+        {"{\"type\":\"all_at_once\",\"stages\":[1,100]}", OX_STRATEGY_ALL_AT_ONCE},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ox_policy policy;
+        char text[128];
+        json_t *json;
+
+        (void)snprintf(text, sizeof(text), "{\"strategy\":%s}", rows[i].strategy);
+        json = json_loads(text, 0, NULL);
+        assert_int_equal(ox_policy_parse(json, OX_STRATEGY_ROLLING, &policy, NULL), OX_OK);
+        assert_int_equal(policy.strategy, rows[i].is);
+        json_decref(json);
+    }
+}
+
 static void policy__names_what_it_refuses(void **state)
 {
     static const char *const rows[][2] = {
         {"{\"strategy\":\"blue_green\"}", "blue_green"},
         {"{\"strategy\":7}", "\"type\""},
-        {"{\"strategy\":{\"stages\":[100]}}", "type"},
+        {"{\"strategy\":{\"type\":7}}", "type"},
+        {"{\"strategy\":{\"stages\":[100],\"batch\":5}}", "strategy.type"},
+        {"{\"strategy\":{\"batch\":5,\"factor\":2}}",
+         "\"strategy.batch\" is of rolling and \"strategy.factor\" of exponential"},
         {"{\"strategy\":{\"type\":\"canary\",\"stages\":[50,25,100]}}", "stage 2"},
         {"{\"strategy\":{\"type\":\"canary\",\"stages\":[0,100]}}", "stage 1"},
         {"{\"strategy\":{\"type\":\"canary\",\"stages\":[5,101]}}", "stage 2"},
@@ -184,6 +218,7 @@ int main(void)
         cmocka_unit_test(policy__reads_everything),
         cmocka_unit_test(policy__is_written_as_it_is_read),
         cmocka_unit_test(policy__a_gate_replaces_that_of_the_strategy),
+        cmocka_unit_test(policy__without_a_type_its_settings_tell_the_strategy_or_else_the_fleet),
         cmocka_unit_test(policy__names_what_it_refuses),
         cmocka_unit_test(failure__of_what_agents_report),
     };
