@@ -1,138 +1,10 @@
 #include "oxide/rollout/policy.h"
 
+#include "words.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-
-/* --- words --- */
-
-struct word {
-    const char *text;
-    int value;
-};
-
-static const struct word strategy_words[] = {{"all_at_once", OX_STRATEGY_ALL_AT_ONCE},
-                                             {"rolling", OX_STRATEGY_ROLLING},
-                                             {"canary", OX_STRATEGY_CANARY},
-                                             {"exponential", OX_STRATEGY_EXPONENTIAL},
-                                             {NULL, 0}};
-static const struct word action_words[] = {
-    {"pause", OX_HALT_PAUSE}, {"abort", OX_HALT_ABORT}, {"revert", OX_HALT_REVERT}, {NULL, 0}};
-static const struct word fallback_words[] = {{"never", OX_FALLBACK_NEVER},
-                                             {"limited", OX_FALLBACK_LIMITED},
-                                             {"always", OX_FALLBACK_ALWAYS},
-                                             {NULL, 0}};
-static const struct word conflict_words[] = {
-    {"supersede", OX_CONFLICT_SUPERSEDE}, {"refuse", OX_CONFLICT_REFUSE}, {NULL, 0}};
-static const struct word late_words[] = {{"wait", OX_LATE_WAIT}, {"full", OX_LATE_FULL}, {NULL, 0}};
-static const struct word failure_words[] = {{"", OX_FAILURE_NONE},
-                                            {"download", OX_FAILURE_DOWNLOAD},
-                                            {"verify", OX_FAILURE_VERIFY},
-                                            {"apply", OX_FAILURE_APPLY},
-                                            {"health", OX_FAILURE_HEALTH},
-                                            {"silent", OX_FAILURE_SILENT},
-                                            {"rollback", OX_FAILURE_ROLLBACK},
-                                            {"fallback", OX_FAILURE_FALLBACK},
-                                            {"disk", OX_FAILURE_DISK},
-                                            {"other", OX_FAILURE_OTHER},
-                                            {NULL, 0}};
-/* In a rule, no class at all is "any". */
-static const struct word rule_words[] = {{"any", OX_FAILURE_NONE},
-                                         {"download", OX_FAILURE_DOWNLOAD},
-                                         {"verify", OX_FAILURE_VERIFY},
-                                         {"apply", OX_FAILURE_APPLY},
-                                         {"health", OX_FAILURE_HEALTH},
-                                         {"silent", OX_FAILURE_SILENT},
-                                         {"rollback", OX_FAILURE_ROLLBACK},
-                                         {"fallback", OX_FAILURE_FALLBACK},
-                                         {"disk", OX_FAILURE_DISK},
-                                         {"other", OX_FAILURE_OTHER},
-                                         {NULL, 0}};
-
-static const char *word_of(const struct word *words, int value)
-{
-    while (words->value != value) {
-        words++;
-    }
-    return words->text;
-}
-
-static enum ox_code value_of(const struct word *words, const char *what, const char *text, int *out,
-                             struct ox_err *err)
-{
-    char known[160] = "";
-    size_t used = 0;
-
-    for (const struct word *word = words; word->text != NULL; word++) {
-        if (strcmp(word->text, text) == 0) {
-            *out = word->value;
-            return OX_OK;
-        }
-        if (used < sizeof(known)) {
-            used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s",
-                                     used == 0              ? ""
-                                     : word[1].text == NULL ? " or "
-                                                            : ", ",
-                                     word->text);
-        }
-    }
-    return ox_err_set(err, OX_EINVAL, "%s \"%.32s\" is unknown: use %s", what, text, known);
-}
-
-const char *ox_strategy_word(enum ox_strategy strategy)
-{
-    return word_of(strategy_words, (int)strategy);
-}
-
-enum ox_code ox_strategy_parse(const char *word, enum ox_strategy *out, struct ox_err *err)
-{
-    int value = 0;
-    enum ox_code code = value_of(strategy_words, "strategy", word, &value, err);
-
-    if (code == OX_OK) {
-        *out = (enum ox_strategy)value;
-    }
-    return code;
-}
-
-const char *ox_failure_word(enum ox_failure failure)
-{
-    return word_of(failure_words, (int)failure);
-}
-
-enum ox_code ox_failure_parse(const char *word, enum ox_failure *out, struct ox_err *err)
-{
-    int value = 0;
-    enum ox_code code = value_of(failure_words, "failure class", word, &value, err);
-
-    if (code == OX_OK) {
-        *out = (enum ox_failure)value;
-    }
-    return code;
-}
-
-enum ox_failure ox_failure_of_report(const char *error_code)
-{
-    /* Codes of agents that are no class by themselves. */
-    static const struct word codes[] = {
-        {"patch", OX_FAILURE_FALLBACK}, {"stage", OX_FAILURE_APPLY},
-        {"activate", OX_FAILURE_APPLY}, {"commit", OX_FAILURE_APPLY},
-        {"poison", OX_FAILURE_HEALTH},  {NULL, 0},
-    };
-
-    for (const struct word *word = codes; error_code != NULL && word->text != NULL; word++) {
-        if (strcmp(word->text, error_code) == 0) {
-            return (enum ox_failure)word->value;
-        }
-    }
-    for (const struct word *word = failure_words + 1; error_code != NULL && word->text != NULL;
-         word++) {
-        if (strcmp(word->text, error_code) == 0) {
-            return (enum ox_failure)word->value;
-        }
-    }
-    return OX_FAILURE_OTHER;
-}
 
 /* --- the table of settings --- */
 
@@ -155,7 +27,7 @@ struct setting {
     size_t offset;
     double min; /* of the number as it stands in JSON */
     double max;
-    const struct word *words; /* of WORD */
+    const struct ox_word *words; /* of WORD */
 };
 
 #define AT(field) offsetof(struct ox_policy, field)
@@ -173,7 +45,7 @@ static const struct setting settings[] = {
     {"gates", "min_sample", COUNT, AT(gate.min_sample), 0, 1e9, NULL},
     {"gates", "soak_s", SECONDS_MS, AT(gate.soak_ms), 0, YEAR_S, NULL},
     {"gates", "approval", FLAG, AT(gate.approval), 0, 1, NULL},
-    {"halt", "action", WORD, AT(halt_action), 0, 0, action_words},
+    {"halt", "action", WORD, AT(halt_action), 0, 0, ox_words_action},
     {"timeouts", "downloading_s", SECONDS_MS, AT(silence_ms[0]), 10, YEAR_S, NULL},
     {"timeouts", "applying_s", SECONDS_MS, AT(silence_ms[1]), 10, YEAR_S, NULL},
     {"timeouts", "verifying_s", SECONDS_MS, AT(silence_ms[2]), 10, YEAR_S, NULL},
@@ -181,12 +53,12 @@ static const struct setting settings[] = {
     {"limits", "starts_per_minute", COUNT, AT(starts_per_minute), 1, 1e9, NULL},
     {"limits", "rate_bps", COUNT, AT(rate_bps), 1024, 1e15, NULL},
     {"limits", "deadline_s", SECONDS, AT(deadline_s), 60, 10 * YEAR_S, NULL},
-    {"bytes", "fallback_full", WORD, AT(fallback), 0, 0, fallback_words},
+    {"bytes", "fallback_full", WORD, AT(fallback), 0, 0, ox_words_fallback},
     {"bytes", "fallback_percent", PERCENT, AT(fallback_bp), 0, 100, NULL},
     {"bytes", "per_device", COUNT, AT(device_max_bytes), 1, 9e18, NULL},
     {"bytes", "total", COUNT, AT(total_max_bytes), 1, 9e18, NULL},
-    {NULL, "on_conflict", WORD, AT(on_conflict), 0, 0, conflict_words},
-    {NULL, "late_delta", WORD, AT(late_delta), 0, 0, late_words},
+    {NULL, "on_conflict", WORD, AT(on_conflict), 0, 0, ox_words_conflict},
+    {NULL, "late_delta", WORD, AT(late_delta), 0, 0, ox_words_late},
     {NULL, "follow", FLAG, AT(follow), 0, 1, NULL},
 };
 #define SETTINGS (sizeof(settings) / sizeof(settings[0]))
@@ -282,7 +154,7 @@ static enum ox_code read_setting(const struct setting *row, const json_t *object
         if (!json_is_string(value)) {
             return wrong(row, "a word", err);
         }
-        code = value_of(row->words, row->key, json_string_value(value), &word, err);
+        code = ox_words_value(row->words, row->key, json_string_value(value), &word, err);
         if (code == OX_OK) { /* every enum here is an int to both compilers */
             memcpy(field, &word, sizeof(word));
         }
@@ -452,7 +324,7 @@ static enum ox_code read_rule(const json_t *rule, struct ox_halt_rule *out, stru
         return ox_err_set(err, OX_EINVAL, "each is an object");
     }
     if ((code = ox_json_opt_str(rule, "class", &word, err)) != OX_OK ||
-        (code = value_of(rule_words, "failure class", word, &failure, err)) != OX_OK ||
+        (code = ox_words_value(ox_words_rule, "failure class", word, &failure, err)) != OX_OK ||
         (code = ox_json_opt_u64(rule, "count", &out->max_count, err)) != OX_OK ||
         (code = ox_json_opt_u64(rule, "min_sample", &out->min_sample, err)) != OX_OK) {
         return code;
@@ -610,7 +482,7 @@ static json_t *json_of(const struct setting *row, const struct ox_policy *policy
         break;
     }
     memcpy(&word, field, sizeof(word));
-    return json_string(word_of(row->words, word));
+    return json_string(ox_words_text(row->words, word));
 }
 
 static enum ox_code write_section(const char *section, const struct ox_policy *policy, json_t *json,
@@ -645,11 +517,12 @@ static json_t *rules_json(const struct ox_policy *policy)
 
     for (size_t i = 0; list != NULL && i < policy->halt_count; i++) {
         const struct ox_halt_rule *rule = &policy->halt[i];
-        json_t *json = json_pack(
-            "{s:s, s:o, s:f, s:I}", "class", word_of(rule_words, (int)rule->failure), "count",
-            rule->max_count == OX_UNLIMITED ? json_null()
-                                            : json_integer((json_int_t)rule->max_count),
-            "percent", rule->max_bp / 100.0, "min_sample", (json_int_t)rule->min_sample);
+        json_t *json =
+            json_pack("{s:s, s:o, s:f, s:I}", "class",
+                      ox_words_text(ox_words_rule, (int)rule->failure), "count",
+                      rule->max_count == OX_UNLIMITED ? json_null()
+                                                      : json_integer((json_int_t)rule->max_count),
+                      "percent", rule->max_bp / 100.0, "min_sample", (json_int_t)rule->min_sample);
 
         if (json_array_append_new(list, json) != 0) {
             json_decref(list);
