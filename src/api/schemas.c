@@ -236,13 +236,14 @@ const struct ox_schema ox_schemas[] = {
      " from_version: id | null, deferred: bool, late: bool, offered_at: time | null,"
      " updated_at: time}"},
     {"Campaign", "A campaign and how far it is; stage counts from 1",
-     "{id: id, kind: " CAMPAIGN_KIND ", of_campaign: id | null, model_id: id,"
+     "{id: id, kind: " CAMPAIGN_KIND
+     ", of_campaign: id | null, reverted_by: id | null, model_id: id,"
      " target_version: id, fleet_id: id | null, state: " CAMPAIGN_STATE
      ", phase: 'preparing' | 'rolling_out' | 'done', strategy: " STRATEGY
      ", policy: Policy, stage: int, stages: int, reason: text | null, waiting_for: text | null,"
      " created_at: time, ended_at: time | null,"
      " summary: {total: int, pending: int, in_progress: int, complete: int, failed: int,"
-     " skipped: int, deferred: int, released: int, bytes_served: int, bytes_saved: int,"
+     " skipped: int, deferred: int, late: int, released: int, bytes_served: int, bytes_saved: int,"
      " failures: {*: int}}, devices?: CampaignDevice[],"
      " bandwidth: {bytes_served: int, bytes_saved_by_delta: int}}"},
     {"PlanCampaign",

@@ -60,6 +60,10 @@ static void counts(struct ox_table *table, const json_t *summary)
         ox_table_cellf(table, "%llu asleep: they get it when they wake",
                        U(ox_cli_number(summary, "deferred")));
     }
+    if (ox_cli_number(summary, "late") > 0) {
+        ox_table_cell(table, "late");
+        ox_table_cellf(table, "%llu entered after its end", U(ox_cli_number(summary, "late")));
+    }
     fact(table, "served", ox_human_bytes(ox_cli_number(summary, "bytes_served"), size));
     fact(table, "saved", ox_human_bytes(ox_cli_number(summary, "bytes_saved"), size));
 }
@@ -69,8 +73,10 @@ static enum ox_code facts(struct ox_cli *cli, const json_t *campaign, struct ox_
     static const struct ox_column columns[] = {{NULL, OX_LEFT}, {NULL, OX_LEFT}};
     static const char *const first[][2] = {
         {"campaign", "id"}, {"model", "model_id"}, {"version", "target_version"}};
-    static const char *const last[][2] = {
-        {"waiting for", "waiting_for"}, {"created", "created_at"}, {"ended", "ended_at"}};
+    static const char *const last[][2] = {{"waiting for", "waiting_for"},
+                                          {"created", "created_at"},
+                                          {"ended", "ended_at"},
+                                          {"reverted by", "reverted_by"}};
     const char *kind = ox_cli_text(campaign, "kind");
     const char *of = ox_cli_text(campaign, "of_campaign");
     const char *reason = ox_cli_text(campaign, "reason");

@@ -74,16 +74,17 @@ static json_t *failures_json(const struct ox_rollout_tally *tally)
     return json;
 }
 
-static json_t *summary_json(const struct ox_campaign_counts *counts, const struct bytes *bytes)
+static json_t *summary_json(const struct ox_campaign_counts *counts, uint64_t late,
+                            const struct bytes *bytes)
 {
-    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "total",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "total",
                      (json_int_t)counts->total, "pending", (json_int_t)counts->pending,
                      "in_progress", (json_int_t)counts->in_progress, "complete",
                      (json_int_t)counts->complete, "failed", (json_int_t)counts->failed, "skipped",
-                     (json_int_t)counts->skipped, "deferred", (json_int_t)counts->deferred,
-                     "released", (json_int_t)(counts->total - counts->unreleased), "bytes_served",
-                     (json_int_t)bytes->served, "bytes_saved", (json_int_t)bytes->saved, "failures",
-                     failures_json(&counts->released));
+                     (json_int_t)counts->skipped, "deferred", (json_int_t)counts->deferred, "late",
+                     (json_int_t)late, "released", (json_int_t)(counts->total - counts->unreleased),
+                     "bytes_served", (json_int_t)bytes->served, "bytes_saved",
+                     (json_int_t)bytes->saved, "failures", failures_json(&counts->released));
 }
 
 /* What a campaign that rolls out waits for, in words; null if it is not for anything. */
@@ -104,12 +105,30 @@ static enum ox_code waiting_for(struct ox_control *control, struct ox_tx *tx,
     return code;
 }
 
+/* The campaign that sends its devices back, if there is one. */
+static enum ox_code reverted_by(struct ox_tx *tx, const struct ox_campaign_row *campaign,
+                                json_t **out, struct ox_err *err)
+{
+    struct ox_campaign_row revert = {.id = NULL};
+    enum ox_code code = ox_registry_campaign_revert_of(tx, campaign->id, &revert, err);
+
+    if (code == OX_ENOTFOUND) {
+        ox_err_clear(err);
+        code = OX_OK;
+    }
+    if (code == OX_OK) {
+        *out = ox_json_of_str(revert.id);
+    }
+    return code;
+}
+
 static enum ox_code add_details(struct ox_control *control, struct ox_tx *tx,
                                 const struct ox_campaign_row *campaign, json_t *json,
                                 struct ox_err *err)
 {
     struct ox_policy policy;
     json_t *waiting = NULL;
+    json_t *revert = NULL;
     json_t *policy_json = NULL;
     enum ox_code code;
 
@@ -121,15 +140,17 @@ static enum ox_code add_details(struct ox_control *control, struct ox_tx *tx,
         (code = ox_json_set_u64(json, "stages", ox_rollout_last_stage(&policy, campaign->total) + 1,
                                 err)) != OX_OK ||
         (code = ox_json_set_str(json, "kind", campaign->kind, err)) != OX_OK ||
-        (code = ox_json_set_str(json, "of_campaign", campaign->of_campaign, err)) != OX_OK) {
+        (code = ox_json_set_str(json, "of_campaign", campaign->of_campaign, err)) != OX_OK ||
+        (code = reverted_by(tx, campaign, &revert, err)) != OX_OK ||
+        (code = ox_json_set(json, "reverted_by", revert, err)) != OX_OK) {
         return code;
     }
     return ox_json_set(json, "ended_at", ox_json_of_time(campaign->ended_ms), err);
 }
 
 static enum ox_code build(const struct ox_campaign_row *campaign,
-                          const struct ox_campaign_counts *counts, const struct bytes *bytes,
-                          json_t **out, struct ox_err *err)
+                          const struct ox_campaign_counts *counts, uint64_t late,
+                          const struct bytes *bytes, json_t **out, struct ox_err *err)
 {
     *out = json_pack(
         "{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:o, s:I, s:o, s:o, s:{s:I, s:I}}", "id", campaign->id,
@@ -137,7 +158,7 @@ static enum ox_code build(const struct ox_campaign_row *campaign,
         ox_json_of_str(campaign->fleet_id), "state", campaign->state, "phase", phase_of(campaign),
         "strategy", campaign->strategy, "reason", ox_json_of_str(campaign->reason), "stage",
         (json_int_t)campaign->stage + 1, "created_at", ox_json_of_time(campaign->created_ms),
-        "summary", summary_json(counts, bytes), "bandwidth", "bytes_served",
+        "summary", summary_json(counts, late, bytes), "bandwidth", "bytes_served",
         (json_int_t)bytes->served, "bytes_saved_by_delta", (json_int_t)bytes->saved);
     return *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
 }
@@ -162,6 +183,7 @@ enum ox_code ox_control_campaign(struct ox_control *control, const char *id, jso
     struct ox_campaign_row campaign;
     struct ox_tx tx = OX_TX_INIT;
     struct bytes bytes = {0, 0};
+    uint64_t late = 0;
     json_t *json = NULL;
     enum ox_code code;
 
@@ -170,7 +192,9 @@ enum ox_code ox_control_campaign(struct ox_control *control, const char *id, jso
         (code = ox_registry_campaign_get(&tx, id, &campaign, err)) == OX_OK &&
         (code = ox_campaign_count(&tx, id, &counts, err)) == OX_OK &&
         (code = bytes_of(control, &tx, &campaign, &bytes, err)) == OX_OK &&
-        (code = build(&campaign, &counts, &bytes, &json, err)) == OX_OK) {
+        (code = campaign.ended_ms == 0 ? OX_OK : ox_registry_late_entered(&tx, id, &late, err)) ==
+            OX_OK &&
+        (code = build(&campaign, &counts, late, &bytes, &json, err)) == OX_OK) {
         code = add_details(control, &tx, &campaign, json, err);
     }
     ox_registry_end(&tx);

@@ -235,13 +235,13 @@ static enum ox_code fill(struct ox_control *control, struct ox_tx *tx,
     }
     out->total = campaign->total;
     if (code == OX_OK) {
-        code =
-            ox_event(control, tx, "campaign.created",
-                     json_pack("{s:s, s:s, s:s, s:s, s:s*, s:s, s:I}", "campaign_id", campaign->id,
-                               "kind", campaign->kind, "model_id", campaign->model_id, "version",
-                               campaign->version, "fleet_id", campaign->fleet_id, "strategy",
-                               campaign->strategy, "devices", (json_int_t)campaign->total),
-                     err);
+        code = ox_event(control, tx, "campaign.created",
+                        json_pack("{s:s, s:s, s:s*, s:s, s:s, s:s*, s:s, s:I}", "campaign_id",
+                                  campaign->id, "kind", campaign->kind, "of_campaign",
+                                  campaign->of_campaign, "model_id", campaign->model_id, "version",
+                                  campaign->version, "fleet_id", campaign->fleet_id, "strategy",
+                                  campaign->strategy, "devices", (json_int_t)campaign->total),
+                        err);
     }
     return code == OX_OK ? ox_campaign_advance(control, tx, campaign->id, false, err) : code;
 }

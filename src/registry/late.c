@@ -33,6 +33,24 @@ enum ox_code ox_registry_late_count(struct ox_tx *tx, const struct ox_campaign_r
                          read_number, count, err);
 }
 
+enum ox_code ox_registry_late_entered(struct ox_tx *tx, const char *campaign_id, uint64_t *count,
+                                      struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    uint64_t late = 0;
+    bool found = false;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT count(*) FROM campaign_devices WHERE campaign_id = $1 AND late = 1",
+                    "s", campaign_id);
+
+    if (code == OX_OK &&
+        (code = ox_db_one(tx, statement, read_number, &late, &found, err)) == OX_OK) {
+        *count = late;
+    }
+    return code;
+}
+
 enum ox_code ox_registry_late_enter(struct ox_tx *tx, const struct ox_campaign_row *campaign,
                                     const struct ox_selection *selection, bool for_first,
                                     int64_t now_ms, struct ox_err *err)

@@ -147,6 +147,11 @@ else
 fi
 all_run v1.onnx || fail "not all are back on v1"
 exits 10 "an operator" oxide campaign wait "$campaign"
+revert=$(campaign_field "$campaign" .reverted_by)
+same "what the revert undoes" "revert $campaign null" \
+    "$(campaign_field "$revert" '"\(.kind) \(.of_campaign) \(.reverted_by)"')"
+holds "page" "$(oxide campaign show "$campaign")" "$revert"
+holds "page of the revert" "$(oxide campaign show "$revert")" "revert of $campaign"
 
 step "a campaign that takes devices from another names it; reverting undoes one campaign"
 deploy defect v2 --fleet factory --rollout rolling --batch 1 --wait-between 1h

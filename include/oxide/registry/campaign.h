@@ -181,6 +181,9 @@ OX_MUST_USE enum ox_code ox_registry_late_count(struct ox_tx *tx,
                                                 const struct ox_campaign_row *campaign,
                                                 const struct ox_selection *selection,
                                                 uint64_t *count, struct ox_err *err);
+/** How many devices are late in a campaign: they entered it, or began anew, after its end. */
+OX_MUST_USE enum ox_code ox_registry_late_entered(struct ox_tx *tx, const char *campaign_id,
+                                                  uint64_t *count, struct ox_err *err);
 /** Let them enter, behind those that are in it: as ox_registry_members_enter, not released; but
  *  released, and late, if the campaign has ended. What they are to run are the campaign's
  *  artifact_id, digest and size_bytes; unless `for_first`, it is not for devices of the first

@@ -152,6 +152,12 @@ static void halt__reverts_those_that_were_updated(void **state)
     take_newest(fixture);
     assert_campaign(fixture, "kind", "revert");
     assert_campaign(fixture, "of_campaign", halted);
+    answer = show_of(fixture, halted);
+    assert_string_equal(text_at(answer, "reverted_by"), fixture->campaign);
+    json_decref(answer);
+    answer = show(fixture);
+    assert_true(json_is_null(at(answer, "reverted_by")));
+    json_decref(answer);
     /* d0 has it, d1 may come to have it; d2 went back by itself, d3 never began. */
     assert_int_equal(campaign_number(fixture, "summary.total"), 2);
     answer = beat_running(fixture, "d0", "v2");
@@ -455,6 +461,8 @@ static void desired__who_joins_later_is_taken_in(void **state)
     assert_true(is_told(fixture, "late", "v1"));
     complete(fixture, "late", 1);
     assert_device_state(fixture, "late", "complete");
+    assert_int_equal(campaign_number(fixture, "summary.late"), 1);
+    assert_int_equal(campaign_number(fixture, "summary.total"), 2);
 }
 
 static void desired__who_was_set_up_anew_gets_it_again(void **state)
