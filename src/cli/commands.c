@@ -13,6 +13,7 @@
 #include "command.h"
 
 #include "exit_status.h"
+#include "oxide/app/agent.h"
 
 #include <string.h>
 
@@ -151,7 +152,8 @@ const struct ox_command ox_commands[] = {
          {"gc-grace", 0, "TIME", "1h", "How long a blob is kept that nothing refers to yet"},
          {"forget-after", 0, "TIME", "90d", "When a silent device stops keeping what it runs"},
          {"delta-wait", 0, "TIME", "10m",
-          "How long an assignment waits for its delta before the full file will do"},
+          "With the policy late_delta: full (oxide deploy --late-delta): how long an assignment "
+          "waits for its delta before the full file will do; else it waits however long"},
          {"poll-interval", 0, "SECONDS", "as devices say", "How often devices shall come back"},
          {"accept", 0, "manual|auto", "manual",
           "Devices that ask and are not known wait to be accepted, or are registered at once"},
@@ -172,18 +174,18 @@ const struct ox_command ox_commands[] = {
      "it at once, checks its health, and rolls back if that fails. The model is at "
      "DIR/MODEL/current. SIGTERM or ctrl-c ends it cleanly, with status 0.",
      NULL,
-     OPTIONS({"control-plane", 0, "URL", "http://127.0.0.1:8080", "The control plane to ask"},
-             {"device-id", 0, "ID", NULL,
-              "The name that this device is registered by (required); may hold {serial}, "
-              "{hostname}, {mac} or {machine_id}"},
-             {"poll-interval", 0, "SECONDS", "30", "How often to ask, until the server says"},
-             {"model-dir", 0, "DIR", "models", "Where models and state are kept"},
-             {"health-check", 0, "CMD", "the file parses and its digest is right",
-              "Shell command that decides whether a new model works: OXIDE_MODEL_PATH names it, "
-              "status 0 keeps it"},
-             {"health-timeout", 0, "TIME", "60", "How long the health check may take"},
-             {"rate-limit", 0, "BYTES", "no limit", "Bytes per second to fetch at most"},
-             LOG_FORMAT),
+     OPTIONS(
+         {"control-plane", 0, "URL", "http://127.0.0.1:8080", "The control plane to ask"},
+         {"device-id", 0, "ID", NULL,
+          "The name that this device is registered by (required); may hold {serial}, "
+          "{hostname}, {mac} or {machine_id}"},
+         {"poll-interval", 0, "SECONDS", "30", "How often to ask, until the server says"},
+         {"model-dir", 0, "DIR", OX_APP_AGENT_MODEL_DIR_DEFAULT, "Where models and state are kept"},
+         {"health-check", 0, "CMD", "the file parses and its digest is right",
+          "Shell command that decides whether a new model works: OXIDE_MODEL_PATH names it, "
+          "status 0 keeps it"},
+         {"health-timeout", 0, "TIME", "60", "How long the health check may take"},
+         {"rate-limit", 0, "BYTES", "no limit", "Bytes per second to fetch at most"}, LOG_FORMAT),
      "oxide agent --control-plane http://10.0.0.1:8080 --device-id cam-01 --poll-interval 30\n"
      "oxide agent --device-id 'cam-{serial}' --health-check 'my-app --try \"$OXIDE_MODEL_PATH\"'",
      OX_RUNS_ON,
@@ -560,7 +562,8 @@ const struct ox_command ox_commands[] = {
      WORDS({"WHAT", OX_WORD_OPTIONAL,
             "server, or agent; if left out, the one whose folder is named, else server"}),
      OPTIONS({"data", 0, "DIR", "oxide-data", "The folder of 'oxide serve --data DIR'"},
-             {"model-dir", 0, "DIR", "oxide-models", "The folder of 'oxide agent --model-dir DIR'"},
+             {"model-dir", 0, "DIR", OX_APP_AGENT_MODEL_DIR_DEFAULT,
+              "The folder of 'oxide agent --model-dir DIR'"},
              {"quick", 0, NULL, NULL, "Compare sizes only, hash nothing"},
              {"fix", 0, NULL, NULL,
               "Remove what the stopped server or agent would remove by itself, and count anew what "

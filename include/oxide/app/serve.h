@@ -27,7 +27,7 @@ struct ox_serve_options {
     uint64_t delta_cache_bytes; /* of patches that are kept; 0, as in the next two: the default */
     uint64_t gc_grace_s;        /* a blob that nothing refers to yet is kept so long */
     uint64_t forget_after_s;    /* a device that is silent for so long needs nothing */
-    uint64_t delta_wait_s;      /* an assignment waits so long for its delta; 0: does not wait */
+    uint64_t delta_wait_s;      /* with late_delta: full, an assignment waits so long; 0: not */
     uint64_t poll_interval_s;   /* how often devices shall come back; 0: as they themselves say */
     bool accept_unknown;        /* devices that ask are registered at once */
     int64_t reimage_after_ms; /* of silence, before another installation may take a device's place;

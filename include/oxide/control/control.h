@@ -56,14 +56,14 @@ struct ox_control_options {
     uint64_t delta_cache_bytes;   /* of patches that are kept; 0: OX_DELTA_CACHE_DEFAULT */
     uint64_t gc_grace_s;          /* what is new or in use is kept so long; 0: the default */
     uint64_t forget_after_s;      /* silent devices need nothing then; 0: the default */
-    uint64_t delta_wait_s;        /* an assignment waits so long for its delta */
+    uint64_t delta_wait_s;        /* with late_delta: full, an assignment waits so long */
     uint64_t poll_interval_s;     /* how often devices shall come back; 0: as they themselves say */
     int64_t reimage_after_ms; /* a device that was silent for so long may have been set up anew; 0:
                                * after three polls; OX_NEVER_MS: an operator always decides */
     int64_t history_kept_ms;  /* how long it is known what ran where; 0: for ever */
-    bool accept_unknown; /* a device that asks is registered at once; else it waits in a list */
-    uint64_t events_keep;         /* events that the log holds at most; 0: the default */
-    uint64_t events_keep_s;       /* and for how long; 0: the default */
+    bool accept_unknown;    /* a device that asks is registered at once; else it waits in a list */
+    uint64_t events_keep;   /* events that the log holds at most; 0: the default */
+    uint64_t events_keep_s; /* and for how long; 0: the default */
     const char *const *blob_urls; /* where devices fetch blobs first */
     size_t blob_urls_count;
 };
