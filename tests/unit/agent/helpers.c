@@ -351,6 +351,18 @@ enum ox_code update_to(struct world *world, const struct artifact *artifact, boo
     return code;
 }
 
+void install_v1(struct world *world)
+{
+    struct ox_err err = OX_ERR_INIT;
+
+    if (update_to(world, &world->v1, false, &err) != OX_OK) {
+        fail_msg("installing v1: %s", err.msg);
+    }
+    assert_true(is_active(world, &world->v1));
+    world->blob_requests = 0;
+    world->blob_bytes = 0;
+}
+
 /* --- looking at the disk --- */
 
 char *at(const struct world *world, const char *relative)

@@ -96,6 +96,9 @@ struct ox_journal assign(struct world *world, const struct artifact *artifact, b
 enum ox_code update_to(struct world *world, const struct artifact *artifact, bool with_patch,
                        struct ox_err *err);
 
+/** The same to v1, which must do; what the server saw of it is forgotten. */
+void install_v1(struct world *world);
+
 /** Path below MODEL_DIR in fresh memory. */
 char *at(const struct world *world, const char *relative);
 bool exists(const struct world *world, const char *relative);

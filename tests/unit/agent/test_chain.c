@@ -107,13 +107,6 @@ static void start(struct world *world)
     ox_journal_clear(&none);
 }
 
-static void install_v1(struct world *world)
-{
-    assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
-    world->blob_requests = 0;
-    world->blob_bytes = 0;
-}
-
 static void assert_clean(struct world *world)
 {
     assert_no_litter(world);
