@@ -46,7 +46,10 @@ static enum ox_code act(struct ox_control *control, struct ox_tx *tx, const char
         if (code == OX_OK && !desired &&
             (code = ox_registry_desired_halt(tx, id, NULL, err)) == OX_OK &&
             (code = ox_registry_desired_is(tx, id, &desired, err)) == OX_OK && desired) {
-            return ox_registry_campaign_accept(tx, id, err);
+            code = ox_registry_campaign_accept(tx, id, err);
+            return code == OX_OK
+                       ? ox_event_campaign(control, tx, "campaign.resumed", &campaign, err)
+                       : code;
         }
         if (code != OX_OK) {
             return code;
@@ -191,6 +194,23 @@ enum ox_code ox_control_campaign_approve(struct ox_control *control, const char 
     return conclude(control, &tx, code, answer, out, err);
 }
 
+static enum ox_code retry(struct ox_control *control, struct ox_tx *tx,
+                          const struct ox_campaign_row *campaign, const char *device_id,
+                          uint64_t *count, struct ox_err *err)
+{
+    enum ox_code code = ox_registry_campaign_retry(tx, campaign->id, device_id,
+                                                   ox_control_now(control), count, err);
+
+    return code == OX_OK && *count > 0
+               ? ox_event(control, tx, "campaign.retried",
+                          json_pack("{s:s, s:s*, s:s, s:s, s:I, s:I}", "campaign_id", campaign->id,
+                                    "device_id", device_id, "model_id", campaign->model_id,
+                                    "version", campaign->version, "stage",
+                                    (json_int_t)campaign->stage + 1, "devices", (json_int_t)*count),
+                          err)
+               : code;
+}
+
 enum ox_code ox_control_campaign_retry(struct ox_control *control, const char *id,
                                        const char *device_id, json_t **out, struct ox_err *err)
 {
@@ -204,8 +224,7 @@ enum ox_code ox_control_campaign_retry(struct ox_control *control, const char *i
         strcmp(campaign.state, "aborted") == 0) {
         code = ox_err_set(err, OX_ECONFLICT, "campaign %s is aborted: make a new one", id);
     }
-    if (code == OX_OK && (code = ox_registry_campaign_retry(
-                              &tx, id, device_id, ox_control_now(control), &count, err)) == OX_OK) {
+    if (code == OX_OK && (code = retry(control, &tx, &campaign, device_id, &count, err)) == OX_OK) {
         answer = json_pack("{s:s, s:I}", "state", campaign.state, "devices", (json_int_t)count);
         code = answer == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
     }

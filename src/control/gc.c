@@ -300,6 +300,27 @@ static enum ox_code check_time(const struct ox_control *control, bool dry_run, s
                : OX_OK;
 }
 
+/* Who asked for it, and what came of it; each version that went has an event of its own. */
+static enum ox_code collected_event(struct ox_control *control, const struct ox_gc_report *report,
+                                    struct ox_err *err)
+{
+    struct ox_tx tx = OX_TX_INIT;
+    enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
+
+    if (code == OX_OK && (code = ox_event(control, &tx, "garbage.collected",
+                                          json_pack("{s:I, s:I, s:I, s:I, s:I}", "versions",
+                                                    (json_int_t)json_array_size(report->versions),
+                                                    "patches", (json_int_t)report->patches,
+                                                    "patch_bytes", (json_int_t)report->patch_bytes,
+                                                    "blobs", (json_int_t)report->blobs,
+                                                    "blob_bytes", (json_int_t)report->blob_bytes),
+                                          err)) == OX_OK) {
+        code = ox_registry_commit(&tx, err);
+    }
+    ox_registry_end(&tx);
+    return code;
+}
+
 enum ox_code ox_control_gc(struct ox_control *control, bool dry_run, json_t **out,
                            struct ox_err *err)
 {
@@ -313,6 +334,9 @@ enum ox_code ox_control_gc(struct ox_control *control, bool dry_run, json_t **ou
         code = collect(control, &report, err);
         (void)pthread_mutex_unlock(&control->gc.lock);
         log_report(control, &report);
+        if (code == OX_OK && !dry_run) {
+            code = collected_event(control, &report, err);
+        }
     }
     if (code != OX_OK) {
         json_decref(report.versions);

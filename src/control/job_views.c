@@ -80,10 +80,14 @@ enum ox_code ox_control_job(struct ox_control *control, int64_t id, json_t **out
 static const struct {
     const char *verb;
     const char *to;
+    const char *event;
     const char *from[5];
 } actions[] = {
-    [OX_JOB_RETRY] = {"retried", "queued", {"failed", "useless", "canceled", "evicted"}},
-    [OX_JOB_CANCEL] = {"canceled", "canceled", {"queued", "running", "failed"}},
+    [OX_JOB_RETRY] = {"retried",
+                      "queued",
+                      "delta.retried",
+                      {"failed", "useless", "canceled", "evicted"}},
+    [OX_JOB_CANCEL] = {"canceled", "canceled", "delta.canceled", {"queued", "running", "failed"}},
 };
 
 static bool may(enum ox_job_action action, const char *state)
@@ -96,14 +100,14 @@ static bool may(enum ox_job_action action, const char *state)
     return false;
 }
 
-static enum ox_code canceled_event(struct ox_control *control, struct ox_tx *tx,
-                                   const struct ox_job_row *job, struct ox_err *err)
+static enum ox_code act_event(struct ox_control *control, struct ox_tx *tx, const char *kind,
+                              const struct ox_job_row *job, struct ox_err *err)
 {
     struct ox_artifact_row target;
     enum ox_code code = version_of(tx, &job->target, &target, err);
 
     return code == OX_OK
-               ? ox_event(control, tx, "delta.canceled",
+               ? ox_event(control, tx, kind,
                           json_pack("{s:s*, s:s*, s:o, s:o, s:s}", "model_id", target.model_id,
                                     "version", target.version, "base",
                                     ox_json_of_digest(&job->base), "target",
@@ -133,7 +137,7 @@ enum ox_code ox_control_job_act(struct ox_control *control, int64_t id, enum ox_
              ox_registry_job_set_state(&tx, id, actions[action].to,
                                        action == OX_JOB_CANCEL ? "canceled by an operator" : NULL,
                                        ox_control_now(control), err)) == OX_OK &&
-        (action != OX_JOB_CANCEL || (code = canceled_event(control, &tx, &job, err)) == OX_OK) &&
+        (code = act_event(control, &tx, actions[action].event, &job, err)) == OX_OK &&
         (code = get(&tx, id, &job, err)) == OX_OK &&
         (code = ox_job_json(control, &tx, &job, &json, err)) == OX_OK) {
         code = ox_registry_commit(&tx, err);

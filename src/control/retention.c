@@ -127,6 +127,19 @@ static enum ox_code read_rule(const json_t *body, struct ox_retention_row *rule,
     return OX_OK;
 }
 
+/* Without a model: of the general rule. */
+static enum ox_code set_event(struct ox_control *control, struct ox_tx *tx,
+                              const struct ox_retention_row *rule, struct ox_err *err)
+{
+    return ox_event(control, tx, "retention.set",
+                    json_pack("{s:s*, s:I, s:o, s:I}", "model_id",
+                              rule->model_id[0] == '\0' ? NULL : rule->model_id, "keep_newest",
+                              (json_int_t)rule->keep_newest, "keep_labels",
+                              ox_json_of_text(rule->keep_labels), "keep_for_s",
+                              (json_int_t)rule->keep_for_s),
+                    err);
+}
+
 enum ox_code ox_control_retention_set(struct ox_control *control, const char *model_id,
                                       const json_t *body, json_t **out, struct ox_err *err)
 {
@@ -139,6 +152,7 @@ enum ox_code ox_control_retention_set(struct ox_control *control, const char *mo
     if (code == OX_OK &&
         (code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
         (code = ox_registry_retention_put(&tx, &rule, ox_control_now(control), err)) == OX_OK &&
+        (code = set_event(control, &tx, &rule, err)) == OX_OK &&
         (code = rule_json(&rule, &json, err)) == OX_OK) {
         code = ox_registry_commit(&tx, err);
     }
@@ -158,7 +172,10 @@ enum ox_code ox_control_retention_remove(struct ox_control *control, const char 
     struct ox_tx tx = OX_TX_INIT;
     enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
 
-    if (code == OX_OK && (code = ox_registry_retention_remove(&tx, model_id, err)) == OX_OK) {
+    if (code == OX_OK && (code = ox_registry_retention_remove(&tx, model_id, err)) == OX_OK &&
+        (code = ox_event(control, &tx, "retention.removed",
+                         json_pack("{s:s*}", "model_id", model_id[0] == '\0' ? NULL : model_id),
+                         err)) == OX_OK) {
         code = ox_registry_commit(&tx, err);
     }
     ox_registry_end(&tx);

@@ -1,6 +1,8 @@
 /* Campaigns with a policy: limits, gates, halt rules, silence, budgets, and what is left behind. */
 #include "fixture.h"
 
+#include "oxide/registry/event.h"
+
 #include <string.h>
 
 /* A fleet of devices that run v1, with the deltas to v2 made. */
@@ -73,6 +75,21 @@ static void take_newest(struct fixture *fixture)
     assert_int_equal(ox_registry_campaigns(&tx, false, &rows, &count, NULL), OX_OK);
     (void)snprintf(fixture->campaign, sizeof(fixture->campaign), "%s", rows[count - 1].id);
     ox_registry_end(&tx);
+}
+
+/* How many events of these kinds are in the log. */
+static size_t event_count(struct fixture *fixture, const char *kinds)
+{
+    struct ox_event_filter filter = {.kinds = kinds};
+    struct ox_event_row *rows = NULL;
+    struct ox_tx tx = OX_TX_INIT;
+    size_t count = 0;
+    int64_t next = 0;
+
+    assert_int_equal(ox_registry_begin(fixture->registry, OX_TX_READ, &tx, NULL), OX_OK);
+    assert_int_equal(ox_registry_events(&tx, &filter, 0, 1000, &rows, &count, &next, NULL), OX_OK);
+    ox_registry_end(&tx);
+    return count;
 }
 
 /* --- limits --- */
@@ -500,7 +517,9 @@ static void desired__late_failures_halt_it(void **state)
     assert_true(is_told(fixture, "late1", "v1"));
     report(fixture, "late1", 1, "failed", "health");
     assert_false(is_told(fixture, "late2", "v1"));
+    assert_int_equal(event_count(fixture, "campaign.resumed"), 0);
     act(fixture, OX_ACTION_RESUME, "complete");
+    assert_int_equal(event_count(fixture, "campaign.resumed"), 1);
     assert_true(is_told(fixture, "late2", "v1"));
 }
 
