@@ -1,6 +1,8 @@
 #include "oxide/delta/compare.h"
 
 #include "compare_numbers.h"
+#include "compare_renames.h"
+#include "compare_texts.h"
 #include "side_tensors.h"
 
 #include "oxide/crypto/xxh64.h"
@@ -9,78 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXTS_MAX ((size_t)64 << 20)
-#define CHUNK_BYTES ((size_t)64 * 1024)
 #define BLOCK_BYTES ((size_t)256 * 1024) /* of each side at a time; a multiple of every size */
 
 const char *ox_compared_word(enum ox_compared_status status)
 {
-    static const char *const words[] = {"same", "changed", "added", "removed"};
+    static const char *const words[] = {"same", "changed", "added", "removed", "renamed"};
 
     return words[status];
-}
-
-/* --- memory for names and shapes --- */
-
-struct chunk {
-    struct chunk *next;
-    size_t used;
-    size_t room;
-    uint64_t data[];
-};
-
-struct texts {
-    struct chunk *first;
-    size_t total;
-};
-
-static enum ox_code texts_take(struct texts *texts, size_t len_bytes, void **out,
-                               struct ox_err *err)
-{
-    size_t rounded = (len_bytes + 7) & ~(size_t)7;
-    struct chunk *chunk = texts->first;
-
-    if (rounded > TEXTS_MAX - texts->total) {
-        return ox_err_set(err, OX_ETOOBIG, "names and shapes of tensors take more than %zu bytes",
-                          TEXTS_MAX);
-    }
-    if (chunk == NULL || rounded > chunk->room - chunk->used) {
-        size_t room = rounded > CHUNK_BYTES ? rounded : CHUNK_BYTES;
-
-        chunk = malloc(sizeof(*chunk) + room);
-        if (chunk == NULL) {
-            return ox_err_nomem(err, "names of tensors");
-        }
-        *chunk = (struct chunk){texts->first, 0, room};
-        texts->first = chunk;
-    }
-    *out = (char *)chunk->data + chunk->used;
-    chunk->used += rounded;
-    texts->total += rounded;
-    return OX_OK;
-}
-
-static enum ox_code texts_copy(struct texts *texts, const void *from, size_t len_bytes,
-                               const void **out, struct ox_err *err)
-{
-    void *to = NULL;
-    enum ox_code code = texts_take(texts, len_bytes, &to, err);
-
-    if (code == OX_OK) {
-        memcpy(to, from, len_bytes);
-        *out = to;
-    }
-    return code;
-}
-
-static void texts_free(struct texts *texts)
-{
-    while (texts->first != NULL) {
-        struct chunk *next = texts->first->next;
-
-        free(texts->first);
-        texts->first = next;
-    }
 }
 
 /* --- the tensors of a side --- */
@@ -99,6 +36,7 @@ struct half {
     size_t count;
     size_t room;
     struct entry **by_name; /* of the base: by name, then file, then offset */
+    const char **paths;     /* of its files; copies */
     struct ox_concat concat;
     struct ox_source space;
 };
@@ -162,6 +100,25 @@ static int by_name(const void *a, const void *b)
                                                         : 0;
 }
 
+static enum ox_code copy_paths(struct half *half, struct ox_err *err)
+{
+    const struct ox_manifest *files = half->side->manifest;
+    enum ox_code code = OX_OK;
+
+    half->paths = calloc(files->count + 1, sizeof(char *));
+    if (half->paths == NULL) {
+        return ox_err_nomem(err, "a list of files");
+    }
+    for (size_t i = 0; code == OX_OK && i < files->count; i++) {
+        const void *copy = NULL;
+
+        code = texts_copy(half->texts, files->files[i].path, strlen(files->files[i].path) + 1,
+                          &copy, err);
+        half->paths[i] = copy;
+    }
+    return code;
+}
+
 static enum ox_code read_half(struct half *half, const struct ox_delta_side *side,
                               struct texts *texts, struct ox_err *err)
 {
@@ -172,6 +129,9 @@ static enum ox_code read_half(struct half *half, const struct ox_delta_side *sid
     code = side_tensors_walk(side, &sink, err);
     if (code == OX_OK) {
         code = ox_concat_init(&half->concat, side->files, side->manifest->count, err);
+    }
+    if (code == OX_OK) {
+        code = copy_paths(half, err);
     }
     if (code != OX_OK) {
         return code;
@@ -196,6 +156,7 @@ static enum ox_code read_half(struct half *half, const struct ox_delta_side *sid
 static void clear_half(struct half *half)
 {
     ox_concat_clear(&half->concat);
+    free(half->paths);
     free(half->by_name);
     free(half->entries);
 }
@@ -368,20 +329,9 @@ static enum ox_code add_row(struct compare *self, const struct ox_compared_row *
     return OX_OK;
 }
 
-static enum ox_code copy_path(struct compare *self, const struct half *half, size_t file,
-                              const char **out, struct ox_err *err)
+static enum ox_code add_target(struct compare *self, const struct entry *entry, struct ox_err *err)
 {
-    const char *path = half->side->manifest->files[file].path;
-    const void *copy = NULL;
-    enum ox_code code = texts_copy(self->texts, path, strlen(path) + 1, &copy, err);
-
-    *out = copy;
-    return code;
-}
-
-static enum ox_code add_target(struct compare *self, const struct entry *entry, const char *path,
-                               struct ox_err *err)
-{
+    const char *path = self->target.paths[entry->file];
     struct ox_compared_row row = {.status = OX_COMPARED_ADDED,
                                   .is_tensor = true,
                                   .file = path,
@@ -393,6 +343,8 @@ static enum ox_code add_target(struct compare *self, const struct entry *entry, 
     if (like != NULL) {
         like->used = true;
         row.from = like->tensor;
+        row.from_file = self->base.paths[like->file];
+        row.from_name = like->name;
         code = compare_pair(self, like, entry, &row, err);
     }
     self->done_bytes += entry->tensor.bytes;
@@ -470,6 +422,8 @@ static enum ox_code add_rest(struct compare *self, const struct rest *from, cons
                                                                      : OX_COMPARED_CHANGED,
         .file = path,
         .name = "",
+        .from_file = from == NULL ? NULL : path,
+        .from_name = from == NULL ? NULL : "",
         .from = {.bytes = from == NULL ? 0 : from->bytes},
         .to = {.bytes = to == NULL ? 0 : to->bytes},
     };
@@ -488,12 +442,11 @@ static enum ox_code compare_target(struct compare *self, const struct rest *befo
 
     for (size_t file = 0; code == OX_OK && file < files->count; file++) {
         size_t was = ox_manifest_find(self->base.side->manifest, files->files[file].path);
-        const char *path = NULL;
+        const char *path = self->target.paths[file];
 
-        code = copy_path(self, &self->target, file, &path, err);
         for (; code == OX_OK && at < self->target.count && self->target.entries[at].file == file;
              at++) {
-            code = add_target(self, &self->target.entries[at], path, err);
+            code = add_target(self, &self->target.entries[at], err);
         }
         if (code == OX_OK) {
             code = add_rest(self, was == SIZE_MAX ? NULL : &before[was], &after[file], path, err);
@@ -509,9 +462,8 @@ static enum ox_code add_removed(struct compare *self, const struct rest *before,
     enum ox_code code = OX_OK;
 
     for (size_t file = 0; code == OX_OK && file < files->count; file++) {
-        const char *path = NULL;
+        const char *path = self->base.paths[file];
 
-        code = copy_path(self, &self->base, file, &path, err);
         for (; code == OX_OK && at < self->base.count && self->base.entries[at].file == file;
              at++) {
             const struct entry *entry = &self->base.entries[at];
@@ -519,6 +471,8 @@ static enum ox_code add_removed(struct compare *self, const struct rest *before,
                                                 .is_tensor = true,
                                                 .file = path,
                                                 .name = entry->name,
+                                                .from_file = path,
+                                                .from_name = entry->name,
                                                 .from = entry->tensor};
 
             code = entry->used ? OX_OK : add_row(self, &row, err);
@@ -549,6 +503,12 @@ static enum ox_code run(struct compare *self, const struct ox_delta_side *base,
         (code = sum_rests(self, &self->target, &after, err)) == OX_OK &&
         (code = compare_target(self, before, after, err)) == OX_OK) {
         code = add_removed(self, before, err);
+    }
+    if (code == OX_OK) {
+        const struct renames_io io = {&self->base.space, &self->target.space, self->before,
+                                      self->after,       BLOCK_BYTES,         self->stop};
+
+        code = renames_find(self->out, &io, err);
     }
     free(after);
     free(before);

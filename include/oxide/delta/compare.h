@@ -1,8 +1,8 @@
 /**
  * Two artifacts held against each other, tensor by tensor: what was added, removed, changed, and by
  * how much. Tensors go together by their names, first in the file of the same path, then in any
- * (shards are cut anew). What lies between the tensors of a file, and files without any, are
- * compared as bytes.
+ * (shards are cut anew); those that are left by kind, shape and bytes: they were renamed. What lies
+ * between the tensors of a file, and files without any, are compared as bytes.
  */
 #ifndef OXIDE_DELTA_COMPARE_H
 #define OXIDE_DELTA_COMPARE_H
@@ -17,8 +17,9 @@ enum ox_compared_status {
     OX_COMPARED_CHANGED,
     OX_COMPARED_ADDED,
     OX_COMPARED_REMOVED,
+    OX_COMPARED_RENAMED, /* a tensor of the same kind, shape and bytes */
 };
-#define OX_COMPARED_COUNT 4
+#define OX_COMPARED_COUNT 5
 /** "same", "changed", ... */
 const char *ox_compared_word(enum ox_compared_status status);
 
@@ -36,6 +37,9 @@ struct ox_compared_row {
     bool is_tensor;   /* else the bytes of a file that are in no tensor */
     const char *file; /* path in the manifest of the side that has it, the target's first */
     const char *name; /* of a tensor, as its file spells it; else "" */
+    const char
+        *from_file; /* where it is in the base, and what it is called there; NULL if it was */
+    const char *from_name;          /* added */
     struct ox_compared_tensor from; /* zero if it was added */
     struct ox_compared_tensor to;   /* zero if it was removed */
 

@@ -446,10 +446,54 @@ static void each_row_has_its_cost(void **state)
     free(target);
 }
 
+static void renamed_tensors_are_found_by_their_bytes(void **state)
+{
+    static const float one[] = {1, 2, 3, 4};
+    static const float two[] = {5, 6, 7, 8};
+    struct tensors old = {OX_BUF_INIT, OX_BUF_INIT};
+    struct tensors new = {OX_BUF_INIT, OX_BUF_INIT};
+    struct artifact *base;
+    struct artifact *target;
+    struct ox_comparison made;
+
+    (void)state;
+    tensors_add(&old, "a.0", "F32", 4, 0, floats(one, 4));
+    tensors_add(&old, "a.1", "F32", 4, 0, floats(one, 4)); /* the same twice: in their order */
+    tensors_add(&old, "a.2", "F32", 4, 0, floats(two, 4));
+    tensors_add(&old, "a.3", "F32", 2, 2, floats(two, 4)); /* of another shape: no like */
+    tensors_add(&new, "b.2", "F32", 4, 0, floats(two, 4));
+    tensors_add(&new, "b.0", "F32", 4, 0, floats(one, 4));
+    tensors_add(&new, "b.1", "F32", 4, 0, floats(one, 4));
+    tensors_add(&new, "b.3", "F32", 4, 0, floats(two, 4)); /* a.2 is taken */
+    base = artifact_single(tensors_file(&old));
+    target = artifact_single(tensors_file(&new));
+    made = compared(base, target);
+
+    assert_int_equal(made.counts[OX_COMPARED_RENAMED], 3);
+    assert_int_equal(made.counts[OX_COMPARED_ADDED], 1);
+    assert_int_equal(made.counts[OX_COMPARED_REMOVED], 1);
+    assert_int_equal(made.bytes[OX_COMPARED_RENAMED], 48);
+    assert_int_equal(made.bytes[OX_COMPARED_ADDED], 16);
+    assert_int_equal(made.bytes[OX_COMPARED_REMOVED], 16);
+    assert_int_equal(made.count, 6); /* and the header */
+    assert_string_equal(row_of(&made, "b.0")->from_name, "a.0");
+    assert_string_equal(row_of(&made, "b.1")->from_name, "a.1");
+    assert_string_equal(row_of(&made, "b.2")->from_name, "a.2");
+    assert_string_equal(row_of(&made, "b.2")->from_file, "model.bin");
+    assert_string_equal(ox_compared_word(row_of(&made, "b.0")->status), "renamed");
+    assert_int_equal(row_of(&made, "b.3")->status, OX_COMPARED_ADDED);
+    assert_null(row_of(&made, "b.3")->from_name);
+    assert_int_equal(row_of(&made, "a.3")->status, OX_COMPARED_REMOVED);
+    ox_comparison_clear(&made);
+    artifact_free(base);
+    artifact_free(target);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_status),
+        cmocka_unit_test(renamed_tensors_are_found_by_their_bytes),
         cmocka_unit_test(numbers_of_each_kind),
         cmocka_unit_test(zeros_have_no_relative_change),
         cmocka_unit_test(long_tensors_are_read_to_their_end),
