@@ -2,6 +2,7 @@
 
 #include "lists.h"
 
+#include "oxide/control/diff.h"
 #include "oxide/control/retention.h"
 #include "oxide/wire/header.h"
 
@@ -46,6 +47,66 @@ OX_HANDLER(version_patch)
         ox_control_version_patch(request->api->control, request->params.value[0],
                                  request->params.value[1], request->json, &out, err);
 
+    return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+}
+
+/* --- what changed --- */
+
+#define DIFF_WAIT_MS 1500 /* small models are compared in less */
+
+OX_HANDLER(model_diff)
+{
+    const struct ox_diff_ask ask = {
+        .model_id = request->params.value[0],
+        .from = ox_request_query(request, "from"),
+        .to = ox_request_query(request, "to"),
+        .from_variant = ox_request_query(request, "from_variant"),
+        .to_variant = ox_request_query(request, "to_variant"),
+        .all = ox_request_query_flag(request, "all", false),
+        .limit = ox_request_query_u64(request, "limit", OX_DIFF_ROWS_MAX),
+        .wait_ms = DIFF_WAIT_MS,
+    };
+    json_t *out = NULL;
+    int percent = 0;
+    enum ox_code code;
+
+    if (ask.from == NULL || ask.to == NULL) {
+        return ox_err_set(err, OX_EINVAL, "name two versions: ?from=V1&to=V2");
+    }
+    code = ox_control_diff(request->api->control, &ask, &out, &percent, err);
+    if (code == OX_EBUSY) {
+        ox_request_set_header(request, "Retry-After", "10");
+    }
+    if (code != OX_OK || out != NULL) {
+        return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
+    }
+    ox_request_set_header(request, "Retry-After", "1");
+    out = json_pack("{s:s, s:i}", "status", "comparing", "progress", percent);
+    return out == NULL ? ox_err_nomem(err, "an answer") : ox_reply_json(request, 202, out, err);
+}
+
+/* A required version, or a variant that may be absent. */
+static enum ox_code body_id(const json_t *body, const char *key, bool required, const char **out,
+                            struct ox_err *err)
+{
+    enum ox_code code =
+        required ? ox_json_get_str(body, key, out, err) : ox_json_opt_str(body, key, out, err);
+
+    return code == OX_OK && *out != NULL ? ox_id_check(key, *out, err) : code;
+}
+
+OX_HANDLER(model_delta)
+{
+    struct ox_diff_ask ask = {.model_id = request->params.value[0]};
+    json_t *out = NULL;
+    enum ox_code code;
+
+    if ((code = body_id(request->json, "from", true, &ask.from, err)) == OX_OK &&
+        (code = body_id(request->json, "to", true, &ask.to, err)) == OX_OK &&
+        (code = body_id(request->json, "from_variant", false, &ask.from_variant, err)) == OX_OK &&
+        (code = body_id(request->json, "to_variant", false, &ask.to_variant, err)) == OX_OK) {
+        code = ox_control_delta_order(request->api->control, &ask, &out, err);
+    }
     return code == OX_OK ? ox_reply_json(request, 200, out, err) : code;
 }
 

@@ -50,6 +50,8 @@ OX_HANDLER(fleet_status);
 
 OX_HANDLER(models);
 OX_HANDLER(model);
+OX_HANDLER(model_diff);
+OX_HANDLER(model_delta);
 OX_HANDLER(model_where);
 OX_HANDLER(model_where_counts);
 OX_HANDLER(publish);

@@ -35,6 +35,7 @@
     " on_conflict?: 'supersede' | 'refuse' | null, late_delta?: 'wait' | 'full' | null,"           \
     " follow?: bool | null"
 #define JOB_STATE "'queued' | 'running' | 'ready' | 'useless' | 'failed' | 'canceled' | 'evicted'"
+#define COMPARED "'same' | 'changed' | 'added' | 'removed' | 'renamed'"
 #define UPLOADED "uploaded_at: time"
 #define VARIANT_FILE "sha256: digest, size_bytes: int"
 #define VARIANT "variant: id | null, requires: text | null, rank: int(0..1000), metrics: Numbers"
@@ -191,6 +192,38 @@ const struct ox_schema ox_schemas[] = {
     {"Published", "The artifact that was published",
      "{model_id: id, version: id, " VARIANT_FILE ", variant: id | null}"},
 
+    /* what changed */
+    {"DiffWaiting", "The versions are being compared: ask again; progress is in percent",
+     "{status: 'comparing', progress: int(0..100)}"},
+    {"DiffVersion", "One of the two versions",
+     "{version: id, variant: id | null, " VARIANT_FILE "}"},
+    {"DiffCount", "So many tensors, and their bytes", "{count: int, bytes: int}"},
+    {"DiffPlace",
+     "A tensor on one side, or the bytes of a file that are in none: then its name is null",
+     "{file: text, name: text | null, dtype: text | null, shape: int[] | null, bytes: int}"},
+    {"DiffRow",
+     "What became of a tensor; numbers, and how many and how much they changed, are null where they "
+     "cannot be compared; patch_bytes is what it costs in the patch, null without one",
+     "{status: " COMPARED ", tensor: bool, how: text[], from: DiffPlace | null,"
+     " to: DiffPlace | null, changed_bytes: int, numbers: int | null,"
+     " changed_numbers: int | null, max_change: number | null, relative_change: number | null,"
+     " patch_bytes: int | null}"},
+    {"DiffDelta",
+     "The cheapest way that there is now, and all others; changed_bytes is what a patch will hardly "
+     "exceed",
+     "{best: 'none' | 'patch' | 'chain' | 'full', best_bytes: int, full_bytes: int,"
+     " changed_bytes: int, patch_bytes: int | null,"
+     " chain: {patches: int, bytes: int, versions: id[]} | null, job: Job | null}"},
+    {"Diff", "What changed between two versions; what changed the most comes first",
+     "{model_id: id, from: DiffVersion, to: DiffVersion,"
+     " tensors: {same: DiffCount, changed: DiffCount, added: DiffCount, removed: DiffCount,"
+     " renamed: DiffCount},"
+     " files: {path: text, status: " COMPARED ", from_bytes: int | null, to_bytes: int | null}[],"
+     " files_same: int, meta: {field: text, from: any, to: any}[], delta: DiffDelta,"
+     " rows: DiffRow[], rows_left_out: int}"},
+    {"NewDelta", "The versions between which a delta is to be made",
+     "{from: id, to: id, from_variant?: id | null, to_variant?: id | null}"},
+
     /* keeping and removing */
     {"Removed", "What was removed; its blobs go once they are old enough",
      "{status: 'removed', size_bytes: int, freed_bytes: int}"},
@@ -328,6 +361,13 @@ const struct ox_parameter ox_parameters[] = {
     {"target", OX_IN_QUERY, "digest", "To this artifact alone"},
     {"dry_run", OX_IN_QUERY, "bool", "Only tell what would go"},
     {"variant", OX_IN_QUERY, "id", "The variant; the one that stands for the version if left out"},
+
+    {"from", OX_IN_QUERY, "id", "The older of two versions"},
+    {"to", OX_IN_QUERY, "id", "The newer of two versions"},
+    {"from_variant", OX_IN_QUERY, "id", "As variant, of from"},
+    {"to_variant", OX_IN_QUERY, "id", "As variant, of to"},
+    {"all", OX_IN_QUERY, "bool", "With what did not change"},
+    {"diff.limit", OX_IN_QUERY, "int(0..10000)", "Rows at most; 10000 unless given"},
 
     {"format", OX_IN_QUERY, "'sse' | 'json'",
      "A stream of events (the default, unless Accept names JSON alone), or a page of them"},

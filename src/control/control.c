@@ -1,5 +1,6 @@
 #include "inner.h"
 
+#include "diffs.h"
 #include "identity.h"
 #include "recall.h"
 #include "webhooks.h"
@@ -102,7 +103,8 @@ enum ox_code ox_control_new(struct ox_control **out, const struct ox_control_opt
         (code = ox_stop_init(&control->stop, err)) != OX_OK ||
         (code = ox_hold_load(control, err)) != OX_OK || (code = requeue(control, err)) != OX_OK ||
         (code = ox_figures_open(control, err)) != OX_OK ||
-        (code = ox_hooks_new(&control->hooks, control, err)) != OX_OK) {
+        (code = ox_hooks_new(&control->hooks, control, err)) != OX_OK ||
+        (code = ox_diffs_new(&control->diffs, control, err)) != OX_OK) {
         ox_control_free(control);
         return code;
     }
@@ -117,6 +119,7 @@ void ox_control_free(struct ox_control *control)
         return;
     }
     free(control->starts);
+    ox_diffs_free(control->diffs);
     ox_hooks_free(control->hooks);
     if (control->stop.fd >= 0) {
         ox_stop_clear(&control->stop);
@@ -229,6 +232,7 @@ enum ox_code ox_control_tick(struct ox_control *control, bool flush, struct ox_e
     if (code == OX_OK && flush) {
         code = ox_history_prune(control, err);
     }
+    ox_diffs_tick(control->diffs);
     ox_hold_remind(control);
     /* What a restored registry does not know is no garbage, nor is what a backup is to hold. */
     return code == OX_OK && !ox_holding(control) && !atomic_load(&control->backing_up)
@@ -271,6 +275,7 @@ enum ox_code ox_control_start(struct ox_control *control, struct ox_err *err)
     }
     code = problem != 0 ? ox_err_sys(err, problem, "starting a thread")
                         : ox_hooks_start(control->hooks, err);
+    code = code == OX_OK ? ox_diffs_start(control->diffs, err) : code;
     (void)pthread_sigmask(SIG_SETMASK, &old, NULL);
     ox_hold_remind(control);
     if (code != OX_OK) {
@@ -286,6 +291,7 @@ void ox_control_stop(struct ox_control *control)
     ox_stop_request(&control->stop);
     ox_running_jobs_stop(&control->running);
     ox_jobs_wake(control);
+    ox_diffs_stop(control->diffs);
     ox_hooks_stop(control->hooks);
     while (control->started > 0) {
         (void)pthread_join(control->threads[--control->started], NULL);

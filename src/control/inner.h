@@ -83,6 +83,7 @@ struct ox_control {
 
     struct ox_events events;
     struct ox_hooks *hooks; /* webhooks */
+    struct ox_diffs *diffs; /* comparisons of versions */
 
     atomic_bool backing_up;
     atomic_bool holding; /* as the registry has it: nothing is assigned */

@@ -1,5 +1,6 @@
 #include "inner.h"
 #include "running.h"
+#include "stored_side.h"
 
 #include "oxide/delta/delta.h"
 
@@ -195,69 +196,6 @@ enum ox_code ox_jobs_queue_wanted(struct ox_control *control, const struct ox_wa
 
 /* --- making --- */
 
-/* An artifact whose files are open in the store. */
-struct side {
-    struct ox_manifest manifest;
-    struct ox_blob *blobs;
-    struct ox_source *sources;
-    struct ox_delta_side side;
-    uint64_t size_bytes;
-};
-
-static void close_side(struct side *side)
-{
-    for (size_t i = 0; side->blobs != NULL && i < side->manifest.count; i++) {
-        ox_blob_close(&side->blobs[i]);
-    }
-    free(side->blobs);
-    free(side->sources);
-    ox_manifest_clear(&side->manifest);
-}
-
-static enum ox_code load_manifest(struct ox_control *control, const struct ox_digest *digest,
-                                  struct ox_manifest *out, struct ox_err *err)
-{
-    struct ox_artifact_row artifact;
-    struct ox_tx tx = OX_TX_INIT;
-    enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
-
-    if (code == OX_OK) {
-        code = ox_registry_artifact_by_digest(&tx, digest, &artifact, err);
-    }
-    if (code == OX_OK) {
-        code = ox_registry_artifact_files(&tx, artifact.id, out, err);
-    }
-    ox_registry_end(&tx);
-    return code;
-}
-
-static enum ox_code open_side(struct ox_control *control, const struct ox_digest *digest,
-                              struct side *out, struct ox_err *err)
-{
-    enum ox_code code = load_manifest(control, digest, &out->manifest, err);
-
-    if (code != OX_OK) {
-        return code;
-    }
-    out->blobs = calloc(out->manifest.count, sizeof(*out->blobs));
-    out->sources = calloc(out->manifest.count, sizeof(*out->sources));
-    if (out->blobs == NULL || out->sources == NULL) {
-        return ox_err_nomem(err, "an artifact's files");
-    }
-    for (size_t i = 0; i < out->manifest.count; i++) {
-        out->blobs[i] = (struct ox_blob)OX_BLOB_INIT;
-    }
-    for (size_t i = 0; code == OX_OK && i < out->manifest.count; i++) {
-        code = ox_store_read(control->store, &out->manifest.files[i].sha256, &out->blobs[i], err);
-        if (code == OX_OK) {
-            out->sources[i] = ox_blob_source(&out->blobs[i]);
-        }
-    }
-    out->side = (struct ox_delta_side){&out->manifest, out->sources, *digest};
-    out->size_bytes = ox_manifest_size(&out->manifest);
-    return code;
-}
-
 /* A patch that has grown as large as what it rebuilds is given up at once. */
 struct bounded {
     struct ox_store_writer *writer;
@@ -277,8 +215,8 @@ static enum ox_code bounded_write(void *ctx, const void *bytes, size_t len_bytes
     return ox_store_write(bounded->writer, bytes, len_bytes, err);
 }
 
-static enum ox_code create_patch(struct ox_control *control, const struct side *base,
-                                 const struct side *target, struct bounded *bounded,
+static enum ox_code create_patch(struct ox_control *control, const struct ox_stored_side *base,
+                                 const struct ox_stored_side *target, struct bounded *bounded,
                                  struct ox_running *running, struct ox_job_row *job,
                                  struct ox_err *err)
 {
@@ -303,8 +241,8 @@ static enum ox_code create_patch(struct ox_control *control, const struct side *
 }
 
 /* Rebuild the target from the real base and the stored patch, and compare every byte. */
-static enum ox_code prove_patch(struct ox_control *control, const struct side *base,
-                                const struct side *target, struct ox_running *running,
+static enum ox_code prove_patch(struct ox_control *control, const struct ox_stored_side *base,
+                                const struct ox_stored_side *target, struct ox_running *running,
                                 struct ox_job_row *job, struct ox_err *err)
 {
     struct ox_oxdl_header header = {0};
@@ -339,13 +277,13 @@ static enum ox_code prove_patch(struct ox_control *control, const struct side *b
 static enum ox_code make_patch(struct ox_control *control, struct ox_running *running,
                                struct ox_job_row *job, struct ox_err *err)
 {
-    struct side base = {.blobs = NULL};
-    struct side target = {.blobs = NULL};
+    struct ox_stored_side base = {.blobs = NULL};
+    struct ox_stored_side target = {.blobs = NULL};
     struct bounded bounded = {NULL, 0, false};
     enum ox_code code;
 
-    if ((code = open_side(control, &job->base, &base, err)) != OX_OK ||
-        (code = open_side(control, &job->target, &target, err)) != OX_OK ||
+    if ((code = ox_stored_side_open(control, &job->base, &base, err)) != OX_OK ||
+        (code = ox_stored_side_open(control, &job->target, &target, err)) != OX_OK ||
         (code = ox_store_begin(control->store, &bounded.writer, err)) != OX_OK) {
         goto out;
     }
@@ -367,8 +305,8 @@ static enum ox_code make_patch(struct ox_control *control, struct ox_running *ru
     }
 out:
     ox_store_abort(bounded.writer);
-    close_side(&target);
-    close_side(&base);
+    ox_stored_side_close(&target);
+    ox_stored_side_close(&base);
     job->state = code == OX_OK ? "ready" : bounded.over ? "useless" : "failed";
     if (code != OX_OK) {
         job->patch_bytes = 0;

@@ -1,5 +1,6 @@
 #include "inner.h"
 #include "meta.h"
+#include "variants.h"
 
 #include "oxide/base/file.h"
 #include "oxide/patch/oxdl.h"
@@ -124,27 +125,6 @@ static enum ox_code meta_json(struct ox_tx *tx, const struct ox_artifact_row *ro
     return OX_OK;
 }
 
-/* The named variant that is held; NULL: the one that stands for the version. */
-static enum ox_code find_variant(struct ox_tx *tx, const char *model_id, const char *version,
-                                 const char *variant, struct ox_artifact_row *out,
-                                 struct ox_err *err)
-{
-    struct ox_artifact_row row;
-    enum ox_code code;
-
-    if (variant == NULL) {
-        return ox_registry_artifact_get(tx, model_id, version, out, err);
-    }
-    code = ox_registry_artifact_find(tx, model_id, version, variant, &row, err);
-    if (code == OX_OK && row.removed_ms != 0) {
-        return ox_err_set(err, OX_ENOTFOUND, "%s@%s (%s) was removed", model_id, version, variant);
-    }
-    if (code == OX_OK) {
-        *out = row;
-    }
-    return code;
-}
-
 enum ox_code ox_control_variant(struct ox_control *control, const char *model_id,
                                 const char *version, const char *variant, json_t **out,
                                 struct ox_err *err)
@@ -154,7 +134,7 @@ enum ox_code ox_control_variant(struct ox_control *control, const char *model_id
     enum ox_code code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err);
 
     if (code == OX_OK &&
-        (code = find_variant(&tx, model_id, version, variant, &row, err)) == OX_OK) {
+        (code = ox_variant_find(&tx, model_id, version, variant, &row, err)) == OX_OK) {
         code = meta_json(&tx, &row, out, err);
     }
     ox_registry_end(&tx);
@@ -179,8 +159,8 @@ enum ox_code ox_control_version_patch(struct ox_control *control, const char *mo
 
     if ((code = ox_meta_check(body, &variant, err)) == OX_OK &&
         (code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
-        (code = find_variant(&tx, model_id, version, variant[0] == '\0' ? NULL : variant, &row,
-                             err)) == OX_OK &&
+        (code = ox_variant_find(&tx, model_id, version, variant[0] == '\0' ? NULL : variant, &row,
+                                err)) == OX_OK &&
         (code = ox_meta_apply(&tx, &row, body, err)) == OX_OK &&
         (code = ox_event(control, &tx, "model.changed",
                          json_pack("{s:s, s:s, s:s*}", "model_id", row.model_id, "version",
@@ -248,7 +228,7 @@ static enum ox_code find_base(struct ox_tx *tx, const struct ox_download_ask *as
     enum ox_code code = OX_ENOTFOUND;
 
     if (ask->variant != NULL) {
-        code = find_variant(tx, ask->model_id, ask->base_version, ask->variant, out, err);
+        code = ox_variant_find(tx, ask->model_id, ask->base_version, ask->variant, out, err);
     }
     if (code == OX_ENOTFOUND) {
         ox_err_clear(err);
@@ -306,8 +286,8 @@ static enum ox_code find(struct ox_control *control, const struct ox_download_as
     enum ox_code code;
 
     if ((code = ox_registry_begin(control->registry, OX_TX_READ, &tx, err)) == OX_OK &&
-        (code = find_variant(&tx, ask->model_id, ask->version, ask->variant, &found->artifact,
-                             err)) == OX_OK &&
+        (code = ox_variant_find(&tx, ask->model_id, ask->version, ask->variant, &found->artifact,
+                                err)) == OX_OK &&
         (code = ox_registry_artifact_files(&tx, found->artifact.id, &files, err)) == OX_OK) {
         found->file_count = files.count;
         found->single = files.files[0].sha256;

@@ -21,6 +21,25 @@ enum ox_code ox_requires_check(const char *requires, struct ox_err *err)
     return code;
 }
 
+enum ox_code ox_variant_find(struct ox_tx *tx, const char *model_id, const char *version,
+                             const char *variant, struct ox_artifact_row *out, struct ox_err *err)
+{
+    struct ox_artifact_row row;
+    enum ox_code code;
+
+    if (variant == NULL) {
+        return ox_registry_artifact_get(tx, model_id, version, out, err);
+    }
+    code = ox_registry_artifact_find(tx, model_id, version, variant, &row, err);
+    if (code == OX_OK && row.removed_ms != 0) {
+        return ox_err_set(err, OX_ENOTFOUND, "%s@%s (%s) was removed", model_id, version, variant);
+    }
+    if (code == OX_OK) {
+        *out = row;
+    }
+    return code;
+}
+
 /* --- the variants of a version, in the order of preference --- */
 
 struct variants {

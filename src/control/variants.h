@@ -19,6 +19,12 @@ struct ox_control;
  *  Errors: OX_EINVAL, with the place. */
 OX_MUST_USE enum ox_code ox_requires_check(const char *requires, struct ox_err *err);
 
+/** The named variant of a version, if it is held; NULL: the one that stands for the version.
+ *  Errors: OX_ENOTFOUND, naming it. */
+OX_MUST_USE enum ox_code ox_variant_find(struct ox_tx *tx, const char *model_id,
+                                         const char *version, const char *variant,
+                                         struct ox_artifact_row *out, struct ox_err *err);
+
 #define OX_VARIANT_WHY_MAX 512
 /** The variant of a version for one device. *fits is false if there is none, and `why` says so. */
 OX_MUST_USE enum ox_code ox_variant_choose(struct ox_control *control, struct ox_tx *tx,

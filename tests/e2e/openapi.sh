@@ -129,6 +129,13 @@ call devices GET 200 '/api/v1/devices?filter=tag.site=graz'
 call models GET 200 /api/v1/models
 call model GET 200 /api/v1/models/m
 call version GET 200 /api/v1/models/m/versions/v1/meta
+call model_delta POST 200 /api/v1/models/m/delta -d '{"from": "v2", "to": "v1"}'
+call model_delta POST 400 /api/v1/models/m/delta -d '{"from": "v2", "to": "v2"}'
+compared() { [ "$(http_status '/api/v1/models/m/diff?from=v1&to=v2&all=true')" = 200 ]; }
+within 30 "the versions are compared" compared
+call model_diff GET 200 '/api/v1/models/m/diff?from=v1&to=v2&all=true'
+call model_diff GET 200 '/api/v1/models/m/diff?from=v1&to=v2&limit=1'
+call model_diff GET 404 '/api/v1/models/m/diff?from=v1&to=v9'
 call version_patch PATCH 200 /api/v1/models/m/versions/v1 -d '{"labels": {"a": "b"}, "metrics": {"m": 1.5}, "parent": "v0"}'
 call upload_status GET 200 "/api/v1/uploads/$(digest one)"
 call campaigns GET 200 /api/v1/campaigns
