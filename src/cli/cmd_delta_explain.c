@@ -2,13 +2,13 @@
 #include "client.h"
 #include "cmd_delta.h"
 #include "human.h"
+#include "status_line.h"
 #include "table.h"
 
 #include "oxide/base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #define NAME_COLUMNS_MIN 24
 
@@ -99,19 +99,6 @@ enum ox_code ox_cli_add_explanation(json_t *object, const struct ox_explanation 
 }
 
 /* --- for people --- */
-
-/* Columns that lines may take: COLUMNS if that is set, else the terminal's; no limit in a file. */
-static size_t columns_of(const struct ox_cli *cli)
-{
-    const char *told = getenv("COLUMNS");
-    unsigned long columns = told == NULL ? 0 : strtoul(told, NULL, 10);
-    struct winsize size;
-
-    if (columns == 0 && cli->out_is_terminal && ioctl(fileno(cli->out), TIOCGWINSZ, &size) == 0) {
-        columns = size.ws_col;
-    }
-    return columns == 0 ? SIZE_MAX : columns;
-}
 
 /* The cells of a row; those that a narrow terminal can do without come last to be kept. */
 enum cell { CELL_NAME, CELL_DTYPE, CELL_SHAPE, CELL_SIZE, CELL_PATCH, CELL_SHARE, CELL_HOW, CELLS };
@@ -215,7 +202,7 @@ static enum ox_code add_name(struct ox_table *table, const struct ox_explained_r
 static enum ox_code print_rows(const struct ox_cli *cli, const struct ox_explanation *explanation,
                                size_t rows, bool is_folder, struct ox_err *err)
 {
-    struct plan plan = plan_table(explanation, rows, columns_of(cli));
+    struct plan plan = plan_table(explanation, rows, ox_cli_columns(cli));
     struct ox_column columns[CELLS];
     struct ox_table table;
     char text[512];

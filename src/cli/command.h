@@ -89,6 +89,7 @@ OX_COMMAND_RUN(deploy);
 OX_COMMAND_RUN(revert);
 OX_COMMAND_RUN(model_list);
 OX_COMMAND_RUN(model_show);
+OX_COMMAND_RUN(model_diff);
 OX_COMMAND_RUN(model_label);
 OX_COMMAND_RUN(model_edit);
 OX_COMMAND_RUN(model_remove);

@@ -270,6 +270,19 @@ const struct ox_command ox_commands[] = {
      WORDS({"MODEL", OX_WORD_ONE, "The model"}, {"VERSION", OX_WORD_OPTIONAL, "One version"}),
      OPTIONS(VARIANT), "oxide model show defect\noxide model show defect v2 --json", REMOTE,
      OX_EXITS_REMOTE, ox_run_model_show},
+    {"model diff", "Show what changed between two versions, and what the delta costs",
+     "Tensor by tensor, what changed the most first; what each costs is told once the control plane "
+     "has made the patch. RELATIVE is how large the change of the numbers is beside the numbers "
+     "(root of the sum of squares).",
+     WORDS({"MODEL", OX_WORD_ONE, "The model"}, {"V1", OX_WORD_ONE, "The version before"},
+           {"V2", OX_WORD_ONE, "The version after"}),
+     OPTIONS({"variant", 0, "NAME", NULL,
+              "The variant of both; given twice: of V1, and of V2, which may be the same version"},
+             {"all", 0, NULL, NULL, "Show all tensors, also those that did not change"},
+             {"make", 0, NULL, NULL, "Have the patch made if there is none, and wait for it"}),
+     "oxide model diff defect v1 v2\noxide model diff defect v1 v2 --make --all\n"
+     "oxide model diff defect v2 v2 --variant f16 --variant int8",
+     REMOTE, OX_EXITS_REMOTE, ox_run_model_diff},
     {"model label", "Set and remove labels of a version",
      "KEY=VALUE and KEY set a label, KEY- removes it.",
      WORDS({"MODEL", OX_WORD_ONE, "The model"}, {"VERSION", OX_WORD_ONE, "Its version"},

@@ -6,6 +6,9 @@
 #include "oxide/base/text.h"
 
 #include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
 
 void ox_status_line_start(struct ox_status_line *line, const struct ox_cli *cli)
 {
@@ -37,4 +40,16 @@ void ox_status_line_end(struct ox_status_line *line)
         (void)fflush(line->out);
     }
     line->drawn = false;
+}
+
+size_t ox_cli_columns(const struct ox_cli *cli)
+{
+    const char *told = getenv("COLUMNS");
+    unsigned long columns = told == NULL ? 0 : strtoul(told, NULL, 10);
+    struct winsize size;
+
+    if (columns == 0 && cli->out_is_terminal && ioctl(fileno(cli->out), TIOCGWINSZ, &size) == 0) {
+        columns = size.ws_col;
+    }
+    return columns == 0 ? SIZE_MAX : columns;
 }

@@ -16,4 +16,8 @@ void ox_status_line_show(struct ox_status_line *line, const char *fmt, ...) OX_P
 /** Take it away. */
 void ox_status_line_end(struct ox_status_line *line);
 
+/** Columns that lines of data may take: COLUMNS if that is set, else the terminal's; SIZE_MAX in a
+ *  file. */
+size_t ox_cli_columns(const struct ox_cli *cli);
+
 #endif
