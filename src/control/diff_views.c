@@ -349,6 +349,7 @@ enum ox_code ox_control_delta_order(struct ox_control *control, const struct ox_
     struct ox_tx tx = OX_TX_INIT;
     struct pair pair;
     json_t *json = NULL;
+    bool queues = false;
     enum ox_code code;
 
     if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) != OX_OK ||
@@ -360,8 +361,9 @@ enum ox_code ox_control_delta_order(struct ox_control *control, const struct ox_
                           ask->model_id, ask->from, ask->model_id, ask->to);
         goto out;
     }
-    if (!pair.has_job || strcmp(pair.job.state, "failed") == 0 ||
-        strcmp(pair.job.state, "evicted") == 0) {
+    queues = !pair.has_job || strcmp(pair.job.state, "failed") == 0 ||
+             strcmp(pair.job.state, "evicted") == 0;
+    if (queues) {
         const struct ox_wanted wanted = {pair.from.digest, pair.to.digest, FORMAT};
 
         code = ox_job_queue(control, &tx, &wanted, 1, err);
@@ -370,6 +372,9 @@ enum ox_code ox_control_delta_order(struct ox_control *control, const struct ox_
         (code = ox_registry_job_get(&tx, &pair.from.digest, &pair.to.digest, FORMAT, &pair.job,
                                     err)) == OX_ENOTFOUND) { /* others are awaited more */
         code = ox_err_set(err, OX_EBUSY, "as many deltas as may be are queued: try again later");
+    }
+    if (code == OX_OK && queues) {
+        code = ox_job_event(control, &tx, "delta.ordered", &pair.job, err);
     }
     if (code == OX_OK && (code = ox_job_json(control, &tx, &pair.job, &json, err)) == OX_OK) {
         code = ox_registry_commit(&tx, err);

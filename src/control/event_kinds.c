@@ -37,6 +37,8 @@ const struct ox_event_kind ox_event_kinds[] = {
      "A patch could not be made"},
     {"delta.made", "model_id, version, base, target, format, patch, patch_bytes, strategy",
      "A patch was made and proven"},
+    {"delta.ordered", "model_id, version, base, target, format",
+     "An operator had a patch be made that no device waits for"},
     {"delta.retried", "model_id, version, base, target, format",
      "An operator had a patch be made once more"},
     {"delta.useless", "model_id, version, base, target, format, reason",

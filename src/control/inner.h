@@ -518,6 +518,10 @@ OX_MUST_USE enum ox_code ox_assign(struct ox_control *control, struct ox_tx *tx,
 OX_MUST_USE enum ox_code ox_job_json(struct ox_control *control, struct ox_tx *tx,
                                      const struct ox_job_row *job, json_t **out,
                                      struct ox_err *err);
+/** What an operator did to a job. */
+OX_MUST_USE enum ox_code ox_job_event(struct ox_control *control, struct ox_tx *tx,
+                                      const char *kind, const struct ox_job_row *job,
+                                      struct ox_err *err);
 
 /* --- jobs.c --- */
 

@@ -100,8 +100,8 @@ static bool may(enum ox_job_action action, const char *state)
     return false;
 }
 
-static enum ox_code act_event(struct ox_control *control, struct ox_tx *tx, const char *kind,
-                              const struct ox_job_row *job, struct ox_err *err)
+enum ox_code ox_job_event(struct ox_control *control, struct ox_tx *tx, const char *kind,
+                          const struct ox_job_row *job, struct ox_err *err)
 {
     struct ox_artifact_row target;
     enum ox_code code = version_of(tx, &job->target, &target, err);
@@ -137,7 +137,7 @@ enum ox_code ox_control_job_act(struct ox_control *control, int64_t id, enum ox_
              ox_registry_job_set_state(&tx, id, actions[action].to,
                                        action == OX_JOB_CANCEL ? "canceled by an operator" : NULL,
                                        ox_control_now(control), err)) == OX_OK &&
-        (code = act_event(control, &tx, actions[action].event, &job, err)) == OX_OK &&
+        (code = ox_job_event(control, &tx, actions[action].event, &job, err)) == OX_OK &&
         (code = get(&tx, id, &job, err)) == OX_OK &&
         (code = ox_job_json(control, &tx, &job, &json, err)) == OX_OK) {
         code = ox_registry_commit(&tx, err);

@@ -117,6 +117,7 @@ make_model random 60000000 two --seed 3 > /dev/null
 oxide push big v1 one > /dev/null 2>&1
 oxide push big v2 two > /dev/null 2>&1
 job=$(get /api/v1/jobs | field '[.jobs[] | select(.model_id == "big")][0].id')
+does model_delta delta.ordered POST /api/v1/models/big/delta -d '{"from": "v2", "to": "v1"}'
 does job_cancel delta.canceled POST "/api/v1/jobs/$job/cancel"
 does job_retry delta.retried POST "/api/v1/jobs/$job/retry"
 oxide job cancel "$job" > /dev/null
