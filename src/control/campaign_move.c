@@ -51,6 +51,9 @@ static void count_released(const struct ox_tally_row *row, struct ox_rollout_tal
         tally->in_progress += row->devices;
         break;
     case OX_ROLLOUT_COMPLETE:
+        if (!row->offered) { /* it ran the version before: that proves nothing */
+            break;
+        }
         tally->complete += row->devices;
         if (row->class[0] != '\0' && !row->accepted) {
             tally->failed[OX_FAILURE_FALLBACK] += row->devices;
@@ -235,7 +238,7 @@ static enum ox_code set_desired(struct ox_tx *tx, const struct ox_campaign_row *
         return OX_OK;
     }
     return strcmp(campaign->kind, "revert") == 0
-               ? ox_registry_desired_remove(tx, campaign->fleet_id, campaign->model_id, err)
+               ? ox_registry_desired_revert(tx, campaign, now_ms, err)
                : ox_registry_desired_put(tx, campaign->fleet_id, campaign->model_id, campaign->id,
                                          now_ms, err);
 }

@@ -443,28 +443,15 @@ enum ox_code ox_campaign_revert(struct ox_control *control, struct ox_tx *tx,
     return code;
 }
 
-/* What the model's devices are sent back from: the version that was last brought to the fleet, or
- * the model's newest. */
-static enum ox_code revert_from(struct ox_tx *tx, const char *model_id, const char *fleet_id,
-                                int64_t *out, struct ox_err *err)
+/* What the gathered devices are sent back from: the version that was brought to one of them last;
+ * or the model's newest, which nobody has by a campaign. */
+static enum ox_code revert_from(struct ox_tx *tx, const char *model_id, int64_t *out,
+                                struct ox_err *err)
 {
-    struct ox_desired_row *desired = NULL;
     struct ox_artifact_row *versions = NULL;
-    struct ox_campaign_row campaign;
     size_t count = 0;
-    enum ox_code code = OX_OK;
+    enum ox_code code = ox_registry_members_last_update(tx, model_id, out, err);
 
-    *out = 0;
-    if (fleet_id != NULL) {
-        code = ox_registry_desired_of_fleet(tx, fleet_id, &desired, &count, err);
-    }
-    for (size_t i = 0; code == OX_OK && i < count; i++) {
-        if (strcmp(desired[i].model_id, model_id) == 0 &&
-            (code = ox_registry_campaign_get(tx, desired[i].campaign_id, &campaign, err)) ==
-                OX_OK) {
-            *out = campaign.artifact_id;
-        }
-    }
     if (code == OX_OK && *out == 0) {
         code = ox_registry_artifacts(tx, model_id, &versions, &count, err);
         if (code == OX_OK && count == 0) {
@@ -484,8 +471,8 @@ static enum ox_code revert_model(struct ox_control *control, struct ox_tx *tx,
     int64_t from = 0;
     enum ox_code code;
 
-    if ((code = revert_from(tx, spec->model_id, spec->fleet_id, &from, err)) != OX_OK ||
-        (code = gather(control, tx, spec, err)) != OX_OK) {
+    if ((code = gather(control, tx, spec, err)) != OX_OK ||
+        (code = revert_from(tx, spec->model_id, &from, err)) != OX_OK) {
         return code;
     }
     if (spec->version == NULL) {

@@ -19,11 +19,60 @@ enum ox_code ox_registry_desired_halt(struct ox_tx *tx, const char *campaign_id,
                      why, campaign_id);
 }
 
-enum ox_code ox_registry_desired_remove(struct ox_tx *tx, const char *fleet_id,
-                                        const char *model_id, struct ox_err *err)
+static void read_id(struct ox_db_row *row, void *out)
 {
-    return ox_db_run(tx, err, "DELETE FROM fleet_desired WHERE fleet_id = $1 AND model_id = $2",
-                     "ss", fleet_id, model_id);
+    *(const char **)out = ox_db_text(row);
+}
+
+/* What the fleet is to run behind a revert: the version that it goes to, where the devices go to
+ * one; else, if what is undone was it, what it was before that. */
+#define EARLIER                                                                                    \
+    "SELECT c.id FROM campaigns c JOIN artifacts a ON a.id = c.artifact_id"                        \
+    " WHERE c.fleet_id = $1 AND a.model_id = $2 AND c.kind = 'rollout' AND c.state = 'complete'"   \
+    " AND a.removed_at IS NULL AND CASE WHEN EXISTS (SELECT 1 FROM campaign_devices d"             \
+    "  WHERE d.campaign_id = $3 AND d.artifact_id = $4) THEN a.version = $5"                       \
+    " ELSE a.version <> $5 AND (c.created_at, c.rowid) < (SELECT p.created_at, p.rowid FROM "      \
+    "fleet_desired f"                                                                              \
+    "  JOIN campaigns p ON p.id = f.campaign_id WHERE f.fleet_id = $1 AND f.model_id = $2) END"    \
+    " ORDER BY c.created_at DESC, c.rowid DESC LIMIT 1"
+#define IS_CONCERNED                                                                               \
+    "SELECT f.campaign_id FROM fleet_desired f JOIN campaigns p ON p.id = f.campaign_id"           \
+    " JOIN artifacts a ON a.id = p.artifact_id WHERE f.fleet_id = $1 AND f.model_id = $2"          \
+    " AND (EXISTS (SELECT 1 FROM campaign_devices d"                                               \
+    "  WHERE d.campaign_id = $3 AND d.artifact_id = $4) OR a.version = $5)"
+
+static enum ox_code find_campaign(struct ox_tx *tx, const char *sql,
+                                  const struct ox_campaign_row *revert, const char **out,
+                                  struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err, sql, "sssis", revert->fleet_id, revert->model_id,
+                    revert->id, revert->artifact_id, revert->version);
+
+    *out = NULL;
+    return code == OX_OK ? ox_db_one(tx, statement, read_id, (void *)out, &found, err) : code;
+}
+
+enum ox_code ox_registry_desired_revert(struct ox_tx *tx, const struct ox_campaign_row *revert,
+                                        int64_t now_ms, struct ox_err *err)
+{
+    const char *is = NULL;
+    const char *was = NULL;
+    enum ox_code code = find_campaign(tx, IS_CONCERNED, revert, &is, err);
+
+    if (code == OX_OK) {
+        code = find_campaign(tx, EARLIER, revert, &was, err);
+    }
+    if (code != OX_OK || is == NULL) {
+        return code;
+    }
+    return was == NULL
+               ? ox_db_run(tx, err,
+                           "DELETE FROM fleet_desired WHERE fleet_id = $1 AND model_id = $2", "ss",
+                           revert->fleet_id, revert->model_id)
+               : ox_registry_desired_put(tx, revert->fleet_id, revert->model_id, was, now_ms, err);
 }
 
 static void read_desired(struct ox_db_row *row, void *out)

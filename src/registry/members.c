@@ -64,6 +64,30 @@ enum ox_code ox_registry_members_count(struct ox_tx *tx, uint64_t *out, struct o
     return code == OX_OK ? ox_db_one(tx, statement, read_number, out, &found, err) : code;
 }
 
+static void read_i64(struct ox_db_row *row, void *out)
+{
+    *(int64_t *)out = ox_db_i64(row);
+}
+
+enum ox_code ox_registry_members_last_update(struct ox_tx *tx, const char *model_id, int64_t *out,
+                                             struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT c.artifact_id FROM campaigns c JOIN artifacts a ON a.id = c.artifact_id"
+                    " WHERE a.model_id = $1 AND c.kind = 'rollout'"
+                    " AND EXISTS (SELECT 1 FROM campaign_devices d WHERE d.campaign_id = c.id"
+                    "  AND d.state = 'complete' AND d.bytes_full > 0"
+                    "  AND d.device_id IN (SELECT device_id FROM campaign_members))"
+                    " ORDER BY c.created_at DESC, c.rowid DESC LIMIT 1",
+                    "s", model_id);
+
+    *out = 0;
+    return code == OX_OK ? ox_db_one(tx, statement, read_i64, out, &found, err) : code;
+}
+
 /* --- rivals --- */
 
 static void read_rival(struct ox_db_row *row, void *out)
@@ -151,16 +175,18 @@ static enum ox_code target_previous(struct ox_tx *tx, const struct ox_campaign_r
         " JOIN artifacts t ON t.id = d.artifact_id"
         " WHERE d.device_id = campaign_members.device_id AND t.model_id = $1"
         " AND d.bytes_full > 0 AND (d.campaign_id = $2 OR ($2 IS NULL AND d.state = 'complete'"
+        "  AND c.kind = 'rollout' AND t.version = $3"
         "  AND t.digest = (SELECT m.digest FROM device_models m"
         "   WHERE m.device_id = d.device_id AND m.model_id = $1)))"
         " ORDER BY c.created_at DESC, c.rowid DESC LIMIT 1)",
-        "ss", campaign->model_id, campaign->of_campaign);
+        "sss", campaign->model_id, campaign->of_campaign, campaign->version);
 
     return code == OX_OK ? ox_db_run(tx, err,
-                                     "UPDATE campaign_members"
-                                     " SET why_not = 'what it ran before is not known here'"
+                                     "UPDATE campaign_members SET why_not = CASE WHEN $1 IS NULL"
+                                     " THEN 'it does not run version ' || $2 || ' by a campaign'"
+                                     " ELSE 'what it ran before is not known here' END"
                                      " WHERE artifact_id IS NULL AND why_not IS NULL",
-                                     "")
+                                     "ss", campaign->of_campaign, campaign->version)
                          : code;
 }
 

@@ -105,6 +105,10 @@ OX_MUST_USE enum ox_code ox_registry_member_add(struct ox_tx *tx, const char *de
 OX_MUST_USE enum ox_code ox_registry_members_select(struct ox_tx *tx,
                                                     const struct ox_selection *selection,
                                                     struct ox_err *err);
+/** The artifact (of the standing variant) that the newest campaign of a model has brought to one of
+ *  the gathered members, reverts left out; 0: none has. */
+OX_MUST_USE enum ox_code ox_registry_members_last_update(struct ox_tx *tx, const char *model_id,
+                                                         int64_t *out, struct ox_err *err);
 /** Gather the devices of a campaign that it may have changed: complete, under way or silent. */
 OX_MUST_USE enum ox_code ox_registry_members_of_campaign(struct ox_tx *tx, const char *campaign_id,
                                                          struct ox_err *err);
@@ -295,8 +299,12 @@ OX_MUST_USE enum ox_code ox_registry_desired_put(struct ox_tx *tx, const char *f
 /** Halt, or go on with NULL, what a campaign stands for. */
 OX_MUST_USE enum ox_code ox_registry_desired_halt(struct ox_tx *tx, const char *campaign_id,
                                                   const char *why, struct ox_err *err);
-OX_MUST_USE enum ox_code ox_registry_desired_remove(struct ox_tx *tx, const char *fleet_id,
-                                                    const char *model_id, struct ox_err *err);
+/** A revert of its fleet has ended: the fleet is to run what it was to run before the version that
+ *  was undone, by a campaign that was completed then, or nothing; or the version that it went to.
+ */
+OX_MUST_USE enum ox_code ox_registry_desired_revert(struct ox_tx *tx,
+                                                    const struct ox_campaign_row *revert,
+                                                    int64_t now_ms, struct ox_err *err);
 /** What the fleets that a device was put into are to run, and all fleets that have filters, be it
  * in them or not: see ox_registry_selected_has. The oldest first. */
 OX_MUST_USE enum ox_code ox_registry_desired_of_device(struct ox_tx *tx, const char *device_id,

@@ -557,6 +557,96 @@ static void revert__of_a_fleet_to_what_each_ran_before(void **state)
     json_decref(answer);
 }
 
+/* Send the whole fleet back; the revert is the fixture's campaign then. */
+static void revert_fleet(struct fixture *fixture)
+{
+    json_t *in = body("{\"fleet_id\":\"f\"}");
+    json_t *out = NULL;
+
+    assert_int_equal(ox_control_model_revert(fixture->control, "m", in, &out, NULL), OX_OK);
+    (void)snprintf(fixture->campaign, sizeof(fixture->campaign), "%s", text_at(out, "campaign_id"));
+    json_decref(out);
+    json_decref(in);
+}
+
+static void revert__once_more_sends_nobody_forward(void **state)
+{
+    struct fixture *fixture = *state;
+
+    ready(fixture, 2);
+    campaign(fixture, "v2", "all_at_once");
+    assert_int_equal(told_count(fixture, 2), 2);
+    complete(fixture, "d0", 1);
+    complete(fixture, "d1", 1);
+    revert_fleet(fixture);
+    json_decref(beat_running(fixture, "d0", "v1")); /* d1 has not gone back yet */
+    assert_false(is_told(fixture, "d0", "v1"));
+    revert_fleet(fixture);
+    assert_false(is_told(fixture, "d0", "v1"));
+    assert_true(is_told(fixture, "d1", "v2"));
+    json_decref(beat_running(fixture, "d1", "v1"));
+    assert_campaign(fixture, "state", "complete");
+    revert_fleet(fixture);
+    assert_false(is_told(fixture, "d0", "v1"));
+    assert_false(is_told(fixture, "d1", "v1"));
+    assert_campaign(fixture, "state", "complete");
+}
+
+static void revert__leaves_what_the_fleet_was_to_run_before(void **state)
+{
+    struct fixture *fixture = *state;
+    json_t *answer;
+
+    ready(fixture, 1);
+    campaign(fixture, "v1", "all_at_once"); /* it runs it already: complete at once */
+    assert_campaign(fixture, "state", "complete");
+    campaign(fixture, "v2", "all_at_once");
+    assert_true(is_told(fixture, "d0", "v1"));
+    complete(fixture, "d0", 1);
+    revert_fleet(fixture);
+    json_decref(beat_running(fixture, "d0", "v1"));
+    assert_campaign(fixture, "state", "complete");
+    join(fixture, "late");
+    answer = beat(fixture, "late", "{" AGENT ",\"models\":[]}");
+    assert_string_equal(text_at(answer, "assignments.0.model_version"), "v1");
+    json_decref(answer);
+}
+
+/* A device whose heartbeats leave out what is as it was. */
+static void revert__is_over_for_who_is_known_to_be_back(void **state)
+{
+    struct fixture *fixture = *state;
+
+    ready(fixture, 2);
+    campaign(fixture, "v2", "all_at_once");
+    assert_int_equal(told_count(fixture, 2), 2);
+    complete(fixture, "d0", 1);
+    report(fixture, "d1", 1, "verifying", "");
+    act(fixture, OX_ACTION_ABORT, "aborted");
+    report(fixture, "d1", 2, "failed", "health"); /* it runs v1 again, as it was known to */
+    revert_fleet(fixture);
+    json_decref(beat(fixture, "d1", "{" AGENT "}"));
+    json_decref(beat_running(fixture, "d0", "v1"));
+    assert_campaign(fixture, "state", "complete");
+}
+
+static void gate__is_not_passed_by_who_ran_the_version_before(void **state)
+{
+    struct fixture *fixture = *state;
+
+    ready(fixture, 4);
+    for (size_t i = 1; i < 4; i++) { /* three of four have it already */
+        char id[32];
+
+        (void)snprintf(id, sizeof(id), "d%zu", i);
+        json_decref(beat_running(fixture, id, "v2"));
+    }
+    campaign_with(fixture, "v2", "\"halt\":{\"rules\":[{\"class\":\"any\",\"percent\":50}]}");
+    assert_true(is_told(fixture, "d0", "v1"));
+    report(fixture, "d0", 1, "failed", "health");
+    assert_campaign(fixture, "state", "paused"); /* all that were updated have failed */
+}
+
 static void revert__of_what_ran_nothing_before_says_so(void **state)
 {
     struct fixture *fixture = *state;
@@ -652,6 +742,10 @@ int main(void)
         TEST(desired__who_was_set_up_anew_gets_it_again),
         TEST(desired__late_failures_halt_it),
         TEST(revert__of_a_fleet_to_what_each_ran_before),
+        TEST(revert__once_more_sends_nobody_forward),
+        TEST(revert__leaves_what_the_fleet_was_to_run_before),
+        TEST(revert__is_over_for_who_is_known_to_be_back),
+        TEST(gate__is_not_passed_by_who_ran_the_version_before),
         TEST(revert__of_what_ran_nothing_before_says_so),
         TEST(plan__tells_the_bytes_that_then_are_served_and_leaves_nothing),
         TEST(plan__makes_missing_deltas_if_asked),
