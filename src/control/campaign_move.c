@@ -249,7 +249,7 @@ enum ox_code ox_campaign_release(struct ox_tx *tx, const struct ox_campaign_row 
     uint64_t released = 0;
 
     return ox_registry_campaign_release(
-        tx, campaign->id, ox_rollout_released(policy, campaign->stage, campaign->total), now_ms,
+        tx, campaign->id, ox_rollout_released(policy, campaign->stage, campaign->staged), now_ms,
         &released, err);
 }
 

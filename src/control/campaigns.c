@@ -220,9 +220,10 @@ static enum ox_code fill(struct ox_control *control, struct ox_tx *tx,
     if ((code = check_rivals(tx, campaign, policy, out, &rivals, &rival_count, err)) != OX_OK ||
         (code = ox_registry_members_count(tx, &total, err)) != OX_OK ||
         (code = check_members(campaign, policy, total, err)) != OX_OK ||
-        (code = ox_registry_members_enter(tx, campaign, target, ox_rollout_position,
-                                          ox_rollout_released(policy, 0, total), err)) != OX_OK ||
-        (code = ox_registry_campaign_update(tx, campaign, err)) != OX_OK) {
+        (code = ox_registry_members_enter(tx, campaign, target, ox_rollout_position, err)) !=
+            OX_OK ||
+        (code = ox_registry_campaign_update(tx, campaign, err)) != OX_OK ||
+        (code = ox_campaign_release(tx, campaign, policy, campaign->created_ms, err)) != OX_OK) {
         return code;
     }
     out->total = campaign->total;

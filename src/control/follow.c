@@ -16,6 +16,7 @@ static enum ox_code take_in(struct ox_control *control, struct ox_tx *tx,
         (code = ox_campaign_count(tx, campaign->id, &counts, err)) != OX_OK) {
         return code;
     }
+    campaign->staged += counts.total - before;
     campaign->total = counts.total;
     ox_log(control->log, OX_LOG_INFO, "campaign %s: %llu devices joined its fleet", campaign->id,
            (unsigned long long)(campaign->total - before));

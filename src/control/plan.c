@@ -406,12 +406,12 @@ static enum ox_code describe(struct ox_control *control, struct ox_tx *tx,
         }
     }
     if (code == OX_OK &&
-        (code = stages_json(&policy, campaign.total, &plan.stages, err)) == OX_OK &&
+        (code = stages_json(&policy, campaign.staged, &plan.stages, err)) == OX_OK &&
         (code = rules_json(&policy, plan.halts, err)) == OX_OK &&
         (code = warnings_json(&policy, &plan.sums, &plan.zones, plan.warnings, err)) == OX_OK) {
         code =
             build(&campaign, &counts, made, &policy, &plan,
-                  estimate_s(control, &policy, &plan.zones, campaign.total, &plan.sums, link_bps),
+                  estimate_s(control, &policy, &plan.zones, campaign.staged, &plan.sums, link_bps),
                   out, err);
     }
 out:

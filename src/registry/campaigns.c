@@ -29,6 +29,7 @@ static void read_campaign(struct ox_db_row *row, void *out)
     campaign->last_success_ms = ox_db_i64(row);
     campaign->unnamed_bytes = ox_db_u64(row);
     campaign->bytes_served = ox_db_u64(row);
+    campaign->staged = ox_db_u64(row);
 }
 
 enum ox_code ox_campaign_one(struct ox_tx *tx, sqlite3_stmt *statement, struct ox_campaign_row *out,
@@ -101,13 +102,14 @@ enum ox_code ox_registry_campaigns(struct ox_tx *tx, bool active, struct ox_camp
 enum ox_code ox_registry_campaign_update(struct ox_tx *tx, const struct ox_campaign_row *row,
                                          struct ox_err *err)
 {
-    return ox_db_run(tx, err,
-                     "UPDATE campaigns SET state = $1, reason = $2, prepared_at = nullif($3, 0),"
-                     " ended_at = nullif($4, 0), total = $5, stage = $6, stage_opened_at = $7,"
-                     " approved_stage = $8, last_success_at = nullif($9, 0) WHERE id = $10",
-                     "ssiiuuiuis", row->state, row->reason, row->prepared_ms, row->ended_ms,
-                     row->total, row->stage, row->stage_opened_ms, row->approved_stage,
-                     row->last_success_ms, row->id);
+    return ox_db_run(
+        tx, err,
+        "UPDATE campaigns SET state = $1, reason = $2, prepared_at = nullif($3, 0),"
+        " ended_at = nullif($4, 0), total = $5, stage = $6, stage_opened_at = $7,"
+        " approved_stage = $8, last_success_at = nullif($9, 0), staged = $10 WHERE id = $11",
+        "ssiiuuiuius", row->state, row->reason, row->prepared_ms, row->ended_ms, row->total,
+        row->stage, row->stage_opened_ms, row->approved_stage, row->last_success_ms, row->staged,
+        row->id);
 }
 
 enum ox_code ox_registry_campaign_revert_of(struct ox_tx *tx, const char *id,

@@ -8,7 +8,7 @@
     "c.id, c.kind, c.artifact_id, a.model_id, a.version, a.digest, a.size_bytes, c.of_campaign,"   \
     " c.fleet_id, c.strategy, c.policy, c.state, c.reason, c.created_at, c.prepared_at,"           \
     " c.ended_at, c.total, c.stage, c.stage_opened_at, c.approved_stage, c.last_success_at,"       \
-    " c.unnamed_bytes, c.bytes_served"
+    " c.unnamed_bytes, c.bytes_served, c.staged"
 #define OX_CAMPAIGN_FROM " FROM campaigns c JOIN artifacts a ON a.id = c.artifact_id"
 #define OX_CAMPAIGN_ACTIVE "('pending', 'rolling_out', 'paused')"
 /* of a device in one */

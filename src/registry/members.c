@@ -230,39 +230,53 @@ static enum ox_code pass_by_pinned(struct ox_tx *tx, const char *model_id, struc
 }
 
 static enum ox_code enter(struct ox_tx *tx, const struct ox_campaign_row *campaign,
-                          uint64_t released, struct ox_err *err)
+                          struct ox_err *err)
 {
     return ox_db_run(
         tx, err,
         "INSERT INTO campaign_devices (campaign_id, device_id, place, artifact_id, from_version,"
-        " from_digest, state, error, strategy, bytes_full, released, released_at, updated_at)"
-        " SELECT $1, m.device_id, m.place, m.artifact_id, r.version, r.digest,"
+        " from_digest, state, error, strategy, bytes_full, released, updated_at)"
+        " SELECT $1, m.device_id, row_number() OVER (ORDER BY m.runs OR m.why_not IS NOT NULL"
+        "  OR q.digest IS NOT NULL, ox_rank($1, m.device_id), m.device_id) - 1,"
+        " m.artifact_id, r.version, r.digest,"
         " CASE WHEN m.runs THEN 'complete' WHEN m.why_not IS NOT NULL OR q.digest IS NOT NULL"
         "  THEN 'skipped' ELSE 'pending' END,"
         " CASE WHEN m.runs THEN NULL WHEN m.why_not IS NOT NULL THEN m.why_not"
         "  WHEN q.digest IS NOT NULL THEN 'quarantined: version ' || q.version || ' failed '"
         "   || q.failures || ' times here' END,"
         " CASE WHEN m.runs THEN 'none' END,"
-        " CASE WHEN m.runs THEN 0 ELSE coalesce(m.size_bytes, 0) END,"
-        " m.place < $2, CASE WHEN m.place < $2 THEN $3 END, $3"
+        " CASE WHEN m.runs THEN 0 ELSE coalesce(m.size_bytes, 0) END, 0, $2"
         " FROM (SELECT n.device_id, n.artifact_id, n.why_not, t.digest, t.size_bytes,"
-        "  row_number() OVER (ORDER BY ox_rank($1, n.device_id), n.device_id) - 1 AS place,"
         "  EXISTS (SELECT 1 FROM device_models s WHERE s.device_id = n.device_id"
-        "   AND s.model_id = $4 AND s.digest = t.digest)"
+        "   AND s.model_id = $3 AND s.digest = t.digest)"
         "  AND NOT EXISTS (SELECT 1 FROM campaign_devices o JOIN artifacts u"
-        "   ON u.id = o.artifact_id WHERE o.device_id = n.device_id AND u.model_id = $4"
+        "   ON u.id = o.artifact_id WHERE o.device_id = n.device_id AND u.model_id = $3"
         "   AND o.state IN " OX_CAMPAIGN_BEGUN ") AS runs"
         "  FROM campaign_members n LEFT JOIN artifacts t ON t.id = n.artifact_id) m"
-        " LEFT JOIN device_models r ON r.device_id = m.device_id AND r.model_id = $4"
+        " LEFT JOIN device_models r ON r.device_id = m.device_id AND r.model_id = $3"
         " LEFT JOIN quarantines q ON q.device_id = m.device_id AND q.digest = m.digest"
-        "  AND q.failures >= $5",
-        "suisi", campaign->id, released, campaign->created_ms, campaign->model_id,
+        "  AND q.failures >= $4",
+        "sisi", campaign->id, campaign->created_ms, campaign->model_id,
         (int64_t)OX_QUARANTINE_FAILURES);
+}
+
+static enum ox_code count_staged(struct ox_tx *tx, struct ox_campaign_row *campaign,
+                                 struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code = ox_db_query(tx, &statement, err,
+                                    "SELECT coalesce(sum(devices), 0) FROM campaign_tallies"
+                                    " WHERE campaign_id = $1 AND state = 'pending'",
+                                    "s", campaign->id);
+
+    return code == OX_OK ? ox_db_one(tx, statement, read_number, &campaign->staged, &found, err)
+                         : code;
 }
 
 enum ox_code ox_registry_members_enter(struct ox_tx *tx, struct ox_campaign_row *campaign,
                                        enum ox_member_target target, ox_rank_fn *rank,
-                                       uint64_t released, struct ox_err *err)
+                                       struct ox_err *err)
 {
     enum ox_code code;
 
@@ -270,7 +284,8 @@ enum ox_code ox_registry_members_enter(struct ox_tx *tx, struct ox_campaign_row 
         (code = ox_registry_members_count(tx, &campaign->total, err)) != OX_OK ||
         (code = set_targets(tx, campaign, target, err)) != OX_OK ||
         (code = pass_by_pinned(tx, campaign->model_id, err)) != OX_OK ||
-        (code = enter(tx, campaign, released, err)) != OX_OK) {
+        (code = enter(tx, campaign, err)) != OX_OK ||
+        (code = count_staged(tx, campaign, err)) != OX_OK) {
         return code;
     }
     return ox_db_run(tx, err,

@@ -247,6 +247,10 @@ void ox_rollout_decide(const struct ox_rollout_view *view, int64_t now_ms,
     if (view->state == OX_STEP_CAMPAIGN_COMPLETE || view->state == OX_STEP_CAMPAIGN_ABORTED) {
         return;
     }
+    if (nothing_left && view->total == 0 && view->policy->follow) {
+        say(out->reason, "nobody is in the fleet yet");
+        return;
+    }
     if (nothing_left && !gate_broken(view, broken) &&
         !ox_rollout_halts(view->policy, &view->tally, broken)) {
         out->verdict = OX_VERDICT_COMPLETE;

@@ -25,6 +25,7 @@ struct ox_campaign_row {
     int64_t prepared_ms; /* 0: deltas are being made */
     int64_t ended_ms;    /* 0: not yet */
     uint64_t total;      /* devices */
+    uint64_t staged;     /* of them: to be updated by it; stages are shares of these */
     uint64_t stage;
     int64_t stage_opened_ms;
     uint64_t approved_stage;
@@ -142,14 +143,15 @@ OX_MUST_USE enum ox_code ox_registry_members_target(struct ox_tx *tx, int64_t ar
 OX_MUST_USE enum ox_code ox_registry_members_without(struct ox_tx *tx, const char *why,
                                                      struct ox_err *err);
 /**
- * Put the gathered members into a campaign: by rank, the first `released` of them released, those
- * that run their target already (and have nothing else under way) complete, those for which it is
- * quarantined skipped. Then skip them in the model's other campaigns. Sets campaign->total.
+ * Put the gathered members into a campaign, by rank, none of them released: those that run their
+ * target already (and have nothing else under way) complete, those for which it is quarantined
+ * skipped, both behind all others. Then skip them in the model's other campaigns. Sets
+ * campaign->total and staged.
  */
 OX_MUST_USE enum ox_code ox_registry_members_enter(struct ox_tx *tx,
                                                    struct ox_campaign_row *campaign,
                                                    enum ox_member_target target, ox_rank_fn *rank,
-                                                   uint64_t released, struct ox_err *err);
+                                                   struct ox_err *err);
 
 /** Pending devices of a campaign that are alike: what they run, are to run, and read. */
 struct ox_plan_row {

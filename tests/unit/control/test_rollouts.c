@@ -647,6 +647,56 @@ static void gate__is_not_passed_by_who_ran_the_version_before(void **state)
     assert_campaign(fixture, "state", "paused"); /* all that were updated have failed */
 }
 
+static void stages__are_shares_of_who_is_to_be_updated(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t told = 0;
+
+    ready(fixture, 6);
+    for (size_t i = 0; i < 6; i += 3) { /* d0 has it already, d3 must not have it */
+        char id[32];
+        json_t *out = NULL;
+        json_t *in = body("{}");
+
+        (void)snprintf(id, sizeof(id), "d%zu", i);
+        if (i == 0) {
+            json_decref(beat_running(fixture, id, "v2"));
+        } else {
+            assert_int_equal(ox_control_device_pin(fixture->control, id, in, &out, NULL), OX_OK);
+        }
+        json_decref(out);
+        json_decref(in);
+    }
+    campaign_with(fixture, "v2",
+                  "\"strategy\":{\"type\":\"canary\",\"stages\":[50,100],\"wait_s\":0}");
+    for (size_t i = 1; i < 6; i++) {
+        char id[32];
+
+        (void)snprintf(id, sizeof(id), "d%zu", i);
+        told += is_told(fixture, id, "v1");
+    }
+    assert_int_equal(told, 2); /* of four: the others are no part of it */
+}
+
+static void follow__waits_for_the_first_of_an_empty_fleet(void **state)
+{
+    struct fixture *fixture = *state;
+    json_t *out = NULL;
+
+    ready(fixture, 1);
+    assert_int_equal(ox_control_fleet_remove(fixture->control, "f", "d0", &out, NULL), OX_OK);
+    json_decref(out);
+    campaign_with(fixture, "v2",
+                  "\"strategy\":{\"type\":\"rolling\",\"batch\":1,\"wait_s\":0},\"follow\":true,"
+                  "\"gates\":{\"failed_count\":0}");
+    assert_campaign(fixture, "state", "rolling_out");
+    join(fixture, "e");
+    join(fixture, "g");
+    assert_int_equal(campaign_number(fixture, "summary.total"), 2);
+    assert_true(is_told(fixture, "e", "v1"));
+    assert_false(is_told(fixture, "g", "v1"));
+}
+
 static void revert__of_what_ran_nothing_before_says_so(void **state)
 {
     struct fixture *fixture = *state;
@@ -746,6 +796,8 @@ int main(void)
         TEST(revert__leaves_what_the_fleet_was_to_run_before),
         TEST(revert__is_over_for_who_is_known_to_be_back),
         TEST(gate__is_not_passed_by_who_ran_the_version_before),
+        TEST(stages__are_shares_of_who_is_to_be_updated),
+        TEST(follow__waits_for_the_first_of_an_empty_fleet),
         TEST(revert__of_what_ran_nothing_before_says_so),
         TEST(plan__tells_the_bytes_that_then_are_served_and_leaves_nothing),
         TEST(plan__makes_missing_deltas_if_asked),

@@ -487,21 +487,20 @@ static void members__enter_by_rank_and_leave_what_they_were_in(void **state)
     assert_string_equal(rivals[0].campaign_id, "c-1");
     assert_int_equal(ox_registry_campaign_get(&tx, "c-2", &campaign, NULL), OX_OK);
     assert_int_equal(
-        ox_registry_members_enter(&tx, &campaign, OX_TARGET_ARTIFACT, rank_by_name, 1, NULL),
-        OX_OK);
+        ox_registry_members_enter(&tx, &campaign, OX_TARGET_ARTIFACT, rank_by_name, NULL), OX_OK);
     assert_int_equal(campaign.total, 3);
+    assert_int_equal(campaign.staged, 2);
     assert_int_equal(ox_registry_campaign_device_get(&tx, "c-2", "c", &old, NULL), OX_OK);
-    assert_int_equal(old.place, 0);
+    assert_int_equal(old.place, 2); /* behind those that are to be updated */
     assert_string_equal(old.state, "complete"); /* it runs it already */
     assert_string_equal(old.from_version, "v2");
-    assert_true(old.released);
     assert_int_equal(ox_registry_campaign_device_get(&tx, "c-2", "b", &old, NULL), OX_OK);
-    assert_int_equal(old.place, 1);
+    assert_int_equal(old.place, 0);
     assert_string_equal(old.state, "pending");
     assert_false(old.released);
     assert_int_equal(ox_registry_campaign_devices(&tx, "c-2", &rows, &count, NULL), OX_OK);
     assert_int_equal(count, 4);
-    assert_string_equal(rows[3].device_id, "a");
+    assert_string_equal(rows[3].device_id, "c");
     assert_int_equal(ox_registry_campaign_device_get(&tx, "c-1", "a", &old, NULL), OX_OK);
     assert_string_equal(old.state, "skipped");
     assert_string_equal(old.error, "superseded by campaign c-2");
