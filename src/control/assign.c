@@ -142,32 +142,41 @@ static uint64_t cost_of(const struct ox_offer *offer)
                                   : offer->target.size_bytes;
 }
 
-/* Bytes that what was told may still fetch are not counted: they are bounded by what is in flight.
- */
-static bool over_budget(struct ox_control *control, struct ox_offer *offer)
+/* Is it past a budget? Then the campaign pauses; but while those that were told are at it, it
+ * waits: what they were promised counts as fetched, and they may yet take less. */
+static enum ox_code check_budgets(struct ox_control *control, struct ox_tx *tx,
+                                  struct ox_offer *offer, struct ox_err *err)
 {
     const struct ox_policy *policy = &offer->policy;
     uint64_t fetched = offer->campaign.bytes_served + offer->campaign.unnamed_bytes +
                        ox_live_served(control, offer->campaign.id, NULL);
     uint64_t cost = cost_of(offer);
+    uint64_t promised = 0;
+    enum ox_code code = OX_OK;
 
     if (cost > policy->device_max_bytes) {
+        offer->over_budget = true;
         (void)snprintf(offer->why, sizeof(offer->why),
                        "device %.64s would fetch %llu bytes, more than the budget of %llu per "
                        "device",
                        offer->row.device_id, (unsigned long long)cost,
                        (unsigned long long)policy->device_max_bytes);
-        return true;
+        return OX_OK;
     }
-    if (policy->total_max_bytes != OX_UNLIMITED && fetched + cost > policy->total_max_bytes) {
+    if (policy->total_max_bytes == OX_UNLIMITED ||
+        (code = ox_registry_campaign_promised(tx, offer->campaign.id, &promised, err)) != OX_OK) {
+        return code;
+    }
+    if (fetched + promised + cost > policy->total_max_bytes) {
+        offer->limited = promised > 0;
+        offer->over_budget = promised == 0;
         (void)snprintf(offer->why, sizeof(offer->why),
                        "%llu bytes were fetched, and %llu more would pass the budget of %llu for "
                        "all devices",
                        (unsigned long long)fetched, (unsigned long long)cost,
                        (unsigned long long)policy->total_max_bytes);
-        return true;
     }
-    return false;
+    return OX_OK;
 }
 
 static enum ox_code check_limits(struct ox_control *control, struct ox_tx *tx,
@@ -193,8 +202,7 @@ static enum ox_code check_limits(struct ox_control *control, struct ox_tx *tx,
         code = ox_registry_campaign_fallbacks(tx, offer->campaign.id, &used, err);
         offer->limited = used >= ox_rollout_fallbacks(policy, offer->campaign.total);
     }
-    offer->over_budget = code == OX_OK && !offer->limited && over_budget(control, offer);
-    return code;
+    return code == OX_OK && !offer->limited ? check_budgets(control, tx, offer, err) : code;
 }
 
 enum ox_code ox_offer_find(struct ox_control *control, struct ox_tx *tx,
@@ -243,6 +251,7 @@ static enum ox_code make_offer(struct ox_control *control, struct ox_tx *tx, str
         return ox_campaign_pause(control, tx, &offer->campaign, offer->why, err);
     }
     offer->row.offered_ms = offer->told ? 0 : ox_control_now(control);
+    offer->row.offered_bytes = offer->told ? 0 : cost_of(offer);
     if (!offer->told) {
         offer->row.updated_ms = offer->row.offered_ms;
         offer->row.deferred = false;

@@ -6,7 +6,7 @@
     "d.campaign_id, d.device_id, d.place, d.artifact_id, d.from_version, d.from_digest, d.state,"  \
     " d.class, d.released, d.deferred, d.accepted, d.late, d.fallback, d.released_at,"             \
     " d.offered_at, d.error, d.strategy, d.bytes_full, d.bytes_received, d.bytes_served,"          \
-    " d.updated_at"
+    " d.updated_at, d.offered_bytes"
 
 static void read_device(struct ox_db_row *row, void *out)
 {
@@ -33,6 +33,7 @@ static void read_device(struct ox_db_row *row, void *out)
     device->bytes_received = ox_db_u64(row);
     device->bytes_served = ox_db_u64(row);
     device->updated_ms = ox_db_i64(row);
+    device->offered_bytes = ox_db_u64(row);
 }
 
 enum ox_code ox_registry_campaign_device_add(struct ox_tx *tx,
@@ -90,13 +91,13 @@ enum ox_code ox_registry_campaign_device_update(struct ox_tx *tx,
                      "UPDATE campaign_devices SET artifact_id = nullif($1, 0), state = $2,"
                      " class = $3, released = $4, deferred = $5, accepted = $6, late = $7,"
                      " fallback = $8, released_at = nullif($9, 0), offered_at = nullif($10, 0),"
-                     " error = $11, strategy = $12, bytes_received = $13, updated_at = $14"
-                     " WHERE campaign_id = $15 AND device_id = $16",
-                     "issiiiiiiissuiss", row->artifact_id, row->state, row->class,
+                     " error = $11, strategy = $12, bytes_received = $13, updated_at = $14,"
+                     " offered_bytes = $15 WHERE campaign_id = $16 AND device_id = $17",
+                     "issiiiiiiissuiuss", row->artifact_id, row->state, row->class,
                      (int64_t)row->released, (int64_t)row->deferred, (int64_t)row->accepted,
                      (int64_t)row->late, (int64_t)row->fallback, row->released_ms, row->offered_ms,
                      row->error, row->strategy, row->bytes_received, row->updated_ms,
-                     row->campaign_id, row->device_id);
+                     row->offered_bytes, row->campaign_id, row->device_id);
 }
 
 static enum ox_code all(struct ox_tx *tx, sqlite3_stmt *statement,
@@ -284,6 +285,20 @@ enum ox_code ox_registry_campaign_offers_since(struct ox_tx *tx, const char *cam
                                     "SELECT count(*) FROM campaign_devices"
                                     " WHERE campaign_id = $1 AND offered_at >= $2",
                                     "si", campaign_id, since_ms);
+
+    return code == OX_OK ? ox_db_one(tx, statement, read_number, out, &found, err) : code;
+}
+
+enum ox_code ox_registry_campaign_promised(struct ox_tx *tx, const char *campaign_id, uint64_t *out,
+                                           struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    enum ox_code code = ox_db_query(
+        tx, &statement, err,
+        "SELECT coalesce(sum(offered_bytes), 0) FROM campaign_devices"
+        " WHERE campaign_id = $1 AND offered_at IS NOT NULL AND state IN " OX_CAMPAIGN_OPEN,
+        "s", campaign_id);
 
     return code == OX_OK ? ox_db_one(tx, statement, read_number, out, &found, err) : code;
 }

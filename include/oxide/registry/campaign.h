@@ -49,10 +49,11 @@ struct ox_campaign_device_row {
     bool late;     /* entered after the campaign had ended */
     bool fallback; /* may fetch the full file where its patch failed */
     int64_t released_ms;
-    int64_t offered_ms;   /* it was told; 0: not yet */
-    const char *error;    /* NULL: none */
-    const char *strategy; /* NULL: not known */
-    uint64_t bytes_full;  /* what the whole artifact would have cost; 0: it ran it already */
+    int64_t offered_ms;     /* it was told; 0: not yet */
+    uint64_t offered_bytes; /* that it may fetch then */
+    const char *error;      /* NULL: none */
+    const char *strategy;   /* NULL: not known */
+    uint64_t bytes_full;    /* what the whole artifact would have cost; 0: it ran it already */
     uint64_t bytes_received;
     uint64_t bytes_served;
     int64_t updated_ms;
@@ -222,6 +223,9 @@ OX_MUST_USE enum ox_code ox_registry_campaign_retry(struct ox_tx *tx, const char
 /** Devices that were let to fetch the full file where their patch failed. */
 OX_MUST_USE enum ox_code ox_registry_campaign_fallbacks(struct ox_tx *tx, const char *campaign_id,
                                                         uint64_t *out, struct ox_err *err);
+/** Bytes that devices which were told and have not ended may fetch. */
+OX_MUST_USE enum ox_code ox_registry_campaign_promised(struct ox_tx *tx, const char *campaign_id,
+                                                       uint64_t *out, struct ox_err *err);
 /** Devices with an assignment told at or after a time. */
 OX_MUST_USE enum ox_code ox_registry_campaign_offers_since(struct ox_tx *tx,
                                                            const char *campaign_id,

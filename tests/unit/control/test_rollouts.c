@@ -335,6 +335,31 @@ static void budget__of_a_device_and_of_all_pause(void **state)
     assert_campaign(fixture, "state", "paused");
 }
 
+static void budget__counts_what_was_promised(void **state)
+{
+    struct fixture *fixture = *state;
+    char policy[96];
+    json_t *answer;
+
+    ready(fixture, 6);
+    campaign(fixture, "v2", "all_at_once");
+    answer = beat_running(fixture, "d0", "v1");
+    (void)snprintf(policy, sizeof(policy), "\"bytes\":{\"total\":%lld}",
+                   (long long)(number_at(answer, "assignments.0.patch.size") * 5 / 2));
+    json_decref(answer);
+    act(fixture, OX_ACTION_ABORT, "aborted");
+    campaign_with(fixture, "v2", policy);
+    assert_int_equal(told_count(fixture, 6), 2); /* a third one may pass it, if they take it all */
+    assert_campaign(fixture, "state", "rolling_out");
+    for (size_t i = 0; i < 2; i++) { /* they took nothing: there is room for others */
+        complete(fixture, i == 0 ? "d0" : "d1", 1);
+    }
+    assert_int_equal(is_told(fixture, "d2", "v1") + is_told(fixture, "d3", "v1") +
+                         is_told(fixture, "d4", "v1"),
+                     2);
+    assert_campaign(fixture, "state", "rolling_out");
+}
+
 static void quarantine__after_three_failures_of_the_check(void **state)
 {
     struct fixture *fixture = *state;
@@ -783,6 +808,7 @@ int main(void)
         TEST(sleep__outlasts_the_campaign),
         TEST(fallback__is_for_a_few),
         TEST(budget__of_a_device_and_of_all_pause),
+        TEST(budget__counts_what_was_promised),
         TEST(quarantine__after_three_failures_of_the_check),
         TEST(conflict__names_the_earlier_one_or_is_refused),
         TEST(create__refuses_a_fleet_without_devices),
