@@ -1,11 +1,10 @@
 #include "args.h"
 
-#include "suggest.h"
+#include "oxide/base/quantity.h"
+#include "oxide/base/suggest.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #define PATH_WORDS_MAX 2 /* no command has more words: commands.c */
 
@@ -385,36 +384,16 @@ const char *ox_args_word(const struct ox_args *args, size_t index)
     return index < args->word_count ? args->words[index] : NULL;
 }
 
-/* Digits alone: strtoull would take signs, blanks and hexadecimal prefixes too. */
-static bool parse_digits(const char *text, const char **end, uint64_t *out)
-{
-    uint64_t value = 0;
-    const char *at = text;
-
-    for (; *at >= '0' && *at <= '9'; at++) {
-        uint64_t digit = (uint64_t)(*at - '0');
-
-        if (value > (UINT64_MAX - digit) / 10) {
-            return false;
-        }
-        value = value * 10 + digit;
-    }
-    *end = at;
-    *out = value;
-    return at != text;
-}
-
 enum ox_code ox_args_number(const struct ox_args *args, const char *option, uint64_t min,
                             uint64_t max, uint64_t *out, struct ox_err *err)
 {
     const char *text = ox_args_value(args, option, NULL);
-    const char *end = NULL;
     uint64_t value = 0;
 
     if (text == NULL) {
         return OX_OK;
     }
-    if (!parse_digits(text, &end, &value) || *end != '\0' || value < min || value > max) {
+    if (!ox_number_parse(text, &value) || value < min || value > max) {
         return ox_err_set(err, OX_EINVAL, "--%s cannot be '%s': it is a whole number, %llu to %llu",
                           option, text, (unsigned long long)min, (unsigned long long)max);
     }
@@ -422,48 +401,24 @@ enum ox_code ox_args_number(const struct ox_args *args, const char *option, uint
     return OX_OK;
 }
 
-/* "64M", in the largest unit that divides it. */
-static const char *size_text(uint64_t bytes, char out[32])
-{
-    static const char units[] = {0, 'K', 'M', 'G', 'T'};
-    size_t unit = 0;
-
-    while (unit + 1 < sizeof(units) && bytes > 0 && bytes % 1024 == 0) {
-        bytes /= 1024;
-        unit++;
-    }
-    (void)snprintf(out, 32, "%llu%.1s", (unsigned long long)bytes, &units[unit]);
-    return out;
-}
-
 enum ox_code ox_args_size(const struct ox_args *args, const char *option, uint64_t min,
                           uint64_t max, uint64_t *out, struct ox_err *err)
 {
-    static const struct {
-        const char *unit;
-        unsigned shift;
-    } units[] = {{"", 0}, {"K", 10}, {"M", 20}, {"G", 30}, {"T", 40}};
     const char *text = ox_args_value(args, option, NULL);
-    const char *end = NULL;
     uint64_t value = 0;
-    char least[32];
-    char most[32];
+    char least[OX_QUANTITY_TEXT_MAX];
+    char most[OX_QUANTITY_TEXT_MAX];
 
     if (text == NULL) {
         return OX_OK;
     }
-    if (parse_digits(text, &end, &value)) {
-        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-            if (strcasecmp(end, units[i].unit) == 0 && value <= max >> units[i].shift &&
-                value << units[i].shift >= min) {
-                *out = value << units[i].shift;
-                return OX_OK;
-            }
-        }
+    if (!ox_size_parse(text, max, &value) || value < min) {
+        return ox_err_set(err, OX_EINVAL,
+                          "--%s cannot be '%s': it is a size such as 64M or 1G, %s to %s", option,
+                          text, ox_size_text(min, least), ox_size_text(max, most));
     }
-    return ox_err_set(err, OX_EINVAL,
-                      "--%s cannot be '%s': it is a size such as 64M or 1G, %s to %s", option, text,
-                      size_text(min, least), size_text(max, most));
+    *out = value;
+    return OX_OK;
 }
 
 enum ox_code ox_args_seconds(const struct ox_args *args, const char *option, uint64_t max_ms,
@@ -477,23 +432,11 @@ enum ox_code ox_args_seconds(const struct ox_args *args, const char *option, uin
 enum ox_code ox_args_read_seconds(const char *option, const char *text, uint64_t max_ms,
                                   uint64_t *out_ms, struct ox_err *err)
 {
-    static const struct {
-        const char *unit;
-        uint64_t ms;
-    } units[] = {{"", 1000}, {"s", 1000}, {"ms", 1}, {"m", 60000}, {"h", 3600000}, {"d", 86400000}};
-    const char *end = NULL;
-    uint64_t value = 0;
-
-    if (parse_digits(text, &end, &value)) {
-        for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-            if (strcmp(end, units[i].unit) == 0 && value <= max_ms / units[i].ms) {
-                *out_ms = value * units[i].ms;
-                return OX_OK;
-            }
-        }
-    }
-    return ox_err_set(
-        err, OX_EINVAL,
-        "--%s cannot be '%s': it is a time such as 30, 500ms, 15m, 1h or 90d, up to %llu s", option,
-        text, (unsigned long long)(max_ms / 1000));
+    return ox_time_span_parse(text, max_ms, out_ms)
+               ? OX_OK
+               : ox_err_set(
+                     err, OX_EINVAL,
+                     "--%s cannot be '%s': it is a time such as 30, 500ms, 15m, 1h or 90d, up to "
+                     "%llu s",
+                     option, text, (unsigned long long)(max_ms / 1000));
 }

@@ -4,8 +4,8 @@
 #include "args.h"
 #include "client.h"
 #include "status_line.h"
-#include "suggest.h"
 
+#include "oxide/base/suggest.h"
 #include "oxide/wire/id.h"
 
 #include <stdlib.h>

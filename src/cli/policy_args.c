@@ -1,8 +1,7 @@
 #include "policy_args.h"
 
-#include "suggest.h"
-
 #include "oxide/base/file.h"
+#include "oxide/base/suggest.h"
 
 #include <stdlib.h>
 #include <string.h>

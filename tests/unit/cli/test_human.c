@@ -7,7 +7,6 @@
 
 #include "../../../src/cli/human.h"
 #include "../../../src/cli/progress.h"
-#include "../../../src/cli/suggest.h"
 #include "../../../src/cli/table.h"
 
 #include <stdlib.h>
@@ -104,46 +103,6 @@ static void saved__never_rounds_up(void **state)
     assert_string_equal(ox_human_saved(10, 10, out), "0.0 %");
     assert_string_equal(ox_human_saved(20, 10, out), "0.0 %");
     assert_string_equal(ox_human_saved(0, 0, out), "0.0 %");
-}
-
-static void suggest__finds_the_nearest(void **state)
-{
-    static const char *const words[] = {"register", "list", "status", "remove"};
-    static const struct {
-        const char *word;
-        const char *best;
-    } rows[] = {{"regster", "register"}, {"lsit", "list"}, {"stat", "status"},
-                {"lists", "list"},       {"fly", NULL},    {"", NULL}};
-
-    (void)state;
-    for (size_t r = 0; r < sizeof(rows) / sizeof(rows[0]); r++) {
-        struct ox_suggestion near = {NULL, 0};
-
-        for (size_t i = 0; i < 4; i++) {
-            ox_suggest(&near, rows[r].word, words[i]);
-        }
-        if (rows[r].best == NULL) {
-            assert_null(near.best);
-        } else {
-            assert_non_null(near.best);
-            assert_string_equal(near.best, rows[r].best);
-        }
-    }
-}
-
-static void edit_distance__counts_edits(void **state)
-{
-    char longest[80];
-
-    (void)state;
-    assert_int_equal(ox_edit_distance("push", "push"), 0);
-    assert_int_equal(ox_edit_distance("psuh", "push"), 1);
-    assert_int_equal(ox_edit_distance("pus", "push"), 1);
-    assert_int_equal(ox_edit_distance("kitten", "sitting"), 3);
-    assert_int_equal(ox_edit_distance("", "abc"), 3);
-    memset(longest, 'a', sizeof(longest) - 1);
-    longest[sizeof(longest) - 1] = '\0';
-    assert_true(ox_edit_distance(longest, "a") == SIZE_MAX);
 }
 
 static void table__aligns_by_code_points(void **state)
@@ -274,8 +233,6 @@ int main(void)
         cmocka_unit_test(shapes__are_told_or_cut),
         cmocka_unit_test(cut__leaves_both_ends),
         cmocka_unit_test(saved__never_rounds_up),
-        cmocka_unit_test(suggest__finds_the_nearest),
-        cmocka_unit_test(edit_distance__counts_edits),
         cmocka_unit_test(table__aligns_by_code_points),
         cmocka_unit_test(table__cleans_what_a_terminal_obeys),
         cmocka_unit_test(table__prints_headings_alone),

@@ -1,6 +1,6 @@
 /** "Did you mean": the nearest of a list of words. */
-#ifndef OXIDE_CLI_SUGGEST_H
-#define OXIDE_CLI_SUGGEST_H
+#ifndef OXIDE_BASE_SUGGEST_H
+#define OXIDE_BASE_SUGGEST_H
 
 #include <stddef.h>
 

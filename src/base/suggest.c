@@ -1,4 +1,4 @@
-#include "suggest.h"
+#include "oxide/base/suggest.h"
 
 #include <stdint.h>
 #include <string.h>
