@@ -1,0 +1,80 @@
+/**
+ * The table of the agent's settings. Its rows make the flags of `oxide agent` and their help, what
+ * files and environment may say and the errors about it, the reference (docs/agent-settings.md, the
+ * manual page) and the sample file (src/packaging/agent.conf).
+ *
+ * To add a setting:
+ *   1. a row below, in the place where the reference shall list it (a new section needs no more
+ *      than its name here);
+ *   2. what it does: a field of struct ox_agent_tuning or ox_agent_model_options
+ *      (oxide/agent/agent.h), filled in src/app/agent_tuning.c from
+ *      ox_agent_config_get(config, model, OX_AGENT_SETTING_...): its text, number, windows or
+ * items;
+ *   3. `unit_app_agent_settings --write` in the build's tests folder writes the reference page and
+ *      the sample file anew; the test fails until they are what the table says.
+ * The name of its flag is the key with '-' for '_', unless another section has that key too.
+ */
+#ifndef OXIDE_APP_AGENT_SETTINGS_H
+#define OXIDE_APP_AGENT_SETTINGS_H
+
+#include "oxide/app/setting.h"
+
+/* clang-format off */
+/* X(name, section, key, flag, kind, min, max, value, fallback, shown, scope, change, help) */
+#define OX_AGENT_SETTINGS(X)                                                                       \
+    X(CONTROL_PLANE, "agent", "control_plane", "control-plane", URL, 1, 1024, "URL",               \
+      "http://127.0.0.1:8080", "http://127.0.0.1:8080", AGENT, RESTART,                            \
+      "The control plane to ask")                                                                  \
+    X(DEVICE_ID, "agent", "device_id", "device-id", TEXT, 1, 1024, "ID",                           \
+      NULL, NULL, AGENT, RESTART,                                                                  \
+      "The name that this device is registered by (required); may hold {serial}, {hostname}, "     \
+      "{mac} or {machine_id}")                                                                     \
+    X(MODEL_DIR, "agent", "model_dir", "model-dir", PATH, 1, 0, "DIR",                             \
+      "oxide-models", "oxide-models", AGENT, RESTART,                                              \
+      "Where models and state are kept; made if absent")                                           \
+    X(POLL_INTERVAL, "agent", "poll_interval", "poll-interval", DURATION, 1000, 86400000, "TIME",  \
+      "30", "30, 15m if metered", AGENT, RELOAD,                                                   \
+      "How often to ask, until the server says")                                                   \
+    X(METERED, "agent", "metered", "metered", YES_NO, 0, 0, "yes|no",                              \
+      "no", "no", AGENT, RELOAD,                                                                   \
+      "The link is paid by the byte: ask every 15 min unless poll_interval says otherwise, and "   \
+      "say no more than is news")                                                                  \
+    X(LOG_FORMAT, "agent", "log_format", "log-format", CHOICE, 0, 0, "auto|text|json",             \
+      "auto", "auto", AGENT, RELOAD,                                                               \
+      "Log lines for people or for machines; auto: text on a terminal, JSON otherwise")            \
+    X(LOG_LEVEL, "agent", "log_level", "log-level", CHOICE, 0, 0, "error|warn|info|debug",         \
+      "info", "info", AGENT, RELOAD,                                                               \
+      "What is logged: this and what is graver; --verbose is debug")                               \
+    X(RATE_LIMIT, "download", "rate_limit", "rate-limit", RATE, 1, 0, "BYTES",                     \
+      NULL, "no limit", AGENT, RELOAD,                                                             \
+      "Bytes per second to fetch at most")                                                         \
+    X(DOWNLOAD_WINDOW, "download", "window", "download-window", WINDOWS, 0, 0, "TIMES",            \
+      NULL, "always", AGENT, RELOAD,                                                               \
+      "When updates may begin, in the device's own time: 'mon-fri 22:00-05:00'; may be repeated; " \
+      "the urgent do not wait")                                                                    \
+    X(ACTIVATE_WINDOW, "activate", "window", "activate-window", WINDOWS, 0, 0, "TIMES",            \
+      NULL, "always", MODEL, RELOAD,                                                               \
+      "When a new version may be switched to; may be repeated; the urgent do not wait")            \
+    X(HEALTH_CHECK, "check", "health_check", "health-check", COMMAND, 0, 0, "CMD",                 \
+      NULL, "the file parses and its digest is right", MODEL, RELOAD,                              \
+      "Shell command that decides whether a new model works: OXIDE_MODEL_PATH names it, status 0 " \
+      "keeps it")                                                                                  \
+    X(HEALTH_TIMEOUT, "check", "health_timeout", "health-timeout", DURATION, 1, 86400000, "TIME",  \
+      "60", "60", MODEL, RELOAD,                                                                   \
+      "How long the health check may take")                                                        \
+    X(PREFLIGHT_COMMAND, "check", "preflight_command", "preflight-command", COMMAND, 0, 0, "CMD",  \
+      NULL, "none", MODEL, RELOAD,                                                                 \
+      "Shell command that decides whether an update may begin, within 60 s: status 0 lets it")
+/* clang-format on */
+
+/** The place of each in the table: OX_AGENT_SETTING_POLL_INTERVAL. */
+enum ox_agent_setting {
+#define OX_AGENT_SETTING_ENUM(name, ...) OX_AGENT_SETTING_##name,
+    OX_AGENT_SETTINGS(OX_AGENT_SETTING_ENUM)
+#undef OX_AGENT_SETTING_ENUM
+        OX_AGENT_SETTING_COUNT
+};
+
+extern const struct ox_setting ox_agent_settings[OX_AGENT_SETTING_COUNT];
+
+#endif
