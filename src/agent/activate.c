@@ -48,6 +48,7 @@ void ox_update_free(struct ox_update *update)
     free(update->model_path);
     free(update->target_path);
     free(update->patch_path);
+    free(update->said);
     free(update);
 }
 
@@ -167,8 +168,9 @@ void ox_undo_activate(struct ox_update *update)
 
 enum ox_code ox_stage_check(struct ox_update *update, struct ox_err *err)
 {
-    const struct ox_agent_options *options = update->agent->options;
     const struct ox_assignment *assignment = &update->journal.assignment;
+    struct ox_tuning *tuning = ox_tuning_hold(&update->agent->tuning);
+    const struct ox_agent_model_options *options = ox_tuning_model(tuning, assignment->model_id);
     int64_t took_us = 0;
     enum ox_code code =
         ox_health_check(&(struct ox_health_spec){.command = options->health_check,
@@ -181,6 +183,7 @@ enum ox_code ox_stage_check(struct ox_update *update, struct ox_err *err)
                                                  .stop = &update->stop},
                         &took_us, err);
 
+    ox_tuning_drop(&update->agent->tuning, tuning);
     if (code != OX_OK) {
         return code;
     }

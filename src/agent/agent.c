@@ -2,6 +2,7 @@
 
 #include "beat.h"
 #include "first_gen.h"
+#include "held.h"
 #include "oxide/base/clock.h"
 #include "policy.h"
 #include "recover.h"
@@ -34,6 +35,8 @@ struct loop {
     uint64_t update_failures; /* in a row, of whatever */
     int64_t retry_mono_ms;    /* no update begins before */
     bool waits_for_window;    /* it was said */
+    uint64_t told_poll_s;     /* by the server; 0: nothing */
+    struct ox_held held;      /* updates that wait for a window to switch in */
 };
 
 static int64_t now_mono_ms(void)
@@ -64,6 +67,7 @@ static void start_update(struct loop *loop, struct ox_journal *take_journal)
         ox_log(log, OX_LOG_ERROR, "%s", err.msg);
         return;
     }
+    loop->update->time = loop->beat.time;
     if (pthread_create(&loop->thread, NULL, run_update, loop) != 0) {
         ox_log(log, OX_LOG_ERROR, "no thread for an update");
         ox_update_free(loop->update);
@@ -78,6 +82,9 @@ static void log_end(const struct loop *loop)
 
     if (loop->update->withdrawn) {
         ox_log(log, OX_LOG_INFO, "%s@%s was withdrawn", assignment->model_id, assignment->version);
+    } else if (loop->update->deferred) {
+        ox_log(log, OX_LOG_INFO, "%s@%s is ready, and waits for its window to be switched to",
+               assignment->model_id, assignment->version);
     } else if (loop->update_code == OX_ECANCELED) {
         ox_log(log, OX_LOG_INFO, "%s@%s goes on at the next start", assignment->model_id,
                assignment->version);
@@ -96,6 +103,9 @@ static void end_update(struct loop *loop)
         loop->beat.since_whole = 0; /* other models run now */
         loop->update_failures = 0;
         loop->retry_mono_ms = 0;
+        ox_held_remove(&loop->held, &loop->update->journal.assignment);
+    } else if (loop->update->deferred && !loop->update->withdrawn) {
+        ox_held_add(&loop->held, &loop->update->journal.assignment);
     } else {
         loop->update_failures++;
         loop->retry_mono_ms =
@@ -169,13 +179,10 @@ static enum ox_decision decide(struct loop *loop, const struct ox_assignment *as
 /* Is it outside of the windows in which the assignment may begin? Said once per wait. */
 static bool waits_for_window(struct loop *loop, const struct ox_assignment *assignment)
 {
-    int64_t wait_ms =
-        assignment->urgent
-            ? 0
-            : ox_windows_wait_ms(assignment->windows, assignment->windows_count,
-                                 ox_device_time_local_ms(&loop->beat.time, ox_clock_system()));
+    int64_t wait_ms = ox_held_wait_ms(&loop->held, &loop->agent->tuning, assignment,
+                                      ox_device_time_local_ms(&loop->beat.time, ox_clock_system()));
 
-    if (wait_ms > 0 && !loop->waits_for_window) {
+    if (wait_ms > 0 && !loop->waits_for_window && !ox_held_has(&loop->held, assignment)) {
         ox_log(loop->agent->log, OX_LOG_INFO, "%s@%s waits for its window: it opens in %lld min",
                assignment->model_id, assignment->version, (long long)((wait_ms + 59999) / 60000));
     }
@@ -269,15 +276,26 @@ static bool is_wanted(const struct loop *loop, const struct ox_heartbeat_answer 
     return false;
 }
 
-/* How often to come back: as the answer says or, where it says nothing, as we were started. */
-static void take_interval(struct loop *loop, uint64_t told_s)
+/* How often to come back: as the answer said or, where it said nothing, as we are set. */
+static void set_interval(struct loop *loop)
 {
-    int64_t poll_ms = told_s == 0 ? loop->agent->options->poll_ms : (int64_t)told_s * 1000;
+    struct ox_tuning *tuning = ox_tuning_hold(&loop->agent->tuning);
+    int64_t poll_ms =
+        loop->told_poll_s == 0 ? tuning->is.poll_ms : (int64_t)loop->told_poll_s * 1000;
 
-    if ((told_s == 0 || (told_s >= POLL_MIN_S && told_s <= POLL_MAX_S)) &&
-        poll_ms != loop->beat.poll_ms) {
+    loop->beat.metered = tuning->is.metered;
+    if (poll_ms != loop->beat.poll_ms) {
         loop->beat.poll_ms = poll_ms;
         loop->beat.since_whole = 0; /* the server counts missed polls by what we say */
+    }
+    ox_tuning_drop(&loop->agent->tuning, tuning);
+}
+
+static void take_interval(struct loop *loop, uint64_t told_s)
+{
+    if (told_s == 0 || (told_s >= POLL_MIN_S && told_s <= POLL_MAX_S)) {
+        loop->told_poll_s = told_s;
+        set_interval(loop);
     }
 }
 
@@ -340,26 +358,54 @@ static int64_t beat_once(struct loop *loop)
     return wait_ms;
 }
 
-/* Sleep until the deadline, stop, or something to tell. Returns true if roused. */
-static bool sleep_until(struct loop *loop, int64_t deadline_mono_ms)
+/* Take in new settings, if there are any. Returns whether the interval is another. */
+static bool retune(struct loop *loop)
+{
+    const struct ox_agent_options *options = loop->agent->options;
+    int64_t poll_ms = loop->beat.poll_ms;
+    struct ox_tuning *next = ox_tuning_new();
+
+    if (next == NULL) {
+        ox_log(loop->agent->log, OX_LOG_ERROR, "out of memory for the agent's settings");
+        return false;
+    }
+    if (!options->retune(options->retune_ctx, &next->is)) {
+        free(next);
+        return false;
+    }
+    ox_tuning_put(&loop->agent->tuning, next);
+    set_interval(loop);
+    return loop->beat.poll_ms != poll_ms;
+}
+
+enum roused { ROUSED_BY_TIME, ROUSED_BY_NEWS, ROUSED_BY_INTERVAL };
+
+/* Sleep until the deadline, stop, something to tell, or another interval. */
+static enum roused sleep_until(struct loop *loop, int64_t deadline_mono_ms)
 {
     struct ox_agent *agent = loop->agent;
+    int retune_fd = agent->options->retune == NULL ? -1 : agent->options->retune_fd;
     uint64_t count = 0;
 
     while (!ox_stop_requested(agent->stop)) {
         struct pollfd waits[] = {{agent->wake_fd, POLLIN, 0},
-                                 {agent->stop == NULL ? -1 : agent->stop->fd, POLLIN, 0}};
+                                 {agent->stop == NULL ? -1 : agent->stop->fd, POLLIN, 0},
+                                 {retune_fd, POLLIN, 0}};
         int64_t left_ms = deadline_mono_ms - now_mono_ms();
 
         if (left_ms <= 0) {
             break;
         }
-        (void)poll(waits, 2, left_ms > INT_MAX ? INT_MAX : (int)left_ms);
+        (void)poll(waits, 3, left_ms > INT_MAX ? INT_MAX : (int)left_ms);
+        if (retune_fd >= 0 && waits[2].revents != 0 && read(retune_fd, &count, sizeof(count)) > 0 &&
+            retune(loop)) {
+            return ROUSED_BY_INTERVAL;
+        }
         if (read(agent->wake_fd, &count, sizeof(count)) > 0) {
-            return true;
+            return ROUSED_BY_NEWS;
         }
     }
-    return false;
+    return ROUSED_BY_TIME;
 }
 
 /* Wait for the time of the next heartbeat, which news brings forward. */
@@ -368,8 +414,16 @@ static void wait_for_next(struct loop *loop, int64_t wait_ms)
     int64_t beat_mono_ms = now_mono_ms();
     int64_t deadline_mono_ms = beat_mono_ms + wait_ms;
 
-    while (sleep_until(loop, deadline_mono_ms)) {
-        if (loop->update != NULL && atomic_load(&loop->update_done)) {
+    for (;;) {
+        enum roused by = sleep_until(loop, deadline_mono_ms);
+
+        if (by == ROUSED_BY_TIME) {
+            return;
+        }
+        if (by == ROUSED_BY_INTERVAL) {
+            wait_ms = ox_policy_poll_ms(loop->beat.poll_ms, &loop->rng);
+            deadline_mono_ms = beat_mono_ms + wait_ms;
+        } else if (loop->update != NULL && atomic_load(&loop->update_done)) {
             end_update(loop);
             if (loop->beat_failures == 0) {
                 return;
@@ -401,6 +455,7 @@ static enum ox_code run_loop(struct loop *loop, struct ox_err *err)
         return code;
     }
     ox_rng_init(&loop->rng, seed);
+    set_interval(loop);
     if ((code = ox_agent_recover(agent, &journal, &pending, err)) == OX_OK) {
         ox_log(agent->log, OX_LOG_INFO, "%s, device %s, control plane %s, models in %s",
                agent->options->agent, agent->identity.device_id, agent->options->control_plane,
@@ -417,6 +472,7 @@ static enum ox_code run_loop(struct loop *loop, struct ox_err *err)
         ox_log(agent->log, OX_LOG_INFO, "stopped");
     }
     ox_journal_clear(&journal);
+    ox_held_clear(&loop->held);
     ox_http_free(loop->beat.http);
     return code;
 }
@@ -425,7 +481,7 @@ enum ox_code ox_agent_run(const struct ox_agent_options *options, struct ox_stop
                           const struct ox_log *log, struct ox_err *err)
 {
     struct ox_agent agent;
-    struct loop loop = {.agent = &agent, .beat = {.poll_ms = options->poll_ms}};
+    struct loop loop = {.agent = &agent, .beat = {.poll_ms = options->tuning.poll_ms}};
     enum ox_code code = ox_agent_open(&agent, options, stop, log, err);
 
     if (code != OX_OK) {

@@ -240,7 +240,7 @@ enum ox_code ox_beat_send(struct ox_beat *beat, struct ox_agent *agent, bool upd
                                 : (beat->since_whole + 1) % OX_BEAT_WHOLE_EVERY;
         take_ack(agent, out);
         take_identity(beat, agent, updating, out);
-    } else {
+    } else if (!beat->metered || code == OX_ENOTFOUND) { /* a server that is new to us: all of it */
         beat->since_whole = 0;
     }
     ox_http_answer_clear(&answer);

@@ -13,6 +13,7 @@ struct ox_beat {
     struct ox_http *http;
     uint64_t since_whole; /* heartbeats since all was said; 0: say all now */
     int64_t poll_ms;      /* how often they go out, to be said */
+    bool metered;         /* a failure alone is no reason to say all again */
     bool replaced;        /* the server said so last */
     struct ox_device_time time;
     int64_t told_offset_s; /* of the local time, when all was said */
@@ -21,7 +22,8 @@ struct ox_beat {
 /**
  * Send one and read the answer, which the caller clears; acknowledged reports leave the queue.
  * Errors: OX_ENET, OX_ETIMEOUT, OX_ECANCELED; OX_ENOTFOUND (not registered; the message says what
- * to type); OX_EPROTO (an answer that makes no sense). After an error all is said again.
+ * to type); OX_EPROTO (an answer that makes no sense). After an error all is said
+ * again; where the link is metered, after OX_ENOTFOUND alone.
  */
 OX_MUST_USE enum ox_code ox_beat_send(struct ox_beat *beat, struct ox_agent *agent, bool updating,
                                       struct ox_heartbeat_answer *out, struct ox_err *err);

@@ -168,7 +168,8 @@ enum ox_code ox_agent_open(struct ox_agent *out, const struct ox_agent_options *
     *out = (struct ox_agent){
         .options = options, .log = log, .stop = stop, .lock_fd = -1, .wake_fd = -1};
     (void)pthread_mutex_init(&out->lock, NULL);
-    if ((code = ox_folders_open(&out->folders, options->model_dir, err)) != OX_OK ||
+    if ((code = ox_tuning_open(&out->tuning, &options->tuning, err)) != OX_OK ||
+        (code = ox_folders_open(&out->folders, options->model_dir, err)) != OX_OK ||
         (code = ox_lock_file(out->folders.lock, &out->lock_fd, err)) != OX_OK) {
         ox_agent_close(out);
         return code;
@@ -196,6 +197,7 @@ void ox_agent_close(struct ox_agent *agent)
     }
     ox_state_clear(&agent->state);
     ox_folders_clear(&agent->folders);
+    ox_tuning_close(&agent->tuning);
     (void)pthread_mutex_destroy(&agent->lock);
 }
 

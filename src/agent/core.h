@@ -9,11 +9,13 @@
 #include "identity.h"
 #include "oxide/agent/agent.h"
 #include "state.h"
+#include "tuning.h"
 
 #include <pthread.h>
 
 struct ox_agent {
-    const struct ox_agent_options *options;
+    const struct ox_agent_options *options; /* but for its tuning, which may be another since */
+    struct ox_tuning_place tuning;
     const struct ox_log *log;
     struct ox_stop *stop;
     struct ox_folders folders;

@@ -141,7 +141,8 @@ static enum ox_code fetch_from(const struct ox_fetch *fetch, struct ox_intake *i
                                                      .on_head = on_head,
                                                      .on_body = on_body,
                                                      .ctx = &reception,
-                                                     .rate_bps = fetch->rate_bps,
+                                                     .rate_now = fetch->rate_now,
+                                                     .rate_ctx = fetch->rate_ctx,
                                                      .follow_redirects = true,
                                                      .stop = fetch->stop},
                            &answer, err);

@@ -13,8 +13,9 @@
 struct ox_fetch {
     struct ox_http *http;
     const char *control_plane;
-    const char *device_id; /* said to the control plane alone */
-    uint64_t rate_bps;
+    const char *device_id;                /* said to the control plane alone */
+    uint64_t (*rate_now)(void *rate_ctx); /* bytes per second, 0: no limit; NULL: none */
+    void *rate_ctx;
     int64_t retry_ms; /* base of the waits between rounds */
     struct ox_stop *stop;
     struct ox_rng *rng;

@@ -117,7 +117,8 @@ enum ox_code ox_first_gen_download(const struct ox_fetch *fetch,
                                                      .headers = headers,
                                                      .on_body = on_body,
                                                      .ctx = &reception,
-                                                     .rate_bps = fetch->rate_bps,
+                                                     .rate_now = fetch->rate_now,
+                                                     .rate_ctx = fetch->rate_ctx,
                                                      .stop = fetch->stop},
                            &answer, err);
     if (code == OX_OK && answer.status != 200) {

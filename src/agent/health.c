@@ -1,7 +1,8 @@
 #include "health.h"
 
+#include "command.h"
+
 #include "oxide/base/file.h"
-#include "oxide/base/process.h"
 #include "oxide/crypto/sha256.h"
 #include "oxide/tensor/layout.h"
 
@@ -138,80 +139,6 @@ static enum ox_code check_built_in(const struct ox_health_spec *spec, struct ox_
     return code;
 }
 
-/* --- the operator's command --- */
-
-/* The last line that a command printed, for the message. */
-static const char *last_line(char *output)
-{
-    size_t len = strlen(output);
-    char *newline;
-
-    while (len > 0 && strchr(" \t\r\n", output[len - 1]) != NULL) {
-        output[--len] = '\0';
-    }
-    newline = strrchr(output, '\n');
-    return newline == NULL ? output : newline + 1;
-}
-
-static enum ox_code judge(const struct ox_health_spec *spec, struct ox_process_result *result,
-                          struct ox_err *err)
-{
-    const char *said;
-
-    if (result->stopped) {
-        return ox_err_set(err, OX_ECANCELED, "stopped during the health check");
-    }
-    if (result->timed_out) {
-        return ox_err_set(err, OX_EFAILED, "health check took longer than %" PRId64 " s",
-                          spec->timeout_ms / 1000);
-    }
-    if (result->exit_code == 0) {
-        return OX_OK;
-    }
-    said = last_line(result->output);
-    if (result->signal != 0) {
-        return ox_err_set(err, OX_EFAILED, "health check was ended by signal %d%s%.300s",
-                          result->signal, said[0] == '\0' ? "" : ": ", said);
-    }
-    return ox_err_set(err, OX_EFAILED, "health check ended with status %d%s%.300s",
-                      result->exit_code, said[0] == '\0' ? "" : ": ", said);
-}
-
-static enum ox_code check_command(const struct ox_health_spec *spec, struct ox_err *err)
-{
-    struct ox_process_result *result = NULL;
-    char *env[4] = {NULL};
-    enum ox_code code;
-
-    if ((spec->files->count == 1
-             ? (code = ox_strf(&env[0], err, "OXIDE_MODEL_PATH=%s/%s", spec->path,
-                               spec->files->files[0].path))
-             : (code = ox_strf(&env[0], err, "OXIDE_MODEL_PATH=%s", spec->path))) != OX_OK ||
-        (code = ox_strf(&env[1], err, "OXIDE_MODEL_ID=%s", spec->model_id)) != OX_OK ||
-        (code = ox_strf(&env[2], err, "OXIDE_MODEL_VERSION=%s", spec->version)) != OX_OK) {
-        goto out;
-    }
-    result = calloc(1, sizeof(*result));
-    if (result == NULL) {
-        code = ox_err_nomem(err, "a health check");
-        goto out;
-    }
-    code = ox_process_run(&(struct ox_process_spec){.command = spec->command,
-                                                    .env = (const char *const *)env,
-                                                    .timeout_ms = spec->timeout_ms,
-                                                    .stop = spec->stop},
-                          result, err);
-    if (code == OX_OK) {
-        code = judge(spec, result, err);
-    }
-out:
-    free(result);
-    for (size_t i = 0; i < sizeof(env) / sizeof(env[0]); i++) {
-        free(env[i]);
-    }
-    return code;
-}
-
 static int64_t mono_us(void)
 {
     struct timespec ts = {0, 0};
@@ -225,7 +152,18 @@ enum ox_code ox_health_check(const struct ox_health_spec *spec, int64_t *took_us
 {
     int64_t started_us = mono_us();
     enum ox_code code =
-        spec->command != NULL ? check_command(spec, err) : check_built_in(spec, err);
+        spec->command == NULL
+            ? check_built_in(spec, err)
+            : ox_command_run(&(struct ox_command_spec){.what = "health check",
+                                                       .command = spec->command,
+                                                       .timeout_ms = spec->timeout_ms,
+                                                       .model_id = spec->model_id,
+                                                       .version = spec->version,
+                                                       .path = spec->path,
+                                                       .files = spec->files,
+                                                       .verdict = OX_EFAILED,
+                                                       .stop = spec->stop},
+                             NULL, err);
 
     if (code == OX_OK) {
         *took_us = mono_us() - started_us;

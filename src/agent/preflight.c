@@ -1,5 +1,6 @@
 /* The first stage: what is there, which way to take, and whether the disk has room for it. */
 #include "bookmark.h"
+#include "command.h"
 #include "health.h"
 #include "oxide/base/file.h"
 #include "oxide/crypto/artifact.h"
@@ -11,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+
+#define PREFLIGHT_COMMAND_MS 60000
 
 static struct ox_assignment *assigned(struct ox_update *update)
 {
@@ -244,6 +247,34 @@ static void log_plan(const struct ox_update *update)
     }
 }
 
+/* The operator's own conditions: a battery, a load. What they refuse is no fault of the version's:
+ * hence OX_ECONFLICT, which does not count. */
+static enum ox_code ask_command(struct ox_update *update, struct ox_err *err)
+{
+    const struct ox_assignment *assignment = assigned(update);
+    struct ox_tuning *tuning = ox_tuning_hold(&update->agent->tuning);
+    const char *command = ox_tuning_model(tuning, assignment->model_id)->preflight_command;
+    enum ox_code code = OX_OK;
+
+    free(update->said);
+    update->said = NULL;
+    if (command != NULL &&
+        update->note[0] == '\0') { /* else it was asked, before the patch failed */
+        code = ox_command_run(&(struct ox_command_spec){.what = "preflight command",
+                                                        .command = command,
+                                                        .timeout_ms = PREFLIGHT_COMMAND_MS,
+                                                        .model_id = assignment->model_id,
+                                                        .version = assignment->version,
+                                                        .path = update->target_path,
+                                                        .files = &assignment->files,
+                                                        .verdict = OX_ECONFLICT,
+                                                        .stop = &update->stop},
+                              &update->said, err);
+    }
+    ox_tuning_drop(&update->agent->tuning, tuning);
+    return code;
+}
+
 enum ox_code ox_stage_preflight(struct ox_update *update, struct ox_err *err)
 {
     enum ox_code code;
@@ -255,7 +286,8 @@ enum ox_code ox_stage_preflight(struct ox_update *update, struct ox_err *err)
         (code = ox_folders_model(&update->agent->folders, assigned(update)->model_id, true,
                                  &update->model_path, err)) != OX_OK ||
         (code = remember_before(update, err)) != OX_OK ||
-        (code = choose_folder(update, err)) != OX_OK) {
+        (code = choose_folder(update, err)) != OX_OK ||
+        (code = ask_command(update, err)) != OX_OK) {
         return code;
     }
     update->ready = ox_path_exists(update->target_path) &&

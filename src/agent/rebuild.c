@@ -177,22 +177,27 @@ static void log_received(const struct ox_update *update, uint64_t came)
     }
 }
 
-/* The lower of two limits, of which 0 is none. */
-static uint64_t slower(uint64_t a, uint64_t b)
+/* The lower of two limits, of which 0 is none: the assignment's, and the device's as it is now. */
+static uint64_t rate_now(void *ctx)
 {
+    const struct ox_update *update = ctx;
+    uint64_t a = ox_tuning_rate_bps(&update->agent->tuning);
+    uint64_t b = update->journal.assignment.rate_bps;
+
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
 enum ox_code ox_stage_download(struct ox_update *update, struct ox_err *err)
 {
-    const struct ox_assignment *assignment = assigned(update);
-    const struct ox_agent_options *options = update->agent->options;
     struct ox_progress progress = {update, on_download};
+    struct ox_tuning *tuning = ox_tuning_hold(&update->agent->tuning);
+    int64_t poll_ms = tuning->is.poll_ms;
     struct ox_fetch fetch = {.http = update->http,
-                             .control_plane = options->control_plane,
+                             .control_plane = update->agent->options->control_plane,
                              .device_id = update->agent->identity.device_id,
-                             .rate_bps = slower(options->rate_bps, assignment->rate_bps),
-                             .retry_ms = options->poll_ms < RETRY_MS ? options->poll_ms : RETRY_MS,
+                             .rate_now = rate_now,
+                             .rate_ctx = update,
+                             .retry_ms = poll_ms < RETRY_MS ? poll_ms : RETRY_MS,
                              .stop = &update->stop,
                              .rng = &update->rng,
                              .log = update->agent->log,
@@ -201,6 +206,7 @@ enum ox_code ox_stage_download(struct ox_update *update, struct ox_err *err)
     uint64_t before = update->received_bytes;
     enum ox_code code;
 
+    ox_tuning_drop(&update->agent->tuning, tuning);
     if (update->ready) {
         return OX_OK;
     }

@@ -6,6 +6,7 @@
  * update.h. Before a stage acts, its name is in the journal. A stage that fails is undone with
  * those before it, last first; an interruption undoes only what must not stay half done.
  */
+#include "oxide/base/buf.h"
 #include "oxide/base/clock.h"
 #include "oxide/base/file.h"
 #include "patches.h"
@@ -13,6 +14,7 @@
 #include "update.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct stage {
@@ -111,6 +113,22 @@ static enum ox_code pass_return(struct ox_update *update, struct ox_err *err)
     return code;
 }
 
+/* Outside of the windows in which this device may switch to a version of the model? Then the update
+ * ends here as if interrupted: what lies there ready is found when it is tried again. */
+static enum ox_code may_switch(struct ox_update *update, struct ox_err *err)
+{
+    const struct ox_assignment *assignment = &update->journal.assignment;
+    struct ox_tuning *tuning = ox_tuning_hold(&update->agent->tuning);
+    const struct ox_agent_model_options *options = ox_tuning_model(tuning, assignment->model_id);
+
+    update->deferred = !assignment->urgent &&
+                       !ox_windows_open(options->activate_windows, options->activate_windows_count,
+                                        ox_device_time_local_ms(&update->time, ox_clock_system()));
+    ox_tuning_drop(&update->agent->tuning, tuning);
+    return update->deferred ? ox_err_set(err, OX_ECANCELED, "waits for a window to switch in")
+                            : OX_OK;
+}
+
 static enum ox_code enter(struct ox_update *update, size_t index, bool tell, struct ox_err *err)
 {
     const struct stage *stage = &stages[index];
@@ -118,6 +136,10 @@ static enum ox_code enter(struct ox_update *update, size_t index, bool tell, str
 
     if (ox_stop_requested(&update->stop)) {
         return ox_err_set(err, OX_ECANCELED, "stopped");
+    }
+    if (stage->committing && !ox_stage_is_committing(update->journal.stage) &&
+        (code = may_switch(update, err)) != OX_OK) {
+        return code;
     }
     if (stage->committing && (code = pass_return(update, err)) != OX_OK) {
         return code;
@@ -199,6 +221,22 @@ static bool failed_by_patch(const struct ox_update *update, size_t index, enum o
            !stages[index].committing && ox_policy_blames_patch(code);
 }
 
+/* What a command of the operator's printed behind what is to be reported, cut at its front to what
+ * a report takes. NULL: no memory. */
+static char *with_output(const char *why, const char *said)
+{
+    static const char between[] = "; it printed: ";
+    size_t front = strlen(why) + strlen(between);
+    size_t len = strlen(said);
+    size_t room = front < OX_REPORT_TEXT_MAX ? OX_REPORT_TEXT_MAX - front : 0;
+    char *text = NULL;
+
+    return ox_strf(&text, NULL, "%s%s%s", why, len == 0 ? "" : between,
+                   len > room ? said + len - room : said) == OX_OK
+               ? text
+               : NULL;
+}
+
 /* Write down how it failed: count it where it speaks against the version, and report it. */
 static void record_failure(struct ox_update *update, size_t index, enum ox_code code,
                            const struct ox_err *why)
@@ -209,10 +247,14 @@ static void record_failure(struct ox_update *update, size_t index, enum ox_code 
     struct ox_device_report report = ox_update_describe(update, OX_ROLLOUT_FAILED);
     struct ox_agent *agent = update->agent;
     struct ox_err err = OX_ERR_INIT;
+    char *message = NULL;
     uint64_t failures;
 
+    if (update->said != NULL && (message = with_output(why->msg, update->said)) == NULL) {
+        ox_log(agent->log, OX_LOG_WARN, "out of memory for what a command printed");
+    }
     report.error_code = (char *)(code == OX_ENOSPC ? "disk" : word);
-    report.error_message = (char *)why->msg;
+    report.error_message = message != NULL ? message : (char *)why->msg;
     (void)pthread_mutex_lock(&agent->lock);
     if ((ox_policy_counts(code) && !by_patch &&
          ox_state_fail(&agent->state, assignment, NULL, &err) != OX_OK) ||
@@ -224,6 +266,7 @@ static void record_failure(struct ox_update *update, size_t index, enum ox_code 
     ox_agent_save_or_log(agent);
     failures = ox_state_failures(&agent->state, assignment);
     (void)pthread_mutex_unlock(&agent->lock);
+    free(message);
     ox_log(agent->log, OX_LOG_ERROR, "%s@%s failed: %s", assignment->model_id, assignment->version,
            why->msg);
     if (failures >= OX_POISON_LIMIT) {

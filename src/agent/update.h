@@ -3,6 +3,7 @@
 #define OX_AGENT_UPDATE_H
 
 #include "core.h"
+#include "device_time.h"
 #include "journal.h"
 #include "oxide/base/random.h"
 #include "oxide/net/http.h"
@@ -23,10 +24,12 @@ struct ox_update {
     struct ox_stage_observer observer;
     struct ox_http *http;
     struct ox_rng rng;
-    struct ox_stop stop;       /* of this update: shutdown or withdrawal */
-    bool withdrawn;            /* under agent->lock */
-    bool past_return;          /* under agent->lock: too late to withdraw */
-    struct ox_journal journal; /* the assignment, and what was current before */
+    struct ox_device_time time; /* as it was known at the begin */
+    struct ox_stop stop;        /* of this update: shutdown or withdrawal */
+    bool withdrawn;             /* under agent->lock */
+    bool past_return;           /* under agent->lock: too late to withdraw */
+    bool deferred;              /* it ended before the switch, outside of the windows for that */
+    struct ox_journal journal;  /* the assignment, and what was current before */
 
     /* What the stages found out. */
     char *model_path;  /* MODEL_DIR/MODEL */
@@ -35,6 +38,7 @@ struct ox_update {
     bool use_patch;
     char *patch_path; /* what a server of the first generation sent instead of the file; or NULL */
     char note[OX_ERR_MSG_MAX]; /* why the patch did not do; empty if it did or there was none */
+    char *said; /* by a command of the operator's that said no: its last 4 KiB; or NULL */
     bool digests_known;
     uint64_t received_bytes;
     int64_t started_mono_ms;

@@ -60,8 +60,7 @@ enum ox_code ox_app_agent_run(const struct ox_app_agent_options *options, struct
         .device_id = device_id,
         .model_dir =
             options->model_dir == NULL ? OX_APP_AGENT_MODEL_DIR_DEFAULT : options->model_dir,
-        .health_check = options->health_check,
-        .rate_bps = options->rate_bps,
+        .tuning = {.rate_bps = options->rate_bps, .all = {.health_check = options->health_check}},
     };
     char *control_plane = NULL;
     char *user_agent = NULL;
@@ -86,10 +85,10 @@ enum ox_code ox_app_agent_run(const struct ox_app_agent_options *options, struct
     }
     if ((code =
              check_seconds("--poll-interval", options->poll_interval_s, OX_APP_AGENT_POLL_S_DEFAULT,
-                           OX_APP_AGENT_POLL_S_MAX, &agent.poll_ms, err)) != OX_OK ||
+                           OX_APP_AGENT_POLL_S_MAX, &agent.tuning.poll_ms, err)) != OX_OK ||
         (code = check_seconds("--health-timeout", options->health_timeout_s,
-                              OX_APP_AGENT_CHECK_S_DEFAULT, CHECK_S_MAX, &agent.health_timeout_ms,
-                              err)) != OX_OK ||
+                              OX_APP_AGENT_CHECK_S_DEFAULT, CHECK_S_MAX,
+                              &agent.tuning.all.health_timeout_ms, err)) != OX_OK ||
         (code = ox_strf(&user_agent, err, "oxide/%s", options->version)) != OX_OK) {
         goto out;
     }

@@ -181,22 +181,28 @@ static size_t on_header_line(char *line, size_t size, size_t count, void *ctx)
     return transfer->code == OX_OK ? len : 0;
 }
 
+static uint64_t rate_of(const struct ox_http_request *request)
+{
+    return request->rate_now != NULL ? request->rate_now(request->rate_ctx) : request->rate_bps;
+}
+
 /* Hold the transfer back by what these bytes cost. libcurl's own limit lets a hundred buffers pass
  * before it looks; we have the thread to ourselves, so sleeping is exact and stop still acts. */
 static void pace(struct transfer *transfer, size_t len)
 {
     const struct ox_http_request *request = transfer->request;
     int64_t now_mono_ms = ox_clock_system()->mono_ms(NULL);
+    uint64_t rate_bps = rate_of(request);
     struct timespec nap;
     int64_t wait_ms;
 
-    if (request->rate_bps == 0) {
+    if (rate_bps == 0) {
         return;
     }
     if (transfer->free_mono_ms < now_mono_ms) { /* time that was not used is not saved up */
         transfer->free_mono_ms = now_mono_ms;
     }
-    transfer->free_mono_ms += (int64_t)((uint64_t)len * 1000 / request->rate_bps);
+    transfer->free_mono_ms += (int64_t)((uint64_t)len * 1000 / rate_bps);
     wait_ms = transfer->free_mono_ms - now_mono_ms;
     if (request->stop != NULL) {
         (void)ox_stop_wait(request->stop, wait_ms);
@@ -382,7 +388,7 @@ static void set_options(struct ox_http *http, struct transfer *transfer, const c
     curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(easy, CURLOPT_XFERINFODATA, transfer);
-    if (request->rate_bps > 0) {
+    if (rate_of(request) > 0) {
         curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, RATED_BUFFER_BYTES); /* short naps */
     }
     set_body(easy, transfer);

@@ -19,8 +19,8 @@ enum ox_code ox_wire_opt_text(const json_t *object, const char *key, char **out,
     if (code != OX_OK || text == NULL) {
         return code;
     }
-    if (strnlen(text, OX_WIRE_TEXT_MAX + 1) > OX_WIRE_TEXT_MAX) {
-        return ox_err_set(err, OX_EINVAL, "\"%s\" has at most %d bytes", key, OX_WIRE_TEXT_MAX);
+    if (strnlen(text, OX_REPORT_TEXT_MAX + 1) > OX_REPORT_TEXT_MAX) {
+        return ox_err_set(err, OX_EINVAL, "\"%s\" has at most %d bytes", key, OX_REPORT_TEXT_MAX);
     }
     return ox_strdup(out, text, err);
 }

@@ -4,9 +4,7 @@
 
 #include "oxide/base/digest.h"
 #include "oxide/base/json.h"
-
-/** Bytes of a text for people in a message (errors); over it a peer is refused. */
-#define OX_WIRE_TEXT_MAX 4096
+#include "oxide/wire/heartbeat.h"
 
 /** Is the key absent, null, or there with a value? Returns json's own, lent; NULL unless there. */
 const json_t *ox_wire_value(const json_t *object, const char *key);

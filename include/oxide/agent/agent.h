@@ -14,18 +14,45 @@
 #include "oxide/base/err.h"
 #include "oxide/base/log.h"
 #include "oxide/base/stop.h"
+#include "oxide/base/window.h"
 
 #include <stdint.h>
+
+/** What is said of one model, or of all that have nothing of their own. */
+struct ox_agent_model_options {
+    const char *model_id;          /* NULL: of all others */
+    const char *preflight_command; /* run by sh -c before anything is fetched; NULL: none */
+    const char *health_check;      /* run by sh -c; NULL: the built-in check */
+    int64_t health_timeout_ms;     /* of the command */
+    const struct ox_window *activate_windows; /* local time; none: always */
+    size_t activate_windows_count;
+};
+
+/** What a running agent may be told anew. Everything it points to lives until `done` is called. */
+struct ox_agent_tuning {
+    int64_t poll_ms;   /* between heartbeats, until the server names another */
+    bool metered;      /* say no more in heartbeats than is news */
+    uint64_t rate_bps; /* bytes per second of downloads; 0: no limit */
+    const struct ox_window *download_windows; /* in which updates begin; local time; none: always */
+    size_t download_windows_count;
+    struct ox_agent_model_options all;
+    const struct ox_agent_model_options *models; /* each of them whole: nothing comes from `all` */
+    size_t models_count;
+    void *owner;               /* handed to done */
+    void (*done)(void *owner); /* nothing of it is used any more; any thread; may be NULL */
+};
 
 struct ox_agent_options {
     const char *control_plane; /* http(s)://host[:port][/path], without a final slash */
     const char *device_id;
     const char *agent; /* "oxide/0.1.0" */
     const char *model_dir;
-    const char *health_check;  /* NULL: the built-in check */
-    int64_t health_timeout_ms; /* of the command */
-    int64_t poll_ms;           /* between heartbeats, until the server names another */
-    uint64_t rate_bps;         /* bytes per second of downloads; 0: no limit */
+    struct ox_agent_tuning tuning; /* at first */
+    /* Asked for another tuning whenever retune_fd, an eventfd, becomes readable; false: go on with
+     * what there is. Called in the thread of ox_agent_run. NULL: never. */
+    bool (*retune)(void *retune_ctx, struct ox_agent_tuning *out);
+    void *retune_ctx;
+    int retune_fd;
 };
 
 /**

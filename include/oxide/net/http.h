@@ -38,14 +38,16 @@ struct ox_http_request {
     enum ox_code (*on_head)(void *ctx, struct ox_err *err);
     enum ox_code (*on_body)(void *ctx, const void *bytes, size_t len_bytes, struct ox_err *err);
     void *ctx;
-    size_t answer_max_bytes; /* 0: 1 MiB */
-    uint64_t rate_bps;       /* bytes per second at most; 0: no limit */
-    int64_t connect_ms;      /* 0: the default */
-    int64_t stall_s;         /* 0: the default */
-    int64_t total_ms;        /* of the whole request; 0: no limit */
-    bool follow_redirects;   /* GET and HEAD, up to 5, http(s) only; of `headers` only Range and
-                              * If-Range follow to another host */
-    struct ox_stop *stop;    /* may be NULL */
+    size_t answer_max_bytes;              /* 0: 1 MiB */
+    uint64_t rate_bps;                    /* bytes per second at most; 0: no limit */
+    uint64_t (*rate_now)(void *rate_ctx); /* in its stead, where the limit may change meanwhile */
+    void *rate_ctx;
+    int64_t connect_ms;    /* 0: the default */
+    int64_t stall_s;       /* 0: the default */
+    int64_t total_ms;      /* of the whole request; 0: no limit */
+    bool follow_redirects; /* GET and HEAD, up to 5, http(s) only; of `headers` only Range and
+                            * If-Range follow to another host */
+    struct ox_stop *stop;  /* may be NULL */
     const struct ox_progress *progress; /* bytes sent or received of the body; may be NULL */
 };
 

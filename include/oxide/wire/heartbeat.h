@@ -19,6 +19,8 @@
 #define OX_HEARTBEAT_MODELS_MAX 64
 #define OX_HEARTBEAT_REPORTS_MAX 64
 #define OX_HEARTBEAT_URLS_MAX 16
+/** Bytes of a text for people in a message (errors); over it a peer is refused. */
+#define OX_REPORT_TEXT_MAX 4096
 #define OX_ASSIGNMENT_WINDOWS_MAX 8
 
 /** A field that may be absent (unchanged), null (none), or a value. Strings are owned. */

@@ -84,7 +84,7 @@ static void health__failure_rolls_back_and_is_counted(void **state)
     struct ox_err err = OX_ERR_INIT;
 
     install_v1(world);
-    world->options.health_check = "echo first; printf 'too hot \\377\\n'; exit 3";
+    world->options.tuning.all.health_check = "echo first; printf 'too hot \\377\\n'; exit 3";
     assert_int_equal(update_to(world, &world->v2, true, &err), OX_EFAILED);
     assert_non_null(strstr(err.msg, "status 3: too hot"));
     assert_true(is_active(world, &world->v1));
@@ -99,7 +99,7 @@ static void health__failed_first_install_leaves_nothing_active(void **state)
 {
     struct world *world = *state;
 
-    world->options.health_check = "exit 1";
+    world->options.tuning.all.health_check = "exit 1";
     assert_int_equal(update_to(world, &world->v1, false, NULL), OX_EFAILED);
     assert_false(exists(world, "defect"));
     assert_no_litter(world);
@@ -117,7 +117,7 @@ static void health__command_sees_the_model(void **state)
                 "\"$OXIDE_MODEL_VERSION\" > %s/seen",
                 world->model_dir),
         OX_OK);
-    world->options.health_check = command;
+    world->options.tuning.all.health_check = command;
     assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
     seen = read_text(world, "seen");
     assert_string_equal(seen, "defect v1");
@@ -131,8 +131,8 @@ static void health__a_hanging_command_is_a_failure(void **state)
     struct ox_err err = OX_ERR_INIT;
 
     install_v1(world);
-    world->options.health_check = "sleep 60";
-    world->options.health_timeout_ms = 1000;
+    world->options.tuning.all.health_check = "sleep 60";
+    world->options.tuning.all.health_timeout_ms = 1000;
     assert_int_equal(update_to(world, &world->v2, true, &err), OX_EFAILED);
     assert_non_null(strstr(err.msg, "longer than 1 s"));
     assert_true(is_active(world, &world->v1));
@@ -157,11 +157,11 @@ static void health__success_after_failures_forgets_them(void **state)
     struct world *world = *state;
 
     install_v1(world);
-    world->options.health_check = "exit 1";
+    world->options.tuning.all.health_check = "exit 1";
     assert_int_equal(update_to(world, &world->v2, true, NULL), OX_EFAILED);
     assert_int_equal(update_to(world, &world->v2, true, NULL), OX_EFAILED);
     assert_int_equal(failures_of(world, &world->v2), 2);
-    world->options.health_check = NULL;
+    world->options.tuning.all.health_check = NULL;
     assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);
     assert_int_equal(failures_of(world, &world->v2), 0);
 }

@@ -196,7 +196,7 @@ static void loop__a_bad_version_is_tried_thrice_and_skipped(void **state)
     finish(&daemon);
     ox_stop_clear(&world->stop);
     assert_int_equal(ox_stop_init(&world->stop, NULL), OX_OK);
-    world->options.health_check = "exit 1";
+    world->options.tuning.all.health_check = "exit 1";
     assign_text(world, &world->v2, true);
     start(&daemon, world);
     await_ends(world, "skipped");
@@ -238,7 +238,7 @@ static void loop__heartbeats_go_on_during_an_update_and_a_withdrawal_ends_it(voi
     struct world *world = *state;
     struct daemon daemon;
 
-    world->options.rate_bps = 20000; /* fifteen seconds for the whole */
+    world->options.tuning.rate_bps = 20000; /* fifteen seconds for the whole */
     assign_text(world, &world->v1, false);
     start(&daemon, world);
     await_state(world, "downloading");
@@ -266,7 +266,7 @@ static void loop__stop_acts_at_once_and_the_next_start_goes_on(void **state)
     struct daemon daemon;
     int64_t asked_ms;
 
-    world->options.rate_bps = 20000;
+    world->options.tuning.rate_bps = 20000;
     assign_text(world, &world->v1, false);
     start(&daemon, world);
     await_state(world, "downloading");
@@ -277,7 +277,7 @@ static void loop__stop_acts_at_once_and_the_next_start_goes_on(void **state)
     assert_true(exists(world, ".oxide/journal.json"));
     ox_stop_clear(&world->stop);
     assert_int_equal(ox_stop_init(&world->stop, NULL), OX_OK);
-    world->options.rate_bps = 0;
+    world->options.tuning.rate_bps = 0;
     start(&daemon, world);
     await_ends(world, "complete");
     finish(&daemon);

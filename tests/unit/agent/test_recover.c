@@ -111,10 +111,10 @@ static void kill__then_a_failing_check_ends_at_old(void **state)
         enum ox_code code = OX_OK;
 
         assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
-        world->options.health_check = NULL;
+        world->options.tuning.all.health_check = NULL;
         assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
         assert_int_equal(die_updating(world, death), 42);
-        world->options.health_check = "exit 1";
+        world->options.tuning.all.health_check = "exit 1";
         assert_true(start_again(world, &code));
         assert_int_equal(code, OX_EFAILED);
         assert_true(is_active(world, &world->v1));
@@ -201,7 +201,7 @@ static void state__lost_in_mid_switch_goes_back_to_what_the_journal_says(void **
     assert_int_equal(die_updating(world, death), 42);
     assert_link(world, "current", "v2"); /* unchecked */
     write_file(world, ".oxide/state.json", "garbage");
-    world->options.health_check = "exit 1";
+    world->options.tuning.all.health_check = "exit 1";
     assert_true(start_again(world, &code));
     assert_int_equal(code, OX_EFAILED);
     assert_true(is_active(world, &world->v1));

@@ -304,11 +304,11 @@ static void stop__during_the_check_goes_back_and_finishes_at_the_next_start(void
     bool pending = false;
 
     install_v1(world);
-    world->options.health_check = "sleep 60";
+    world->options.tuning.all.health_check = "sleep 60";
     assert_int_equal(interrupted(world, "check", false), OX_ECANCELED);
     assert_true(is_active(world, &world->v1));
     assert_int_equal(failures_of(world, &world->v2), 0);
-    world->options.health_check = NULL;
+    world->options.tuning.all.health_check = NULL;
     open_agent(world, &journal, &pending);
     assert_true(pending);
     assert_int_equal(ox_update_new(&update, &world->agent, &journal, NULL), OX_OK);
