@@ -317,7 +317,9 @@ enum ox_code ox_update_run(struct ox_update *update, struct ox_err *err)
     }
     withdrawn = is_withdrawn(update);
     if (ox_policy_is_interruption(code)) {
-        undo(update, at, true);
+        if (!update->deferred) { /* else the switch was not begun */
+            undo(update, at, true);
+        }
     } else {
         undo(update, at, false);
         record_failure(update, at, code, err);
