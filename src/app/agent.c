@@ -1,102 +1,142 @@
 #include "oxide/app/agent.h"
 
-#include "device_id.h"
+#include "agent_tuning.h"
 
-#include "oxide/agent/agent.h"
 #include "oxide/base/buf.h"
-#include "oxide/wire/id.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK_S_MAX 86400
-#define URL_MAX 1024
+/* What is needed to read the settings again. The agent's thread alone uses it. */
+struct reloader {
+    const struct ox_agent_config_sources *sources;
+    struct ox_log *log;
+    const struct ox_agent_config *started; /* by what cannot change since */
+    const struct ox_agent_config *current; /* what the agent was told last; the agent's */
+    size_t changes;
+};
 
-/* Copy without final slashes; the paths of the API are put behind it. */
-static enum ox_code check_control_plane(const char *url, char **out, struct ox_err *err)
+static void say_change(void *ctx, const struct ox_setting *row, const char *name,
+                       const char *before, const char *after)
 {
-    size_t len = url == NULL ? 0 : strnlen(url, URL_MAX + 1);
-    size_t scheme = 0;
+    struct reloader *reloader = ctx;
 
-    if (len == 0) {
-        return ox_err_set(err, OX_EINVAL,
-                          "--control-plane is missing: give it as http://HOST:PORT");
+    if (row->change == OX_SETTING_AT_RELOAD) {
+        reloader->changes++;
+        ox_log(reloader->log, OX_LOG_INFO, "%s is %s now, no longer %s", name, after, before);
     }
-    scheme = strncmp(url, "http://", 7) == 0 ? 7 : strncmp(url, "https://", 8) == 0 ? 8 : 0;
-    for (size_t i = 0; i < len; i++) {
-        bool odd = (unsigned char)url[i] <= ' ' || (unsigned char)url[i] >= 0x7f || url[i] == '?' ||
-                   url[i] == '#';
+}
 
-        scheme = odd ? 0 : scheme;
+static void say_needs_restart(void *ctx, const struct ox_setting *row, const char *name,
+                              const char *before, const char *after)
+{
+    struct reloader *reloader = ctx;
+
+    if (row->change == OX_SETTING_AT_RESTART) {
+        reloader->changes++;
+        ox_log(reloader->log, OX_LOG_WARN, "%s stays %s until the agent is started again, then %s",
+               name, before, after);
     }
-    if (scheme == 0 || len > URL_MAX || url[scheme] == '\0' || strchr("/:", url[scheme]) != NULL) {
-        return ox_err_set(err, OX_EINVAL,
-                          "--control-plane \"%.64s\" is no address like http://HOST:PORT", url);
+}
+
+static void say_problems(const struct reloader *reloader, const struct ox_config_problems *problems,
+                         const struct ox_err *err)
+{
+    for (size_t i = 0; problems->count > 1 && i < problems->count && i < OX_CONFIG_PROBLEMS_MAX;
+         i++) {
+        ox_log(reloader->log, OX_LOG_ERROR, "%s", problems->lines[i]);
     }
-    while (url[len - 1] == '/') {
+    ox_log(reloader->log, OX_LOG_ERROR, "the settings stay as they were: %s", err->msg);
+}
+
+/* Read all again, for the agent. */
+static bool retune(void *ctx, struct ox_agent_tuning *out)
+{
+    struct reloader *reloader = ctx;
+    struct ox_agent_config *config = NULL;
+    const struct ox_agent_config *lent;
+    struct ox_config_problems problems = {.count = 0};
+    struct ox_err err = OX_ERR_INIT;
+    enum ox_code code = ox_agent_config_load(reloader->sources, &config, &problems, &err);
+
+    if (code == OX_OK) {
+        lent = config;
+        ox_agent_log_set(config, reloader->log);
+        reloader->changes = 0;
+        ox_agent_config_compare(reloader->current, config, say_change, reloader);
+        ox_agent_config_compare(reloader->started, config, say_needs_restart, reloader);
+        if (reloader->changes == 0) {
+            ox_log(reloader->log, OX_LOG_INFO, "the settings were read again: nothing has changed");
+        }
+        code = ox_agent_tuning_of(&config, out, &err);
+        reloader->current = code == OX_OK ? lent : reloader->current;
+    }
+    if (code != OX_OK) {
+        say_problems(reloader, &problems, &err);
+    }
+    ox_config_problems_clear(&problems);
+    return code == OX_OK;
+}
+
+/* Without final slashes: the paths of the API are put behind it. */
+static enum ox_code trim_url(const char *url, char **out, struct ox_err *err)
+{
+    size_t len = strlen(url);
+
+    while (len > 0 && url[len - 1] == '/') {
         len--;
     }
     return ox_strf(out, err, "%.*s", (int)len, url);
 }
 
-static enum ox_code check_seconds(const char *flag, uint64_t given, uint64_t preset, uint64_t max,
-                                  int64_t *out_ms, struct ox_err *err)
+/* Run by two readings of the same: one stays as it was at the start, one is the agent's. */
+static enum ox_code run(const struct ox_app_agent_options *options,
+                        const struct ox_agent_config *started, struct ox_agent_config **take_config,
+                        struct ox_stop *stop, struct ox_err *err)
 {
-    uint64_t seconds = given == 0 ? preset : given;
-
-    if (seconds > max) {
-        return ox_err_set(err, OX_EINVAL, "%s takes at most %llu seconds", flag,
-                          (unsigned long long)max);
-    }
-    *out_ms = (int64_t)seconds * 1000;
-    return OX_OK;
-}
-
-enum ox_code ox_app_agent_run(const struct ox_app_agent_options *options, struct ox_stop *stop,
-                              const struct ox_log *log, struct ox_err *err)
-{
+    struct ox_log log = {options->log_fd, OX_LOG_INFO, OX_LOG_TEXT};
     char device_id[OX_ID_MAX + 1] = "";
+    struct reloader reloader = {&options->sources, &log, started, *take_config, 0};
     struct ox_agent_options agent = {
         .device_id = device_id,
-        .model_dir =
-            options->model_dir == NULL ? OX_APP_AGENT_MODEL_DIR_DEFAULT : options->model_dir,
-        .tuning = {.rate_bps = options->rate_bps, .all = {.health_check = options->health_check}},
+        .model_dir = started->values[OX_AGENT_SETTING_MODEL_DIR].text,
+        .retune = options->reload_fd < 0 ? NULL : retune,
+        .retune_ctx = &reloader,
+        .retune_fd = options->reload_fd,
     };
     char *control_plane = NULL;
     char *user_agent = NULL;
-    enum ox_code code = check_control_plane(options->control_plane, &control_plane, err);
+    enum ox_code code;
 
-    if (code != OX_OK) {
-        return code;
+    ox_agent_log_set(started, &log);
+    if ((code = ox_agent_config_device_id(started, device_id, err)) == OX_OK &&
+        (code = trim_url(started->values[OX_AGENT_SETTING_CONTROL_PLANE].text, &control_plane,
+                         err)) == OX_OK &&
+        (code = ox_strf(&user_agent, err, "oxide/%s", options->version)) == OX_OK &&
+        (code = ox_agent_tuning_of(take_config, &agent.tuning, err)) == OX_OK) {
+        agent.control_plane = control_plane;
+        agent.agent = user_agent;
+        code = ox_agent_run(&agent, stop, &log, err);
     }
-    if (options->device_id == NULL) {
-        code = ox_err_set(err, OX_EINVAL,
-                          "--device-id is missing: give the id that this device "
-                          "is registered under");
-        goto out;
-    }
-    if ((code = ox_device_id_resolve(options->device_id, "", device_id, err)) != OX_OK) {
-        ox_err_context(err, "--device-id");
-        goto out;
-    }
-    if (agent.model_dir[0] == '\0') {
-        code = ox_err_set(err, OX_EINVAL, "--model-dir is empty: name a folder");
-        goto out;
-    }
-    if ((code =
-             check_seconds("--poll-interval", options->poll_interval_s, OX_APP_AGENT_POLL_S_DEFAULT,
-                           OX_APP_AGENT_POLL_S_MAX, &agent.tuning.poll_ms, err)) != OX_OK ||
-        (code = check_seconds("--health-timeout", options->health_timeout_s,
-                              OX_APP_AGENT_CHECK_S_DEFAULT, CHECK_S_MAX,
-                              &agent.tuning.all.health_timeout_ms, err)) != OX_OK ||
-        (code = ox_strf(&user_agent, err, "oxide/%s", options->version)) != OX_OK) {
-        goto out;
-    }
-    agent.control_plane = control_plane;
-    agent.agent = user_agent;
-    code = ox_agent_run(&agent, stop, log, err);
-out:
     free(user_agent);
     free(control_plane);
+    return code;
+}
+
+enum ox_code ox_app_agent_run(const struct ox_app_agent_options *options, struct ox_stop *stop,
+                              struct ox_config_problems *problems, struct ox_err *err)
+{
+    struct ox_agent_config *started = NULL;
+    struct ox_agent_config *config = NULL;
+    enum ox_code code = ox_agent_config_load(&options->sources, &started, problems, err);
+
+    if (code == OX_OK) {
+        code = ox_agent_config_load(&options->sources, &config, problems, err);
+    }
+    if (code == OX_OK) {
+        code = run(options, started, &config, stop, err);
+    }
+    ox_agent_config_free(config);
+    ox_agent_config_free(started);
     return code;
 }

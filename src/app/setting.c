@@ -279,9 +279,15 @@ static void say_yes_no(const struct ox_setting *row, char out[OX_SETTING_EXPECTE
     (void)snprintf(out, OX_SETTING_EXPECTED_MAX, "yes or no");
 }
 
+/* "one of auto, text, json" */
 static void say_choice(const struct ox_setting *row, char out[OX_SETTING_EXPECTED_MAX])
 {
-    (void)snprintf(out, OX_SETTING_EXPECTED_MAX, "one of %s", row->value);
+    size_t used = (size_t)snprintf(out, OX_SETTING_EXPECTED_MAX, "one of ");
+
+    for (const char *at = row->value; *at != '\0' && used + 3 < OX_SETTING_EXPECTED_MAX; at++) {
+        used += *at == '|' ? (size_t)snprintf(out + used, 3, ", ")
+                           : (size_t)snprintf(out + used, 2, "%c", *at);
+    }
 }
 
 static void say_windows(const struct ox_setting *row, char out[OX_SETTING_EXPECTED_MAX])

@@ -3,7 +3,7 @@
 #include "human.h"
 #include "progress.h"
 
-#include "oxide/app/agent.h"
+#include "oxide/app/agent_settings.h"
 #include "oxide/app/doctor.h"
 #include "oxide/base/clock.h"
 
@@ -22,7 +22,7 @@ static const struct kind {
 } kinds[] = {
     {"server", "data", DATA_DIR_DEFAULT, "control plane", " (a control plane is running)",
      ox_app_doctor_server},
-    {"agent", "model-dir", OX_APP_AGENT_MODEL_DIR_DEFAULT, "agent", " (the agent is running)",
+    {"agent", "model-dir", OX_AGENT_MODEL_DIR_DEFAULT, "agent", " (the agent is running)",
      ox_app_doctor_agent},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))

@@ -13,7 +13,8 @@
 #include "command.h"
 
 #include "exit_status.h"
-#include "oxide/app/agent.h"
+
+#include "oxide/app/agent_settings.h"
 
 #include <string.h>
 
@@ -113,6 +114,11 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
 #define FORCE {"force", 'f', NULL, NULL, "Replace what stands there"}
 #define VARIANT {"variant", 0, "NAME", NULL, "A variant of the version (f16, int8, q4)"}
 
+/* the agent's flags are its settings */
+#define AGENT_OPTION(name, section, key, flag, kind, min, max, value, fallback, shown, ...)        \
+    {flag, 0, value, shown, AGENT_HELP(__VA_ARGS__)},
+#define AGENT_HELP(scope, change, help) help
+
 /* what is said of a version */
 #define LINEAGE                                                                                    \
     {"label", 0, "KEY=VALUE", NULL, "A label, or a key alone; may be repeated"},                   \
@@ -172,23 +178,21 @@ const struct ox_command ox_commands[] = {
     {"agent", "Run the agent of a device",
      "Asks the control plane what to run, fetches it by the smallest way, verifies it, switches to "
      "it at once, checks its health, and rolls back if that fails. The model is at "
-     "DIR/MODEL/current. SIGTERM or ctrl-c ends it cleanly, with status 0.",
+     "DIR/MODEL/current. SIGTERM or ctrl-c ends it cleanly, with status 0; SIGHUP lets it read its "
+     "settings again.",
      NULL,
      OPTIONS(
-         {"control-plane", 0, "URL", "http://127.0.0.1:8080", "The control plane to ask"},
-         {"device-id", 0, "ID", NULL,
-          "The name that this device is registered by (required); may hold {serial}, "
-          "{hostname}, {mac} or {machine_id}"},
-         {"poll-interval", 0, "SECONDS", "30", "How often to ask, until the server says"},
-         {"model-dir", 0, "DIR", OX_APP_AGENT_MODEL_DIR_DEFAULT, "Where models and state are kept"},
-         {"health-check", 0, "CMD", "the file parses and its digest is right",
-          "Shell command that decides whether a new model works: OXIDE_MODEL_PATH names it, "
-          "status 0 keeps it"},
-         {"health-timeout", 0, "TIME", "60", "How long the health check may take"},
-         {"rate-limit", 0, "BYTES", "no limit", "Bytes per second to fetch at most"}, LOG_FORMAT),
+         OX_AGENT_SETTINGS(AGENT_OPTION){
+             "config", 0, "FILE", "/etc/oxide/agent.conf, if there",
+             "Settings, and then those in FILE.d/*.conf; variables of the environment win over "
+             "them, flags over all (docs/agent-settings.md)"},
+         {"check-config", 0, NULL, NULL,
+          "Only print what is set, from where, or what is wrong, and end"},
+         {"sample-config", 0, NULL, NULL, "Print a file of all settings, and end"}),
      "oxide agent --control-plane http://10.0.0.1:8080 --device-id cam-01 --poll-interval 30\n"
-     "oxide agent --device-id 'cam-{serial}' --health-check 'my-app --try \"$OXIDE_MODEL_PATH\"'",
-     OX_RUNS_ON,
+     "oxide agent --device-id 'cam-{serial}' --health-check 'my-app --try \"$OXIDE_MODEL_PATH\"'\n"
+     "oxide agent --check-config",
+     OX_RUNS_ON | OX_TAKES_JSON,
      OX_EXIT_BIT(OX_EXIT_NOT_FOUND) | OX_EXIT_BIT(OX_EXIT_CONFLICT) |
          OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED),
      ox_run_agent},
@@ -575,7 +579,7 @@ const struct ox_command ox_commands[] = {
      WORDS({"WHAT", OX_WORD_OPTIONAL,
             "server, or agent; if left out, the one whose folder is named, else server"}),
      OPTIONS({"data", 0, "DIR", "oxide-data", "The folder of 'oxide serve --data DIR'"},
-             {"model-dir", 0, "DIR", OX_APP_AGENT_MODEL_DIR_DEFAULT,
+             {"model-dir", 0, "DIR", OX_AGENT_MODEL_DIR_DEFAULT,
               "The folder of 'oxide agent --model-dir DIR'"},
              {"quick", 0, NULL, NULL, "Compare sizes only, hash nothing"},
              {"fix", 0, NULL, NULL,

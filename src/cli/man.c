@@ -3,6 +3,8 @@
 #include "exit_status.h"
 #include "help.h"
 
+#include "oxide/app/agent_settings.h"
+
 #include <ctype.h>
 #include <string.h>
 
@@ -134,6 +136,31 @@ static void page_of(const struct ox_command *command, const char *version, FILE 
     (void)fputs(".SH SEE ALSO\n\\fBoxide\\fR(1)\n", out);
 }
 
+/* Where each of the agent's settings stands in files, and its variable; the rest is with its flag.
+ */
+static void agent_settings(FILE *out)
+{
+    (void)fputs(".SH SETTINGS OF THE AGENT\n"
+                "What \\fBoxide agent\\fR takes as a flag may stand in its files, too, and in the "
+                "environment.\n"
+                "Files are read first, variables win over them, and flags over all; a section\n"
+                "[model NAME] wins for that model. An indented line goes on with the value above "
+                "it.\n",
+                out);
+    for (size_t i = 0; i < OX_AGENT_SETTING_COUNT; i++) {
+        const struct ox_setting *row = &ox_agent_settings[i];
+        char expected[OX_SETTING_EXPECTED_MAX];
+        char variable[OX_SETTING_NAME_MAX];
+
+        (void)fprintf(out, ".TP\n[%s] \\fB%s\\fR, \\fB%s\\fR\nAs \\fB\\-\\-", row->section,
+                      row->key, ox_setting_variable(row, variable));
+        roff(row->flag, out);
+        (void)fputs("\\fR; takes ", out);
+        roff(ox_setting_expected(row, expected), out);
+        (void)fprintf(out, "%s.\n", row->scope == OX_SETTING_OF_MODEL ? "; also by model" : "");
+    }
+}
+
 void ox_man_page(const struct ox_command *command, const char *version, FILE *out)
 {
     if (command != NULL) {
@@ -157,8 +184,11 @@ void ox_man_page(const struct ox_command *command, const char *version, FILE *ou
         example(row, out);
     }
     exits(NULL, out);
+    agent_settings(out);
     (void)fputs(
         ".SH ENVIRONMENT\n.TP\n\\fBOXIDE_SERVER\\fR\nThe control plane, where \\-\\-server is "
-        "not given.\n.TP\n\\fBNO_COLOR\\fR\nIf set, nothing is coloured.\n",
+        "not given.\n.TP\n\\fBNO_COLOR\\fR\nIf set, nothing is coloured.\n"
+        ".SH FILES\n.TP\n\\fI/etc/oxide/agent.conf\\fR, \\fI/etc/oxide/agent.conf.d/*.conf\\fR\n"
+        "Settings of the agent.\n",
         out);
 }

@@ -1,10 +1,15 @@
 #include "signals.h"
 
+#include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
+#include <unistd.h>
 
-/* The one mutable global of the house: a signal handler is handed nothing but its number. */
+/* The mutable globals of the house: a signal handler is handed nothing but its number. */
 static struct ox_stop *_Atomic stop_of_handler;
+static atomic_int reload_fd_of_handler = -1;
 
 static void handle(int number)
 {
@@ -14,6 +19,19 @@ static void handle(int number)
     if (stop != NULL) {
         ox_stop_request(stop);
     }
+}
+
+static void handle_reload(int number)
+{
+    const uint64_t one = 1;
+    int fd = reload_fd_of_handler;
+    int saved = errno;
+    ssize_t put;
+
+    (void)number;
+    put = fd < 0 ? 0 : write(fd, &one, sizeof(one));
+    (void)put; /* full means told already */
+    errno = saved;
 }
 
 static void set(void (*handler)(int), int flags)
@@ -43,4 +61,15 @@ void ox_signals_release(void)
 {
     set(SIG_DFL, 0);
     stop_of_handler = NULL;
+}
+
+void ox_signals_catch_reload(int fd)
+{
+    struct sigaction action;
+
+    memset(&action, 0, sizeof(action));
+    action.sa_handler = fd < 0 ? SIG_DFL : handle_reload;
+    (void)sigemptyset(&action.sa_mask);
+    reload_fd_of_handler = fd;
+    (void)sigaction(SIGHUP, &action, NULL);
 }

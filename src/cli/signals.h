@@ -11,4 +11,7 @@
 void ox_signals_catch(struct ox_stop *stop);
 void ox_signals_release(void);
 
+/** Let SIGHUP make `fd`, an eventfd that does not block, readable; -1: let it end the process. */
+void ox_signals_catch_reload(int fd);
+
 #endif

@@ -1,38 +1,29 @@
-/** The wiring of `oxide agent`: options as the command line has them, checked and handed on. */
+/** The wiring of `oxide agent`: its configuration, read and read again, handed on. */
 #ifndef OXIDE_APP_AGENT_H
 #define OXIDE_APP_AGENT_H
 
-#include "oxide/base/log.h"
+#include "oxide/app/agent_config.h"
 #include "oxide/base/stop.h"
 
-#include <stdint.h>
-
-#define OX_APP_AGENT_POLL_S_DEFAULT 30
-#define OX_APP_AGENT_POLL_S_MAX 86400
-#define OX_APP_AGENT_CHECK_S_DEFAULT 60
-#define OX_APP_AGENT_MODEL_DIR_DEFAULT "oxide-models"
-
-/** Zero or NULL stands for the default. Strings are lent until the call returns. */
+/** Everything is lent until the call returns. */
 struct ox_app_agent_options {
-    const char *control_plane; /* required: http://host[:port][/path], or https */
-    const char *device_id;     /* required; may hold {serial}, {hostname}, {mac}, {machine_id} */
-    const char *version;       /* required: of this release, "0.1.0" */
-    const char *model_dir;     /* made if absent; default "oxide-models" */
-    const char *health_check;  /* run by sh -c; default: the built-in check */
-    uint64_t poll_interval_s;  /* until the server names another */
-    uint64_t health_timeout_s; /* of the health check command */
-    uint64_t rate_bps;         /* bytes per second of downloads; 0: no limit */
+    struct ox_agent_config_sources sources; /* read again when told to */
+    const char *version;                    /* of this release, "0.1.0" */
+    int log_fd;
+    int reload_fd; /* an eventfd; readable: read the sources again. -1: never */
 };
 
 /**
- * Run the device agent until stop is requested, which is success.
- * Errors: OX_EINVAL (an option; the message names its flag), OX_ENOTFOUND (the machine has no value
- * for a name in device_id), OX_EBUSY (another agent on model_dir),
+ * Run the device agent until stop is requested, which is success. When it is told to read its
+ * sources again and something is wrong there, it logs that and goes on as before; else it logs what
+ * changed, and what needs a restart.
+ * Errors: OX_EINVAL (a setting; *problems, which the caller clears, has all of them), OX_ENOTFOUND
+ * (the machine has no value for a name in device_id), OX_EBUSY (another agent on model_dir),
  * OX_EPERM and others if model_dir cannot be used. A server that cannot be reached is no error:
- * the agent logs it and goes on trying. log may be NULL.
+ * the agent logs it and goes on trying.
  */
 OX_MUST_USE enum ox_code ox_app_agent_run(const struct ox_app_agent_options *options,
-                                          struct ox_stop *stop, const struct ox_log *log,
+                                          struct ox_stop *stop, struct ox_config_problems *problems,
                                           struct ox_err *err);
 
 #endif

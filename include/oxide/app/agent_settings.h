@@ -19,6 +19,8 @@
 
 #include "oxide/app/setting.h"
 
+#define OX_AGENT_MODEL_DIR_DEFAULT "oxide-models"
+
 /* clang-format off */
 /* X(name, section, key, flag, kind, min, max, value, fallback, shown, scope, change, help) */
 #define OX_AGENT_SETTINGS(X)                                                                       \
@@ -30,7 +32,7 @@
       "The name that this device is registered by (required); may hold {serial}, {hostname}, "     \
       "{mac} or {machine_id}")                                                                     \
     X(MODEL_DIR, "agent", "model_dir", "model-dir", PATH, 1, 0, "DIR",                             \
-      "oxide-models", "oxide-models", AGENT, RESTART,                                              \
+      OX_AGENT_MODEL_DIR_DEFAULT, OX_AGENT_MODEL_DIR_DEFAULT, AGENT, RESTART,                      \
       "Where models and state are kept; made if absent")                                           \
     X(POLL_INTERVAL, "agent", "poll_interval", "poll-interval", DURATION, 1000, 86400000, "TIME",  \
       "30", "30, 15m if metered", AGENT, RELOAD,                                                   \
@@ -55,14 +57,14 @@
     X(ACTIVATE_WINDOW, "activate", "window", "activate-window", WINDOWS, 0, 0, "TIMES",            \
       NULL, "always", MODEL, RELOAD,                                                               \
       "When a new version may be switched to; may be repeated; the urgent do not wait")            \
-    X(HEALTH_CHECK, "check", "health_check", "health-check", COMMAND, 0, 0, "CMD",                 \
+    X(HEALTH_CHECK, "check", "health_check", "health-check", COMMAND, 1, 0, "CMD",                 \
       NULL, "the file parses and its digest is right", MODEL, RELOAD,                              \
       "Shell command that decides whether a new model works: OXIDE_MODEL_PATH names it, status 0 " \
       "keeps it")                                                                                  \
     X(HEALTH_TIMEOUT, "check", "health_timeout", "health-timeout", DURATION, 1, 86400000, "TIME",  \
       "60", "60", MODEL, RELOAD,                                                                   \
       "How long the health check may take")                                                        \
-    X(PREFLIGHT_COMMAND, "check", "preflight_command", "preflight-command", COMMAND, 0, 0, "CMD",  \
+    X(PREFLIGHT_COMMAND, "check", "preflight_command", "preflight-command", COMMAND, 1, 0, "CMD",  \
       NULL, "none", MODEL, RELOAD,                                                                 \
       "Shell command that decides whether an update may begin, within 60 s: status 0 lets it")
 /* clang-format on */

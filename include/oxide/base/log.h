@@ -14,8 +14,8 @@ enum ox_log_format { OX_LOG_TEXT, OX_LOG_JSON };
 
 struct ox_log {
     int fd;
-    enum ox_log_level level; /* what is noisier is dropped */
-    enum ox_log_format format;
+    _Atomic(enum ox_log_level) level; /* what is noisier is dropped; both may change while it is */
+    _Atomic(enum ox_log_format) format; /* in use */
 };
 
 /** Write one line with the wall time in UTC. Lines of threads do not mix: one write(2) each. */

@@ -251,7 +251,7 @@ static void config__each_kind_says_what_it_takes(void **state)
         {"agent", "poll_interval = 0", "from 1s to 1d"},
         {"agent", "poll_interval = 25h", "from 1s to 1d"},
         {"agent", "metered = maybe", "'maybe': it is yes or no"},
-        {"agent", "log_format = xml", "'xml': it is one of auto|text|json"},
+        {"agent", "log_format = xml", "'xml': it is one of auto, text, json"},
         {"download", "rate_limit = 0", "bytes per second such as"},
         {"download", "rate_limit = -1", "1 or more"},
         {"download", "window = noon", "windows such as 02:00-05:00"},
