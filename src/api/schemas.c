@@ -14,7 +14,7 @@
 #define STRATEGY "'all_at_once' | 'rolling' | 'canary' | 'exponential'"
 #define FAILURE                                                                                    \
     "'download' | 'verify' | 'apply' | 'health' | 'silent' | 'rollback' | 'fallback' | 'disk' |"   \
-    " 'other'"
+    " 'preflight' | 'other'"
 /* How a campaign goes; what is absent is as the strategy has it: src/rollout/policy.c */
 #define POLICY                                                                                     \
     "strategy?: " STRATEGY " | {type?: " STRATEGY " | null, stages?: number[] | null,"             \

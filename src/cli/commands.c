@@ -72,8 +72,8 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
      "failure pauses the campaign"},                                                               \
     {"halt", 0, "CLASS:LIMIT", NULL,                                                               \
      "Halt at more failures than this, a number or PERCENT%, with :min=DEVICES behind it if "      \
-     "wanted; CLASS is any, download, verify, apply, health, silent, rollback, fallback, disk or " \
-     "other; may be repeated"},                                                                    \
+     "wanted; CLASS is any, download, verify, apply, health, silent, rollback, fallback, disk, "   \
+     "preflight or other; may be repeated"},                                                                    \
     {"on-halt", 0, "pause|abort|revert", "pause",                                                  \
      "What halting does; revert: end it, and send back the devices that were updated"},            \
     {"silent-after", 0, "PHASE=TIME,...", "30m each",                                              \
@@ -488,7 +488,8 @@ const struct ox_command ox_commands[] = {
      WORDS({"ID", OX_WORD_ONE, "The campaign"}),
      OPTIONS({"state", 0, "pending|downloading|applying|verifying|complete|failed|skipped", NULL,
               "Those in this state"},
-             {"class", 0, "download|verify|apply|health|silent|rollback|fallback|disk|other", NULL,
+             {"class", 0,
+              "download|verify|apply|health|silent|rollback|fallback|disk|preflight|other", NULL,
               "Those that failed by this"},
              LIMIT, SORT("place (in which they are released), id, state or updated")),
      "oxide campaign devices ID --state failed", REMOTE, OX_EXITS_REMOTE, ox_run_campaign_devices},

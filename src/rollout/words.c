@@ -27,19 +27,16 @@ const struct ox_word ox_words_failure[] = {{"", OX_FAILURE_NONE},
                                            {"rollback", OX_FAILURE_ROLLBACK},
                                            {"fallback", OX_FAILURE_FALLBACK},
                                            {"disk", OX_FAILURE_DISK},
+                                           {"preflight", OX_FAILURE_PREFLIGHT},
                                            {"other", OX_FAILURE_OTHER},
                                            {NULL, 0}};
-const struct ox_word ox_words_rule[] = {{"any", OX_FAILURE_NONE},
-                                        {"download", OX_FAILURE_DOWNLOAD},
-                                        {"verify", OX_FAILURE_VERIFY},
-                                        {"apply", OX_FAILURE_APPLY},
-                                        {"health", OX_FAILURE_HEALTH},
-                                        {"silent", OX_FAILURE_SILENT},
-                                        {"rollback", OX_FAILURE_ROLLBACK},
-                                        {"fallback", OX_FAILURE_FALLBACK},
-                                        {"disk", OX_FAILURE_DISK},
-                                        {"other", OX_FAILURE_OTHER},
-                                        {NULL, 0}};
+const struct ox_word ox_words_rule[] = {
+    {"any", OX_FAILURE_NONE},          {"download", OX_FAILURE_DOWNLOAD},
+    {"verify", OX_FAILURE_VERIFY},     {"apply", OX_FAILURE_APPLY},
+    {"health", OX_FAILURE_HEALTH},     {"silent", OX_FAILURE_SILENT},
+    {"rollback", OX_FAILURE_ROLLBACK}, {"fallback", OX_FAILURE_FALLBACK},
+    {"disk", OX_FAILURE_DISK},         {"preflight", OX_FAILURE_PREFLIGHT},
+    {"other", OX_FAILURE_OTHER},       {NULL, 0}};
 
 const char *ox_words_text(const struct ox_word *words, int value)
 {

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The agent's settings: files, environment and flags, what is said of them, and reading them again.
+# shellcheck disable=SC2016,SC2154 # shell for the agent; what lib.sh sets
 . "$(dirname "$0")/lib.sh"
 small_models
 serve
@@ -106,6 +107,7 @@ kill -HUP "$agent_pid"
 within 10 "the command is said" logged "preflight_command is echo the battery is low; exit 7 now"
 deploy defect v2 --device cam-01
 within 20 "v2 is refused" in_campaign_is "$campaign" cam-01 failed
+same "its class" 1 "$(campaign_field "$campaign" .summary.failures.preflight)"
 same "nothing was fetched" 0 "$(campaign_field "$campaign" .summary.bytes_served)"
 holds "why" "$(campaign_field "$campaign" '.devices[0].error')" "preflight command ended with status 7: the battery is low"
 holds "result" "$(get /api/v1/devices/cam-01)" "the battery is low"

@@ -34,6 +34,7 @@ enum ox_failure {
     OX_FAILURE_ROLLBACK, /* it had the new version, and reports another again */
     OX_FAILURE_FALLBACK, /* its patch failed, so that the full file was fetched or wanted */
     OX_FAILURE_DISK,
+    OX_FAILURE_PREFLIGHT, /* the device refused before it fetched anything */
     OX_FAILURE_OTHER,
     OX_FAILURES,
 };

@@ -207,6 +207,7 @@ static void failure__of_what_agents_report(void **state)
     assert_int_equal(ox_failure_of_report("health"), OX_FAILURE_HEALTH);
     assert_int_equal(ox_failure_of_report("patch"), OX_FAILURE_FALLBACK);
     assert_int_equal(ox_failure_of_report("activate"), OX_FAILURE_APPLY);
+    assert_int_equal(ox_failure_of_report("preflight"), OX_FAILURE_PREFLIGHT);
     assert_int_equal(ox_failure_of_report("what"), OX_FAILURE_OTHER);
     assert_int_equal(ox_failure_of_report(""), OX_FAILURE_OTHER);
     assert_int_equal(ox_failure_of_report(NULL), OX_FAILURE_OTHER);
