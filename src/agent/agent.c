@@ -255,7 +255,7 @@ static void consider_first_gen(struct loop *loop, const struct ox_heartbeat_answ
 static bool is_same(const struct ox_assignment *a, const struct ox_assignment *b)
 {
     return strcmp(a->model_id, b->model_id) == 0 && strcmp(a->version, b->version) == 0 &&
-           ox_digest_equal(&a->digest, &b->digest);
+           ox_digest_equal(&a->digest, &b->digest) && a->remove == b->remove;
 }
 
 /* Is what is under way still wanted? */

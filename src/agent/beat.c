@@ -94,8 +94,11 @@ static enum ox_code build(const struct ox_agent *agent, struct ox_beat *beat, bo
     if (beat->since_whole == 0) {
         say_facts(agent, beat, &heartbeat.installation);
         heartbeat.reads_presence = OX_PRESENT;
-        heartbeat.reads = (struct ox_reads){
-            .oxdl1 = true, .oxdl2 = true, .oxdl2_ops = OX_OXDL_OPS_KNOWN, .chains = OX_CHAIN_MAX};
+        heartbeat.reads = (struct ox_reads){.oxdl1 = true,
+                                            .oxdl2 = true,
+                                            .oxdl2_ops = OX_OXDL_OPS_KNOWN,
+                                            .chains = OX_CHAIN_MAX,
+                                            .removes = true};
         heartbeat.platform = platform();
         heartbeat.models_presence = OX_PRESENT;
         heartbeat.models = models;

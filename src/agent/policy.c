@@ -24,6 +24,9 @@ enum ox_decision ox_policy_decide(const struct ox_assignment *assignment,
                                   const char *current_version,
                                   const struct ox_digest *current_digest, uint64_t failures)
 {
+    if (assignment->remove) { /* what was poison may go all the same */
+        return current_version == NULL ? OX_DECIDE_NOTHING : OX_DECIDE_UPDATE;
+    }
     if (current_version != NULL && current_digest != NULL &&
         strcmp(current_version, assignment->version) == 0 &&
         ox_digest_equal(current_digest, &assignment->digest)) {

@@ -22,7 +22,7 @@ int64_t ox_policy_poll_ms(int64_t interval_ms, struct ox_rng *rng);
 int64_t ox_policy_backoff_ms(int64_t base_ms, uint64_t failures, struct ox_rng *rng);
 
 enum ox_decision {
-    OX_DECIDE_NOTHING, /* it runs already */
+    OX_DECIDE_NOTHING, /* it runs already, or is gone already */
     OX_DECIDE_UPDATE,
     OX_DECIDE_SKIP, /* poisoned */
 };

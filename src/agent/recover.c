@@ -41,7 +41,8 @@ static enum ox_code correct_state(struct ox_agent *agent, const struct ox_journa
     struct ox_installed before = {0};
     enum ox_code code;
 
-    if (model == NULL || !ox_digest_equal(&model->current.digest, &journal->assignment.digest) ||
+    if (model == NULL || journal->assignment.remove || /* that knows no other version */
+        !ox_digest_equal(&model->current.digest, &journal->assignment.digest) ||
         (journal->before.folder != NULL &&
          strcmp(model->current.folder, journal->before.folder) == 0)) {
         return OX_OK;

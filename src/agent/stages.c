@@ -4,7 +4,8 @@
  * To add a stage: a row here in the order of time; its functions, which may run twice (a kill can
  * come at any instant of the first run), in preflight.c, rebuild.c or activate.c, declared in
  * update.h. Before a stage acts, its name is in the journal. A stage that fails is undone with
- * those before it, last first; an interruption undoes only what must not stay half done.
+ * those before it, last first; an interruption undoes only what must not stay half done. An update
+ * passes by the stages of a removal (remove.c), and a removal by those of an update.
  */
 #include "oxide/base/buf.h"
 #include "oxide/base/clock.h"
@@ -25,16 +26,22 @@ static const struct stage {
     const char *error_word;      /* what a failure here is called in reports */
     bool resumable;              /* after a kill here, begin here; else before all of it */
     bool committing;             /* from here on only forwards or all the way back */
+    bool removal;                /* of a model, in place of an update */
 } stages[] = {
-    {"preflight", ox_stage_preflight, NULL, OX_ROLLOUT_DOWNLOADING, "preflight", true, false},
-    {"download", ox_stage_download, ox_undo_download, OX_ROLLOUT_DOWNLOADING, "download", false,
+    {"preflight", ox_stage_preflight, NULL, OX_ROLLOUT_DOWNLOADING, "preflight", true, false,
      false},
-    {"rebuild", ox_stage_rebuild, ox_undo_rebuild, OX_ROLLOUT_APPLYING, "apply", false, false},
-    {"verify", ox_stage_verify, NULL, OX_ROLLOUT_VERIFYING, "verify", false, false},
-    {"stage", ox_stage_stage, ox_undo_stage, OX_ROLLOUT_VERIFYING, "stage", false, false},
-    {"activate", ox_stage_activate, ox_undo_activate, OX_ROLLOUT_VERIFYING, "activate", true, true},
-    {"check", ox_stage_check, NULL, OX_ROLLOUT_VERIFYING, "health", false, true},
-    {"commit", ox_stage_commit, NULL, OX_ROLLOUT_VERIFYING, "commit", false, true},
+    {"download", ox_stage_download, ox_undo_download, OX_ROLLOUT_DOWNLOADING, "download", false,
+     false, false},
+    {"rebuild", ox_stage_rebuild, ox_undo_rebuild, OX_ROLLOUT_APPLYING, "apply", false, false,
+     false},
+    {"verify", ox_stage_verify, NULL, OX_ROLLOUT_VERIFYING, "verify", false, false, false},
+    {"stage", ox_stage_stage, ox_undo_stage, OX_ROLLOUT_VERIFYING, "stage", false, false, false},
+    {"activate", ox_stage_activate, ox_undo_activate, OX_ROLLOUT_VERIFYING, "activate", true, true,
+     false},
+    {"check", ox_stage_check, NULL, OX_ROLLOUT_VERIFYING, "health", false, true, false},
+    {"commit", ox_stage_commit, NULL, OX_ROLLOUT_VERIFYING, "commit", false, true, false},
+    {"remove", ox_stage_remove, ox_undo_remove, OX_ROLLOUT_APPLYING, "remove", true, true, true},
+    {"forget", ox_stage_forget, NULL, OX_ROLLOUT_APPLYING, "remove", false, true, true},
 };
 #define STAGES (sizeof(stages) / sizeof(stages[0]))
 
@@ -65,7 +72,9 @@ struct ox_device_report ox_update_describe(const struct ox_update *update,
 {
     const struct ox_assignment *assignment = &update->journal.assignment;
     bool ended = state == OX_ROLLOUT_COMPLETE || state == OX_ROLLOUT_FAILED;
-    const char *strategy = update->use_patch ? "delta" : update->ready ? "none" : "full";
+    const char *strategy = update->use_patch                     ? "delta"
+                           : update->ready || assignment->remove ? "none"
+                                                                 : "full";
 
     return (struct ox_device_report){
         .campaign_id = assignment->campaign_id,
@@ -170,10 +179,16 @@ static bool falls_back(struct ox_update *update, size_t index, enum ox_code code
     return true;
 }
 
+static bool is_passed_by(const struct ox_update *update, size_t index)
+{
+    return stages[index].removal != update->journal.assignment.remove;
+}
+
 static void undo(struct ox_update *update, size_t index, bool only_committing)
 {
     for (size_t i = index + 1; i > 0; i--) {
-        if (stages[i - 1].undo != NULL && (stages[i - 1].committing || !only_committing)) {
+        if (!is_passed_by(update, i - 1) && stages[i - 1].undo != NULL &&
+            (stages[i - 1].committing || !only_committing)) {
             stages[i - 1].undo(update);
         }
     }
@@ -192,6 +207,9 @@ static enum ox_code run_stages(struct ox_update *update, size_t *at, struct ox_e
     bool tell = true;
 
     for (size_t i = *at; code == OX_OK && i < STAGES; i++) {
+        if (is_passed_by(update, i)) {
+            continue;
+        }
         *at = i;
         tell = i == 0 || stages[i].tells != stages[i - 1].tells;
         code = enter(update, i, tell, err);

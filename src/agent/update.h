@@ -79,8 +79,9 @@ bool ox_stage_is_known(const char *name);
 typedef enum ox_code ox_stage_run(struct ox_update *update, struct ox_err *err);
 ox_stage_run ox_stage_preflight, ox_stage_download, ox_stage_rebuild, ox_stage_verify;
 ox_stage_run ox_stage_stage, ox_stage_activate, ox_stage_check, ox_stage_commit;
+ox_stage_run ox_stage_remove, ox_stage_forget; /* remove.c */
 /** Undoing goes on over errors, which it logs: what is left is settled at the next start. */
 typedef void ox_stage_undo(struct ox_update *update);
-ox_stage_undo ox_undo_download, ox_undo_rebuild, ox_undo_stage, ox_undo_activate;
+ox_stage_undo ox_undo_download, ox_undo_rebuild, ox_undo_stage, ox_undo_activate, ox_undo_remove;
 
 #endif

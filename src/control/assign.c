@@ -10,7 +10,7 @@
 
 const char *ox_assign_format(uint64_t protocol, const char *reads_text, uint64_t *ops)
 {
-    struct ox_reads reads = {false, false, 0, 0};
+    struct ox_reads reads = {.oxdl1 = false};
 
     *ops = 0;
     if (reads_text != NULL && ox_reads_parse(reads_text, &reads, NULL) != OX_OK) {

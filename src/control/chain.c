@@ -272,7 +272,7 @@ enum ox_code ox_chain_find(struct ox_control *control, struct ox_tx *tx, const c
                            const char *reads_text, uint64_t below_bytes, struct ox_chain *out,
                            struct ox_err *err)
 {
-    struct ox_reads reads = {false, false, 0, 0};
+    struct ox_reads reads = {.oxdl1 = false};
     struct found found = {.count = 0};
     char base_hex[OX_DIGEST_HEX_MAX];
     char target_hex[OX_DIGEST_HEX_MAX];

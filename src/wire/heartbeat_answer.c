@@ -88,7 +88,10 @@ static enum ox_code put_limits(json_t *json, const struct ox_assignment *assignm
     json_t *windows = NULL;
     enum ox_code code = OX_OK;
 
-    if (assignment->urgent) {
+    if (assignment->remove) {
+        code = ox_json_set(json, "remove", json_true(), err);
+    }
+    if (code == OX_OK && assignment->urgent) {
         code = ox_json_set(json, "urgent", json_true(), err);
     }
     if (code == OX_OK && assignment->patch_only) {
@@ -313,7 +316,11 @@ static enum ox_code parse_assignment(const json_t *json, struct ox_assignment *o
         (code = ox_wire_get_id(json, "model_id", &out->model_id, err)) != OX_OK ||
         (code = ox_wire_get_id(json, "model_version", &out->version, err)) != OX_OK ||
         (code = ox_wire_get_digest(json, "digest", &out->digest, err)) != OX_OK ||
-        (code = ox_manifest_from_json(json_object_get(json, "files"), &out->files, err)) != OX_OK ||
+        (code = ox_json_opt_bool(json, "remove", &out->remove, err)) != OX_OK) {
+        return code;
+    }
+    if ((!out->remove && (code = ox_manifest_from_json(json_object_get(json, "files"), &out->files,
+                                                       err)) != OX_OK) ||
         (code = parse_base(json, out, err)) != OX_OK ||
         (code = parse_patch(json, out, err)) != OX_OK ||
         (code = ox_wire_parse_chain(json, out, err)) != OX_OK ||

@@ -50,6 +50,9 @@ static enum ox_code parse_entry(const char *at, const char *end, struct ox_reads
     if (name_len == 6 && strncmp(at, "oxdl/1", 6) == 0) {
         reads->oxdl1 = true;
     }
+    if (name_len == 8 && strncmp(at, OX_READS_REMOVE, 8) == 0) {
+        reads->removes = true;
+    }
     if (is_oxdl2) {
         reads->oxdl2 = true;
     }
@@ -81,7 +84,7 @@ static enum ox_code parse_entry(const char *at, const char *end, struct ox_reads
 
 enum ox_code ox_reads_parse(const char *text, struct ox_reads *out, struct ox_err *err)
 {
-    struct ox_reads reads = {false, false, 0, 0};
+    struct ox_reads reads = {.oxdl1 = false};
 
     if (strnlen(text, READS_TEXT_LIMIT + 1) > READS_TEXT_LIMIT) {
         return ox_err_set(err, OX_EINVAL, "a list of patch formats has at most %d characters",
@@ -103,6 +106,7 @@ enum ox_code ox_reads_parse(const char *text, struct ox_reads *out, struct ox_er
 const char *ox_reads_text(const struct ox_reads *reads, char out[OX_READS_TEXT_MAX])
 {
     char chains[32] = "";
+    size_t len;
 
     out[0] = '\0';
     if (reads->chains > 0) {
@@ -113,6 +117,11 @@ const char *ox_reads_text(const struct ox_reads *reads, char out[OX_READS_TEXT_M
                        chains, reads->oxdl1 ? ", oxdl/1" : "");
     } else if (reads->oxdl1) {
         (void)snprintf(out, OX_READS_TEXT_MAX, "oxdl/1");
+    }
+    len = strlen(out);
+    if (reads->removes) {
+        (void)snprintf(out + len, OX_READS_TEXT_MAX - len, "%s%s", len == 0 ? "" : ", ",
+                       OX_READS_REMOVE);
     }
     return out;
 }

@@ -136,7 +136,8 @@ struct ox_assignment {
     char *model_id;
     char *version;
     struct ox_digest digest;  /* of the artifact */
-    struct ox_manifest files; /* the whole artifact */
+    struct ox_manifest files; /* the whole artifact; empty if it is to go */
+    bool remove;              /* it is to go: the device runs nothing of the model then */
     bool base_present;
     char *base_version; /* what the patch starts from */
     struct ox_digest base_digest;

@@ -331,6 +331,15 @@ struct ox_journal assign(struct world *world, const struct artifact *artifact, b
     return journal;
 }
 
+struct ox_journal unassign(struct world *world, const struct artifact *artifact)
+{
+    struct ox_journal journal = assign(world, artifact, false);
+
+    journal.assignment.remove = true;
+    ox_manifest_clear(&journal.assignment.files);
+    return journal;
+}
+
 enum ox_code update_to(struct world *world, const struct artifact *artifact, bool with_patch,
                        struct ox_err *err)
 {

@@ -92,6 +92,9 @@ void close_agent(struct world *world);
  */
 struct ox_journal assign(struct world *world, const struct artifact *artifact, bool with_patch);
 
+/** The assignment that takes an artifact away. The journal is the caller's. */
+struct ox_journal unassign(struct world *world, const struct artifact *artifact);
+
 /** Open an agent, run one update, close it. */
 enum ox_code update_to(struct world *world, const struct artifact *artifact, bool with_patch,
                        struct ox_err *err);

@@ -25,8 +25,9 @@ static void die_at_stage(void *ctx, const char *stage, bool done)
     }
 }
 
-/* Update to v2 in a process of its own, which dies at the instant named. Returns its status. */
-static int die_updating(struct world *world, struct death death)
+/* Update to v2, or remove v1, in a process of its own, which dies at the instant named. Returns its
+ * status. */
+static int die_at(struct world *world, struct death death, bool removing)
 {
     int status = 0;
     pid_t pid = fork();
@@ -42,7 +43,7 @@ static int die_updating(struct world *world, struct death death)
             _exit(1);
         }
         ox_journal_clear(&journal);
-        journal = assign(world, &world->v2, true);
+        journal = removing ? unassign(world, &world->v1) : assign(world, &world->v2, true);
         if (ox_update_new(&update, &world->agent, &journal, NULL) != OX_OK) {
             _exit(1);
         }
@@ -51,6 +52,11 @@ static int die_updating(struct world *world, struct death death)
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int die_updating(struct world *world, struct death death)
+{
+    return die_at(world, death, false);
 }
 
 /* Start again: what had begun to switch is run from its journal. Returns whether there was such. */
@@ -99,6 +105,52 @@ static void kill__at_any_boundary_leaves_old_or_new_and_ends_at_new(void **state
         assert_int_equal(failures_of(world, &world->v2), 0);
         assert_last_report(world, "complete");
         assert_no_litter(world);
+    }
+}
+
+static void kill__of_a_removal_at_any_boundary_ends_with_nothing(void **state)
+{
+    static const char *const removal[] = {"remove", "forget"};
+    struct world *world = *state;
+
+    for (size_t i = 0; i < 4; i++) {
+        const struct death death = {removal[i / 2], i % 2 == 1};
+        enum ox_code code = OX_OK;
+
+        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
+        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+        assert_int_equal(die_at(world, death, true), 42);
+        if (exists(world, "defect/current")) {
+            assert_true(is_active(world, &world->v1));
+        }
+        assert_int_equal(start_again(world, &code), i < 3); /* written by then */
+        assert_int_equal(code, OX_OK);
+        assert_false(exists(world, "defect"));
+        assert_last_report(world, "complete");
+        assert_no_litter(world);
+        assert_false(start_again(world, &code));
+        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK); /* it can come again */
+        assert_true(is_active(world, &world->v1));
+    }
+}
+
+static void kill__of_a_removal_whose_state_was_lost_ends_with_nothing(void **state)
+{
+    static const struct death deaths[] = {{"remove", false}, {"remove", true}};
+    struct world *world = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        enum ox_code code = OX_OK;
+        char *path = at(world, ".oxide/state.json");
+
+        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
+        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+        assert_int_equal(die_at(world, deaths[i], true), 42);
+        assert_int_equal(unlink(path), 0);
+        free(path);
+        assert_true(start_again(world, &code));
+        assert_int_equal(code, OX_OK);
+        assert_false(exists(world, "defect"));
     }
 }
 
@@ -302,6 +354,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_WORLD(kill__at_any_boundary_leaves_old_or_new_and_ends_at_new),
+        WITH_WORLD(kill__of_a_removal_at_any_boundary_ends_with_nothing),
+        WITH_WORLD(kill__of_a_removal_whose_state_was_lost_ends_with_nothing),
         WITH_WORLD(kill__then_a_failing_check_ends_at_old),
         WITH_WORLD(kill__after_the_commit_was_written_reports_once),
         WITH_WORLD(state__damaged_is_set_aside_and_made_anew_from_the_links),

@@ -129,6 +129,62 @@ static void update__long_names_become_shortened_folders(void **state)
     assert_true(is_active(world, &long_one));
 }
 
+/* --- taking a model away --- */
+
+static enum ox_code remove_it(struct world *world, const struct artifact *artifact,
+                              struct ox_err *err)
+{
+    struct ox_journal none = {0};
+    struct ox_journal journal;
+    struct ox_update *update = NULL;
+    bool pending;
+    enum ox_code code;
+
+    open_agent(world, &none, &pending);
+    journal = unassign(world, artifact);
+    assert_int_equal(ox_update_new(&update, &world->agent, &journal, NULL), OX_OK);
+    code = ox_update_run(update, err);
+    ox_update_free(update);
+    close_agent(world);
+    return code;
+}
+
+static void remove__leaves_nothing_of_the_model(void **state)
+{
+    struct world *world = *state;
+
+    install_v1(world);
+    assert_int_equal(remove_it(world, &world->v1, NULL), OX_OK);
+    assert_false(exists(world, "defect"));
+    assert_last_report(world, "complete");
+    assert_no_litter(world);
+    assert_int_equal(world->blob_requests, 0);
+    assert_int_equal(remove_it(world, &world->v1, NULL), OX_OK); /* it is gone already */
+    assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+    assert_true(is_active(world, &world->v1));
+}
+
+static void remove__refuses_another_version_and_one_that_was_not_the_first(void **state)
+{
+    struct world *world = *state;
+    struct ox_err err = OX_ERR_INIT;
+
+    install_v1(world);
+    assert_int_equal(remove_it(world, &world->v2, &err), OX_ECONFLICT);
+    assert_non_null(strstr(err.msg, "version v1 is active"));
+    assert_true(is_active(world, &world->v1));
+    assert_link(world, "current", "v1");
+    assert_last_report(world, "failed remove");
+    assert_int_equal(failures_of(world, &world->v2), 0);
+
+    assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);
+    assert_int_equal(remove_it(world, &world->v2, &err), OX_ECONFLICT);
+    assert_non_null(strstr(err.msg, "v1 is kept"));
+    assert_true(is_active(world, &world->v2));
+    assert_link(world, "previous", "v1");
+    assert_no_litter(world);
+}
+
 /* --- when the patch does not do --- */
 
 static void fallback__a_damaged_base_means_full_files(void **state)
@@ -344,6 +400,8 @@ static void withdrawal__after_the_switch_comes_too_late(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_WORLD(remove__leaves_nothing_of_the_model),
+        WITH_WORLD(remove__refuses_another_version_and_one_that_was_not_the_first),
         WITH_WORLD(update__first_install_by_full_files),
         WITH_WORLD(update__by_patch_receives_only_the_patch),
         WITH_WORLD(update__keeps_one_previous_version),

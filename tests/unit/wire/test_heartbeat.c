@@ -290,6 +290,25 @@ static void answer__round_trip(void **state)
     free(text);
 }
 
+static void answer__what_is_to_go_has_no_files(void **state)
+{
+    struct ox_assignment assignment = {
+        .model_id = (char *)"m", .version = (char *)"v2", .digest = {{1, 2, 3}}, .remove = true};
+    const struct ox_heartbeat_answer answer = {.assignments = &assignment, .assignments_count = 1};
+    struct ox_heartbeat_answer back;
+    char *text = NULL;
+
+    (void)state;
+    assert_int_equal(ox_heartbeat_answer_build(&answer, &text, NULL), OX_OK);
+    assert_int_equal(parse_answer(text, &back, NULL), OX_OK);
+    assert_int_equal(back.assignments_count, 1);
+    assert_true(back.assignments[0].remove);
+    assert_true(ox_digest_equal(&back.assignments[0].digest, &assignment.digest));
+    assert_int_equal(back.assignments[0].files.count, 0);
+    ox_heartbeat_answer_clear(&back);
+    free(text);
+}
+
 static void answer__without_work_still_tells_new_agents_so(void **state)
 {
     const struct ox_heartbeat_answer answer = {.reports_ack_present = true};
@@ -425,6 +444,7 @@ int main(void)
         cmocka_unit_test(request__one_that_says_nothing_is_an_empty_object),
         cmocka_unit_test(answer__of_the_first_generation_tells_no_assignments),
         cmocka_unit_test(answer__round_trip),
+        cmocka_unit_test(answer__what_is_to_go_has_no_files),
         cmocka_unit_test(answer__without_work_still_tells_new_agents_so),
         cmocka_unit_test(answer__refuses_nonsense_as_the_servers_fault),
         cmocka_unit_test(answer__refuses_truncation_at_every_byte),

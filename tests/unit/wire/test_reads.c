@@ -17,6 +17,9 @@ static void reads__parses_both_formats_and_operations(void **state)
     assert_true(reads.oxdl1);
     assert_true(reads.oxdl2);
     assert_int_equal(reads.oxdl2_ops, 0x1f);
+    assert_false(reads.removes);
+    assert_int_equal(ox_reads_parse("oxdl/2; ops=1F, remove/1", &reads, NULL), OX_OK);
+    assert_true(reads.removes);
 }
 
 static void reads__ignores_what_newer_agents_say(void **state)
@@ -32,7 +35,7 @@ static void reads__ignores_what_newer_agents_say(void **state)
 
 static void reads__empty_text_reads_nothing(void **state)
 {
-    struct ox_reads reads = {true, true, 1, 0};
+    struct ox_reads reads = {true, true, 1, 0, false};
 
     (void)state;
     assert_int_equal(ox_reads_parse("", &reads, NULL), OX_OK);
@@ -59,9 +62,9 @@ static void reads__refuses_operations_that_are_no_number(void **state)
 static void reads__text_parses_back(void **state)
 {
     const struct ox_reads all[] = {
-        {true, true, UINT64_MAX, 9999}, {false, true, 0x2a, 0},
-        {false, true, 0x2a, 8},         {true, false, 0, 0},
-        {false, false, 0, 0},
+        {true, true, UINT64_MAX, 9999, true}, {false, true, 0x2a, 0, false},
+        {false, true, 0x2a, 8, true},         {true, false, 0, 0, false},
+        {false, false, 0, 0, false},          {false, false, 0, 0, true},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -73,6 +76,7 @@ static void reads__text_parses_back(void **state)
         assert_int_equal(back.oxdl2, all[i].oxdl2);
         assert_true(back.oxdl2_ops == all[i].oxdl2_ops);
         assert_int_equal(back.chains, all[i].chains);
+        assert_int_equal(back.removes, all[i].removes);
     }
 }
 

@@ -1,0 +1,122 @@
+/* The stages of a removal: what an assignment takes away is the first version that the device had
+ * of a model, where that is sent back. */
+#include "oxide/base/file.h"
+#include "update.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static enum ox_code find_model(struct ox_update *update, struct ox_err *err)
+{
+    return update->model_path != NULL
+               ? OX_OK
+               : ox_folders_model(&update->agent->folders, update->journal.assignment.model_id,
+                                  false, &update->model_path, err);
+}
+
+/* Is it what the server thinks it is? It may not know what stood here before: what a device ran
+ * before it is never lost by this. */
+static enum ox_code check_target(struct ox_update *update, struct ox_err *err)
+{
+    const struct ox_assignment *assignment = &update->journal.assignment;
+    struct ox_agent *agent = update->agent;
+    const struct ox_model_state *model;
+    enum ox_code code = OX_OK;
+
+    (void)pthread_mutex_lock(&agent->lock);
+    model = ox_state_model(&agent->state, assignment->model_id);
+    if (model != NULL && !ox_digest_equal(&model->current.digest, &assignment->digest)) {
+        code = ox_err_set(err, OX_ECONFLICT, "%s@%s is not removed: version %s is active",
+                          assignment->model_id, assignment->version, model->current.version);
+    } else if (model != NULL && model->previous.version != NULL) {
+        code =
+            ox_err_set(err, OX_ECONFLICT,
+                       "%s@%s is not removed: it is not the first version here, %s is kept: send "
+                       "that one",
+                       assignment->model_id, assignment->version, model->previous.version);
+    }
+    (void)pthread_mutex_unlock(&agent->lock);
+    return code;
+}
+
+enum ox_code ox_stage_remove(struct ox_update *update, struct ox_err *err)
+{
+    enum ox_code code = check_target(update, err);
+
+    if (code == OX_OK) {
+        code = find_model(update, err);
+    }
+    return code == OX_OK && ox_path_exists(update->model_path)
+               ? ox_folders_switch(update->model_path, "current", NULL, err)
+               : code;
+}
+
+/* The state keeps it until it is forgotten, so what the state has is active again. */
+void ox_undo_remove(struct ox_update *update)
+{
+    const struct ox_assignment *assignment = &update->journal.assignment;
+    struct ox_agent *agent = update->agent;
+    struct ox_err err = OX_ERR_INIT;
+    const struct ox_model_state *model;
+    char *folder = NULL;
+    enum ox_code code = find_model(update, &err);
+
+    (void)pthread_mutex_lock(&agent->lock);
+    model = ox_state_model(&agent->state, assignment->model_id);
+    if (code == OX_OK && model != NULL) {
+        code = ox_strdup(&folder, model->current.folder, &err);
+    }
+    (void)pthread_mutex_unlock(&agent->lock);
+    if (code == OX_OK && folder != NULL) {
+        code = ox_folders_switch(update->model_path, "current", folder, &err);
+    }
+    if (code != OX_OK) {
+        ox_log(agent->log, OX_LOG_ERROR, "%s@%s: switching back: %s", assignment->model_id,
+               assignment->version, err.msg);
+    }
+    free(folder);
+}
+
+/* One write of the state is the whole removal: model, result, report and end of the attempt. */
+static enum ox_code forget_state(struct ox_update *update, struct ox_err *err)
+{
+    struct ox_device_report report = ox_update_describe(update, OX_ROLLOUT_COMPLETE);
+    struct ox_agent *agent = update->agent;
+    enum ox_code code;
+
+    (void)pthread_mutex_lock(&agent->lock);
+    ox_state_forget(&agent->state, update->journal.assignment.model_id);
+    if ((code = ox_state_set_result(&agent->state, NULL, err)) == OX_OK &&
+        (code = ox_state_report(&agent->state, &report, err)) == OX_OK) {
+        agent->state.last_attempt = update->journal.attempt;
+        code = ox_state_save(&agent->state, agent->folders.state, err);
+    }
+    if (code != OX_OK) { /* half a removal in memory is none */
+        ox_agent_reload(agent);
+    }
+    (void)pthread_mutex_unlock(&agent->lock);
+    return code;
+}
+
+enum ox_code ox_stage_forget(struct ox_update *update, struct ox_err *err)
+{
+    const struct ox_assignment *assignment = &update->journal.assignment;
+    struct ox_agent *agent = update->agent;
+    struct ox_err later = OX_ERR_INIT;
+    enum ox_code code = forget_state(update, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    /* It is done; what cannot be tidied now is settled at the next start. */
+    if (ox_agent_settle(agent, assignment->model_id, NULL, &later) != OX_OK ||
+        ox_folders_drop_built(&agent->folders, &later) != OX_OK ||
+        ox_folder_clean(agent->folders.download, NULL, 0, &later) != OX_OK ||
+        ox_journal_remove(agent->folders.journal, &later) != OX_OK) {
+        ox_log(agent->log, OX_LOG_WARN, "%s", later.msg);
+    }
+    ox_log(agent->log, OX_LOG_INFO, "model removed: %s@%s", assignment->model_id,
+           assignment->version);
+    ox_agent_wake(agent);
+    return OX_OK;
+}
