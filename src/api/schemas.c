@@ -129,13 +129,15 @@ const struct ox_schema ox_schemas[] = {
      " models?: {id: id, version: id, digest: digest}[] | null, reports?: Report[] | null}"},
     {"File", "A file of an artifact",
      "{path: text, size: int, sha256: digest, mode: '0644' | '0755'}"},
-    {"Assignment", "What a device is to run, and how it comes to it",
+    {"Assignment",
+     "What a device is to run, and how it comes to it; or what is to be removed there",
      "{campaign_id: id, model_id: id, model_version: id, digest: digest, files: File[],"
      " base: {model_version: id, digest: digest} | null,"
      " patch: {sha256: digest, size: int, format: text, strategy: text} | null,"
      " patches?: {sha256: digest, size: int, format: text, strategy: text, model_version?: id,"
      " digest?: digest, files?: File[]}[],"
-     " blob_urls: text[], urgent?: bool, patch_only?: bool, rate_bps?: int, windows?: text[]}"},
+     " blob_urls: text[], remove?: bool, urgent?: bool, patch_only?: bool, rate_bps?: int,"
+     " windows?: text[]}"},
     {"HeartbeatAnswer",
      "What a device is to run; from assignments on for agents that send protocol",
      "{status: 'ok', assigned_model: id | null, assigned_model_version: id | null,"
@@ -202,14 +204,16 @@ const struct ox_schema ox_schemas[] = {
      "A tensor on one side, or the bytes of a file that are in none: then its name is null",
      "{file: text, name: text | null, dtype: text | null, shape: int[] | null, bytes: int}"},
     {"DiffRow",
-     "What became of a tensor; numbers, and how many and how much they changed, are null where they "
+     "What became of a tensor; numbers, and how many and how much they changed, are null where "
+     "they "
      "cannot be compared; patch_bytes is what it costs in the patch, null without one",
      "{status: " COMPARED ", tensor: bool, how: text[], from: DiffPlace | null,"
      " to: DiffPlace | null, changed_bytes: int, numbers: int | null,"
      " changed_numbers: int | null, max_change: number | null, relative_change: number | null,"
      " patch_bytes: int | null}"},
     {"DiffDelta",
-     "The cheapest way that there is now, and all others; changed_bytes is what a patch will hardly "
+     "The cheapest way that there is now, and all others; changed_bytes is what a patch will "
+     "hardly "
      "exceed",
      "{best: 'none' | 'patch' | 'chain' | 'full', best_bytes: int, full_bytes: int,"
      " changed_bytes: int, patch_bytes: int | null,"
@@ -264,8 +268,8 @@ const struct ox_schema ox_schemas[] = {
     {"Campaigns", "Campaigns, oldest first; holding only while nothing is assigned",
      "{holding?: Hold, campaigns: CampaignRow[]}"},
     {"CampaignDevice", "A device within a campaign",
-     "{device_id: id, state: " DEVICE_STATE ", class: " FAILURE " | null, error: text | null,"
-     " strategy: 'delta' | 'full' | 'none' | null, bytes_received: int,"
+     "{device_id: id, action: 'update' | 'remove', state: " DEVICE_STATE ", class: " FAILURE
+     " | null, error: text | null, strategy: 'delta' | 'full' | 'none' | null, bytes_received: int,"
      " from_version: id | null, deferred: bool, late: bool, offered_at: time | null,"
      " updated_at: time}"},
     {"Campaign", "A campaign and how far it is; stage counts from 1",

@@ -120,8 +120,10 @@ static enum ox_code facts(struct ox_cli *cli, const json_t *campaign, struct ox_
 void ox_campaign_device_state(struct ox_table *table, const json_t *device)
 {
     const char *state = ox_cli_text(device, "state");
+    const char *action = ox_cli_text(device, "action");
 
-    ox_table_cellf(table, "%s%s%s", state != NULL ? state : "?",
+    ox_table_cellf(table, "%s%s%s%s", state != NULL ? state : "?",
+                   action != NULL && strcmp(action, "remove") == 0 ? ", removal" : "",
                    json_is_true(json_object_get(device, "deferred")) ? ", asleep" : "",
                    json_is_true(json_object_get(device, "late")) ? ", late" : "");
 }

@@ -256,8 +256,9 @@ const struct ox_command ox_commands[] = {
     {"revert", "Send devices back to what they ran before, at once",
      "Asks nothing, and heeds no windows; an update that is under way is superseded. A device that "
      "has kept its former version fetches nothing. On a terminal it stays and shows how many are "
-     "still to go; in scripts it does so with --wait. Devices that ran nothing of the model "
-     "before, or what is not held here, are skipped.",
+     "still to go; in scripts it does so with --wait. From devices that ran nothing of the model "
+     "before it is removed. Devices that ran what is not held here, or whose agent cannot remove a "
+     "model, are skipped; it says how many.",
      WORDS({"MODEL", OX_WORD_ONE, "The model"}),
      OPTIONS(FLEET, DEVICES, WHO_PASS,
              {"to", 0, "VERSION", "what each ran before", "One version for all"}, WAIT, NO_WAIT,

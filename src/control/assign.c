@@ -123,6 +123,16 @@ static enum ox_code choose(struct ox_control *control, struct ox_tx *tx,
     return code;
 }
 
+/* An agent that was exchanged for an older one would not understand it: it waits for a newer one.
+ */
+static bool can_remove(const struct ox_device_row *device)
+{
+    struct ox_reads reads = {.oxdl1 = false};
+
+    return device->protocol > 0 && device->reads != NULL &&
+           ox_reads_parse(device->reads, &reads, NULL) == OX_OK && reads.removes;
+}
+
 /* --- may it begin? --- */
 
 static uint64_t in_flight_max(const struct ox_policy *policy)
@@ -137,9 +147,10 @@ static uint64_t in_flight_max(const struct ox_policy *policy)
 
 static uint64_t cost_of(const struct ox_offer *offer)
 {
-    return offer->chain.count > 0 ? offer->chain.bytes
-           : offer->has_patch     ? offer->job.patch_bytes
-                                  : offer->target.size_bytes;
+    return offer->row.removes       ? 0
+           : offer->chain.count > 0 ? offer->chain.bytes
+           : offer->has_patch       ? offer->job.patch_bytes
+                                    : offer->target.size_bytes;
 }
 
 /* Is it past a budget? Then the campaign pauses; but while those that were told are at it, it
@@ -220,9 +231,12 @@ enum ox_code ox_offer_find(struct ox_control *control, struct ox_tx *tx,
         (code = is_released(tx, &out->campaign, row, &released, err)) != OX_OK || !released ||
         row->artifact_id == 0 ||
         (code = ox_registry_artifact_by_id(tx, row->artifact_id, &out->target, err)) != OX_OK ||
-        out->target.removed_ms != 0 ||
+        (out->target.removed_ms != 0 && !row->removes) ||
         (code = ox_campaign_policy(&out->campaign, &out->policy, err)) != OX_OK) {
         return code;
+    }
+    if (row->removes && !can_remove(device)) {
+        return OX_OK;
     }
     out->released = true;
     for (size_t i = 0; i < model_count; i++) {
@@ -230,7 +244,7 @@ enum ox_code ox_offer_find(struct ox_control *control, struct ox_tx *tx,
             out->base = &models[i];
         }
     }
-    code = choose(control, tx, device, out, wanted, wanted_count, err);
+    code = row->removes ? OX_OK : choose(control, tx, device, out, wanted, wanted_count, err);
     out->shut = ox_window_shut(control, &out->policy, device);
     if (code == OX_OK && !out->waits && !out->shut && row->offered_ms == 0) {
         code = check_limits(control, tx, out, err);
@@ -329,9 +343,10 @@ static enum ox_code fill(struct ox_control *control, struct ox_tx *tx, const str
     out->rate_bps = policy->rate_bps == 0 ? 0 : policy->rate_bps / in_flight_max(policy);
     out->windows_count = policy->windows_count;
     memcpy(out->windows, policy->windows, policy->windows_count * sizeof(out->windows[0]));
+    out->remove = offer->row.removes;
     if ((code = ox_strdup(&out->campaign_id, offer->campaign.id, err)) != OX_OK ||
         (code = ox_strdup(&out->model_id, offer->target.model_id, err)) != OX_OK ||
-        (code = ox_strdup(&out->version, offer->target.version, err)) != OX_OK ||
+        (code = ox_strdup(&out->version, offer->target.version, err)) != OX_OK || out->remove ||
         (code = ox_registry_artifact_files(tx, offer->target.id, &out->files, err)) != OX_OK) {
         return code;
     }
@@ -403,7 +418,9 @@ enum ox_code ox_assign(struct ox_control *control, struct ox_tx *tx,
         if (code != OX_OK || !offer.released || (whole && (!offer.ready || !offer.told))) {
             continue;
         }
-        code = set_pair(answer, offer.target.model_id, offer.target.version, err);
+        if (!rows[i].removes) { /* a pair is what it is to run */
+            code = set_pair(answer, offer.target.model_id, offer.target.version, err);
+        }
         if (code == OX_OK && answer->assignments_present) {
             code =
                 fill(control, tx, &offer, &answer->assignments[answer->assignments_count++], err);

@@ -49,7 +49,11 @@ static enum ox_code compare(struct ox_control *control, struct ox_tx *tx,
         (code = ox_registry_artifact_by_id(tx, row->artifact_id, &target, err)) != OX_OK) {
         return row->artifact_id == 0 ? OX_OK : code;
     }
-    has_target = runs != NULL && runs->has_digest && ox_digest_equal(&runs->digest, &target.digest);
+    if (row->removes && runs != NULL) { /* what came since is nothing that it answers for */
+        return OX_OK;
+    }
+    has_target = runs == NULL ? row->removes
+                              : runs->has_digest && ox_digest_equal(&runs->digest, &target.digest);
     if (is(row->state, "failed") && has_target &&
         (is(row->class, "silent") || is(row->class, "rollback"))) {
         return ox_campaign_device_move(control, tx, row, OX_ROLLOUT_COMPLETE, OX_FAILURE_NONE, NULL,

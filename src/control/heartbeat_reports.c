@@ -191,6 +191,12 @@ static bool inferred(const struct ox_beat *beat, const struct ox_device_row *dev
 
     if (device->protocol > 0) {
         *to = OX_ROLLOUT_COMPLETE;
+        if (row->removes) {
+            return said->models_presence != OX_ABSENT &&
+                   ox_beat_model(said, target->model_id) == NULL &&
+                   strcmp(device->status, "updating") != 0 &&
+                   !has_report_for(beat, target->model_id);
+        }
         return runs(beat, known, row, target) && strcmp(device->status, "updating") != 0 &&
                !has_report_for(beat, target->model_id);
     }

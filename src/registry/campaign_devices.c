@@ -6,7 +6,7 @@
     "d.campaign_id, d.device_id, d.place, d.artifact_id, d.from_version, d.from_digest, d.state,"  \
     " d.class, d.released, d.deferred, d.accepted, d.late, d.fallback, d.released_at,"             \
     " d.offered_at, d.error, d.strategy, d.bytes_full, d.bytes_received, d.bytes_served,"          \
-    " d.updated_at, d.offered_bytes"
+    " d.updated_at, d.offered_bytes, d.removes"
 
 static void read_device(struct ox_db_row *row, void *out)
 {
@@ -34,6 +34,7 @@ static void read_device(struct ox_db_row *row, void *out)
     device->bytes_served = ox_db_u64(row);
     device->updated_ms = ox_db_i64(row);
     device->offered_bytes = ox_db_u64(row);
+    device->removes = ox_db_i64(row) != 0;
 }
 
 enum ox_code ox_registry_campaign_device_add(struct ox_tx *tx,
@@ -205,6 +206,13 @@ enum ox_code ox_registry_device_completed(struct ox_tx *tx, const char *device_i
                                     " JOIN campaigns c ON c.id = d.campaign_id"
                                     " JOIN artifacts a ON a.id = d.artifact_id"
                                     " WHERE d.device_id = $1 AND d.state = 'complete'"
+                                    " AND d.removes = 0 AND NOT EXISTS (SELECT 1"
+                                    " FROM campaign_devices r JOIN artifacts g"
+                                    " ON g.id = r.artifact_id JOIN campaigns k"
+                                    " ON k.id = r.campaign_id WHERE r.device_id = d.device_id"
+                                    " AND r.removes = 1 AND r.state NOT IN ('failed', 'skipped')"
+                                    " AND g.model_id = a.model_id"
+                                    " AND (k.created_at, k.rowid) > (c.created_at, c.rowid))"
                                     " ORDER BY c.created_at DESC, c.rowid DESC LIMIT 1",
                                     "s", device_id);
 

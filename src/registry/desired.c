@@ -30,7 +30,7 @@ static void read_id(struct ox_db_row *row, void *out)
     "SELECT c.id FROM campaigns c JOIN artifacts a ON a.id = c.artifact_id"                        \
     " WHERE c.fleet_id = $1 AND a.model_id = $2 AND c.kind = 'rollout' AND c.state = 'complete'"   \
     " AND a.removed_at IS NULL AND CASE WHEN EXISTS (SELECT 1 FROM campaign_devices d"             \
-    "  WHERE d.campaign_id = $3 AND d.artifact_id = $4) THEN a.version = $5"                       \
+    "  WHERE d.campaign_id = $3 AND d.artifact_id = $4 AND d.removes = 0) THEN a.version = $5"     \
     " ELSE a.version <> $5 AND (c.created_at, c.rowid) < (SELECT p.created_at, p.rowid FROM "      \
     "fleet_desired f"                                                                              \
     "  JOIN campaigns p ON p.id = f.campaign_id WHERE f.fleet_id = $1 AND f.model_id = $2) END"    \
@@ -39,7 +39,7 @@ static void read_id(struct ox_db_row *row, void *out)
     "SELECT f.campaign_id FROM fleet_desired f JOIN campaigns p ON p.id = f.campaign_id"           \
     " JOIN artifacts a ON a.id = p.artifact_id WHERE f.fleet_id = $1 AND f.model_id = $2"          \
     " AND (EXISTS (SELECT 1 FROM campaign_devices d"                                               \
-    "  WHERE d.campaign_id = $3 AND d.artifact_id = $4) OR a.version = $5)"
+    "  WHERE d.campaign_id = $3 AND d.artifact_id = $4 AND d.removes = 0) OR a.version = $5)"
 
 static enum ox_code find_campaign(struct ox_tx *tx, const char *sql,
                                   const struct ox_campaign_row *revert, const char **out,

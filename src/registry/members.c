@@ -5,12 +5,15 @@
 
 #include <string.h>
 
+#define CAN_REMOVE "remove/1" /* among what an agent says that it reads: wire/reads.h */
+
 enum ox_code ox_registry_members_begin(struct ox_tx *tx, struct ox_err *err)
 {
     enum ox_code code =
         ox_db_run(tx, err,
                   "CREATE TEMP TABLE IF NOT EXISTS campaign_members ("
-                  " device_id TEXT PRIMARY KEY NOT NULL, artifact_id INTEGER, why_not TEXT)",
+                  " device_id TEXT PRIMARY KEY NOT NULL, artifact_id INTEGER, why_not TEXT,"
+                  " removes INTEGER)",
                   "");
 
     return code == OX_OK ? ox_db_run(tx, err, "DELETE FROM campaign_members", "") : code;
@@ -158,16 +161,25 @@ static enum ox_code teach_rank(struct ox_tx *tx, ox_rank_fn *rank, struct ox_err
 }
 
 /* What each member ran when it entered the campaign that is undone; or else when it entered the
- * one that gave it what it runs now. */
+ * one that gave it what it runs now. Who ran nothing gives up what it got, if its agent can and
+ * nothing else is active there meanwhile. */
 static enum ox_code target_previous(struct ox_tx *tx, const struct ox_campaign_row *campaign,
                                     struct ox_err *err)
 {
     enum ox_code code = ox_db_run(
         tx, err,
-        "UPDATE campaign_members SET (artifact_id, why_not) = (SELECT"
-        " (SELECT b.id FROM artifacts b WHERE b.model_id = $1 AND b.digest = d.from_digest"
-        "  AND b.removed_at IS NULL ORDER BY b.id LIMIT 1),"
-        " CASE WHEN d.from_version IS NULL THEN 'it ran nothing of this model before'"
+        "UPDATE campaign_members SET (artifact_id, removes, why_not) = (SELECT"
+        " CASE WHEN d.from_version IS NULL THEN d.artifact_id"
+        "  ELSE (SELECT b.id FROM artifacts b WHERE b.model_id = $1 AND b.digest = d.from_digest"
+        "   AND b.removed_at IS NULL ORDER BY b.id LIMIT 1) END,"
+        " d.from_version IS NULL,"
+        " CASE WHEN d.from_version IS NULL AND NOT EXISTS (SELECT 1 FROM devices e"
+        "  WHERE e.id = d.device_id AND e.protocol > 0"
+        "  AND instr(coalesce(e.reads, ''), '" CAN_REMOVE "') > 0)"
+        " THEN 'it ran nothing of this model before, and its agent cannot remove it'"
+        " WHEN d.from_version IS NULL THEN (SELECT 'it ran nothing of this model before, and runs"
+        " version ' || m.version || ' now' FROM device_models m WHERE m.device_id = d.device_id"
+        "  AND m.model_id = $1 AND m.digest IS NOT t.digest)"
         " WHEN NOT EXISTS (SELECT 1 FROM artifacts b WHERE b.model_id = $1"
         "  AND b.digest = d.from_digest AND b.removed_at IS NULL)"
         " THEN 'what it ran before, version ' || d.from_version || ', is not held here' END"
@@ -235,7 +247,7 @@ static enum ox_code enter(struct ox_tx *tx, const struct ox_campaign_row *campai
     return ox_db_run(
         tx, err,
         "INSERT INTO campaign_devices (campaign_id, device_id, place, artifact_id, from_version,"
-        " from_digest, state, error, strategy, bytes_full, released, updated_at)"
+        " from_digest, state, error, strategy, bytes_full, released, updated_at, removes)"
         " SELECT $1, m.device_id, row_number() OVER (ORDER BY m.runs OR m.why_not IS NOT NULL"
         "  OR q.digest IS NOT NULL, ox_rank($1, m.device_id), m.device_id) - 1,"
         " m.artifact_id, r.version, r.digest,"
@@ -245,17 +257,21 @@ static enum ox_code enter(struct ox_tx *tx, const struct ox_campaign_row *campai
         "  WHEN q.digest IS NOT NULL THEN 'quarantined: version ' || q.version || ' failed '"
         "   || q.failures || ' times here' END,"
         " CASE WHEN m.runs THEN 'none' END,"
-        " CASE WHEN m.runs THEN 0 ELSE coalesce(m.size_bytes, 0) END, 0, $2"
+        " CASE WHEN m.runs OR m.removes THEN 0 ELSE coalesce(m.size_bytes, 0) END, 0, $2,"
+        " m.removes"
         " FROM (SELECT n.device_id, n.artifact_id, n.why_not, t.digest, t.size_bytes,"
-        "  EXISTS (SELECT 1 FROM device_models s WHERE s.device_id = n.device_id"
-        "   AND s.model_id = $3 AND s.digest = t.digest)"
+        "  coalesce(n.removes, 0) AS removes,"
+        "  CASE WHEN n.removes THEN n.why_not IS NULL AND NOT EXISTS (SELECT 1"
+        "   FROM device_models s WHERE s.device_id = n.device_id AND s.model_id = $3)"
+        "  ELSE EXISTS (SELECT 1 FROM device_models s WHERE s.device_id = n.device_id"
+        "   AND s.model_id = $3 AND s.digest = t.digest) END"
         "  AND NOT EXISTS (SELECT 1 FROM campaign_devices o JOIN artifacts u"
         "   ON u.id = o.artifact_id WHERE o.device_id = n.device_id AND u.model_id = $3"
         "   AND o.state IN " OX_CAMPAIGN_BEGUN ") AS runs"
         "  FROM campaign_members n LEFT JOIN artifacts t ON t.id = n.artifact_id) m"
         " LEFT JOIN device_models r ON r.device_id = m.device_id AND r.model_id = $3"
         " LEFT JOIN quarantines q ON q.device_id = m.device_id AND q.digest = m.digest"
-        "  AND q.failures >= $4",
+        "  AND q.failures >= $4 AND NOT m.removes",
         "sisi", campaign->id, campaign->created_ms, campaign->model_id,
         (int64_t)OX_QUARANTINE_FAILURES);
 }

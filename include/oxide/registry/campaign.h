@@ -57,6 +57,7 @@ struct ox_campaign_device_row {
     uint64_t bytes_received;
     uint64_t bytes_served;
     int64_t updated_ms;
+    bool removes; /* the artifact goes: the device runs nothing of the model then */
 };
 
 /* --- campaigns --- */

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define SPEAKS "\"agent\":\"oxide/0.1.0\",\"protocol\":1"
+
 /* A fleet of devices that run v1, with the deltas to v2 made. */
 static void ready(struct fixture *fixture, size_t devices)
 {
@@ -722,23 +724,117 @@ static void follow__waits_for_the_first_of_an_empty_fleet(void **state)
     assert_false(is_told(fixture, "g", "v1"));
 }
 
-static void revert__of_what_ran_nothing_before_says_so(void **state)
+/* d0, which reads this and ran nothing, has v2 by a campaign. */
+static void first_install(struct fixture *fixture, const char *reads)
+{
+    publish_two(fixture);
+    fleet(fixture, "f", 1);
+    json_decref(beat(fixture, "d0", "{" SPEAKS ",\"reads\":\"%s\",\"models\":[]}", reads));
+    campaign(fixture, "v2", "all_at_once");
+    json_decref(beat(fixture, "d0", "{" SPEAKS "}"));
+    json_decref(beat(fixture, "d0",
+                     "{" SPEAKS ",\"models\":[{\"id\":\"m\",\"version\":\"v2\",\"digest\":\"%s\"}],"
+                     "\"reports\":[{\"seq\":1,\"campaign_id\":\"%s\",\"model_id\":\"m\","
+                     "\"model_version\":\"v2\",\"state\":\"complete\",\"strategy\":\"full\","
+                     "\"bytes_received\":9,\"bytes_full\":%zu}]}",
+                     digest_hex(fixture, "v2"), fixture->campaign, MODEL_BYTES));
+    assert_device_state(fixture, "d0", "complete");
+}
+
+static void revert_it(struct fixture *fixture)
+{
+    json_t *out = NULL;
+
+    assert_int_equal(ox_control_campaign_revert(fixture->control, fixture->campaign, &out, NULL),
+                     OX_OK);
+    json_decref(out);
+    take_newest(fixture);
+}
+
+static void revert__of_a_first_install_removes_it(void **state)
+{
+    struct fixture *fixture = *state;
+    json_t *answer;
+
+    first_install(fixture, "oxdl/2; ops=ffffffff, oxdl/1, remove/1");
+    revert_it(fixture);
+    assert_campaign(fixture, "devices.0.action", "remove");
+    assert_device_state(fixture, "d0", "pending");
+    answer = beat(fixture, "d0", "{" SPEAKS "}");
+    assert_string_equal(text_at(answer, "assignments.0.model_version"), "v2");
+    assert_true(json_is_true(at(answer, "assignments.0.remove")));
+    assert_true(json_is_true(at(answer, "assignments.0.urgent")));
+    assert_int_equal(json_array_size(at(answer, "assignments.0.files")), 0);
+    assert_true(json_is_null(at(answer, "assigned_model")));
+    json_decref(answer);
+
+    answer = beat(fixture, "d0", "{" SPEAKS ",\"reads\":\"oxdl/2; ops=ff\"}"); /* an older agent */
+    assert_int_equal(json_array_size(at(answer, "assignments")), 0);
+    json_decref(answer);
+    answer = beat(fixture, "d0", "{" SPEAKS ",\"reads\":\"oxdl/2; ops=ff, remove/1\"}");
+    assert_int_equal(json_array_size(at(answer, "assignments")), 1);
+    json_decref(answer);
+
+    answer = beat(fixture, "d0", "{" SPEAKS ",\"models\":[]}"); /* gone, whatever was reported */
+    assert_int_equal(json_array_size(at(answer, "assignments")), 0);
+    assert_true(json_is_null(at(answer, "assigned_model")));
+    json_decref(answer);
+    assert_device_state(fixture, "d0", "complete");
+    assert_campaign(fixture, "state", "complete");
+    assert_int_equal(campaign_number(fixture, "summary.bytes_served"), 0);
+
+    tick(fixture, 60); /* and it stays away */
+    answer = beat(fixture, "d0", "{" SPEAKS ",\"models\":[]}");
+    assert_int_equal(json_array_size(at(answer, "assignments")), 0);
+    json_decref(answer);
+
+    join(fixture, "late"); /* nor is it what the fleet is to run */
+    answer = beat(fixture, "late", "{" AGENT ",\"models\":[]}");
+    assert_int_equal(json_array_size(at(answer, "assignments")), 0);
+    json_decref(answer);
+
+    campaign(fixture, "v2", "all_at_once"); /* unless it is sent again */
+    answer = beat(fixture, "d0", "{" SPEAKS "}");
+    assert_string_equal(text_at(answer, "assignments.0.model_version"), "v2");
+    assert_null(at(answer, "assignments.0.remove"));
+    json_decref(answer);
+}
+
+static void revert__leaves_what_came_to_stand_there_meanwhile(void **state)
+{
+    struct fixture *fixture = *state;
+
+    first_install(fixture, "oxdl/2; ops=ffffffff, remove/1");
+    json_decref(beat(fixture, "d0",
+                     "{" SPEAKS
+                     ",\"models\":[{\"id\":\"m\",\"version\":\"hand\",\"digest\":\"%s\"}]}",
+                     digest_hex(fixture, "v1")));
+    json_decref(beat(fixture, "d0", "{" SPEAKS "}"));
+    {
+        json_t *in = body("{\"fleet_id\":\"f\"}");
+        json_t *out = NULL;
+
+        assert_int_equal(ox_control_model_revert(fixture->control, "m", in, &out, NULL), OX_OK);
+        json_decref(out);
+        json_decref(in);
+    }
+    take_newest(fixture);
+    assert_device_state(fixture, "d0", "skipped");
+}
+
+static void revert__of_a_first_install_says_so_where_the_agent_cannot_remove(void **state)
 {
     struct fixture *fixture = *state;
     json_t *out = NULL;
 
-    publish_two(fixture);
-    fleet(fixture, "f", 1);
-    json_decref(beat(fixture, "d0", "{" AGENT ",\"models\":[]}"));
-    campaign(fixture, "v2", "all_at_once");
-    json_decref(beat(fixture, "d0", "{" AGENT "}"));
-    complete(fixture, "d0", 1);
+    first_install(fixture, "oxdl/2; ops=ffffffff, oxdl/1");
     assert_int_equal(ox_control_campaign_revert(fixture->control, fixture->campaign, &out, NULL),
                      OX_OK);
     json_decref(out);
     take_newest(fixture);
     assert_device_state(fixture, "d0", "skipped");
-    assert_campaign(fixture, "devices.0.error", "it ran nothing of this model before");
+    assert_campaign(fixture, "devices.0.error",
+                    "it ran nothing of this model before, and its agent cannot remove it");
 }
 
 /* --- plans --- */
@@ -824,7 +920,9 @@ int main(void)
         TEST(gate__is_not_passed_by_who_ran_the_version_before),
         TEST(stages__are_shares_of_who_is_to_be_updated),
         TEST(follow__waits_for_the_first_of_an_empty_fleet),
-        TEST(revert__of_what_ran_nothing_before_says_so),
+        TEST(revert__of_a_first_install_removes_it),
+        TEST(revert__leaves_what_came_to_stand_there_meanwhile),
+        TEST(revert__of_a_first_install_says_so_where_the_agent_cannot_remove),
         TEST(plan__tells_the_bytes_that_then_are_served_and_leaves_nothing),
         TEST(plan__makes_missing_deltas_if_asked),
     };
