@@ -276,7 +276,8 @@ const struct ox_command ox_commands[] = {
      OPTIONS(VARIANT), "oxide model show defect\noxide model show defect v2 --json", REMOTE,
      OX_EXITS_REMOTE, ox_run_model_show},
     {"model diff", "Show what changed between two versions, and what the delta costs",
-     "Tensor by tensor, what changed the most first; what each costs is told once the control plane "
+     "Tensor by tensor, what changed the most first; what each costs is told once the control "
+     "plane "
      "has made the patch. RELATIVE is how large the change of the numbers is beside the numbers "
      "(root of the sum of squares).",
      WORDS({"MODEL", OX_WORD_ONE, "The model"}, {"V1", OX_WORD_ONE, "The version before"},
