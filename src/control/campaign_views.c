@@ -137,8 +137,8 @@ static enum ox_code add_details(struct ox_control *control, struct ox_tx *tx,
         (code = ox_json_set(json, "waiting_for", waiting, err)) != OX_OK ||
         (code = ox_policy_json(&policy, &policy_json, err)) != OX_OK ||
         (code = ox_json_set(json, "policy", policy_json, err)) != OX_OK ||
-        (code = ox_json_set_u64(json, "stages", ox_rollout_last_stage(&policy, campaign->staged) + 1,
-                                err)) != OX_OK ||
+        (code = ox_json_set_u64(
+             json, "stages", ox_rollout_last_stage(&policy, campaign->staged) + 1, err)) != OX_OK ||
         (code = ox_json_set_str(json, "kind", campaign->kind, err)) != OX_OK ||
         (code = ox_json_set_str(json, "of_campaign", campaign->of_campaign, err)) != OX_OK ||
         (code = reverted_by(tx, campaign, &revert, err)) != OX_OK ||

@@ -59,14 +59,14 @@ static enum ox_code add_file(json_t *list, uint64_t *same, const struct ox_manif
                              const struct ox_manifest_file *to, bool all, struct ox_err *err)
 {
     bool is_same = from != NULL && to != NULL && ox_digest_equal(&from->sha256, &to->sha256);
+    const struct ox_manifest_file *either = to == NULL ? from : to; /* one of them is there */
 
     *same += is_same;
     return is_same && !all
                ? OX_OK
                : ox_json_append(
                      list,
-                     json_pack("{s:s, s:s, s:o, s:o}", "path", to == NULL ? from->path : to->path,
-                               "status",
+                     json_pack("{s:s, s:s, s:o, s:o}", "path", either->path, "status",
                                ox_compared_word(is_same        ? OX_COMPARED_SAME
                                                 : from == NULL ? OX_COMPARED_ADDED
                                                 : to == NULL   ? OX_COMPARED_REMOVED

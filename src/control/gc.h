@@ -33,7 +33,7 @@ struct ox_gc {
 struct ox_gc_report {
     bool dry_run;
     json_t *versions; /* [{model_id, version, size_bytes}]; NULL: nobody reads it, as kept */
-    json_t *kept;     /* [{model_id, version, why}] of those that a rule lets go but something needs */
+    json_t *kept; /* [{model_id, version, why}] of those that a rule lets go but something needs */
     uint64_t patches;
     uint64_t patch_bytes;
     uint64_t blobs;

@@ -145,9 +145,7 @@ static enum ox_code queue_deltas(struct ox_control *control, struct ox_tx *tx,
         ox_err_clear(err);
         code = OX_OK;
     }
-    return code == OX_OK
-               ? ox_jobs_for_version(control, tx, artifact, err)
-               : code;
+    return code == OX_OK ? ox_jobs_for_version(control, tx, artifact, err) : code;
 }
 
 /* "m@v1", or "m@v1 (int8)". */

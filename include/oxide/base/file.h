@@ -52,8 +52,8 @@ OX_MUST_USE enum ox_code ox_file_read_all(const char *path, size_t max_bytes, st
 OX_MUST_USE enum ox_code ox_file_replace(const char *path, const void *bytes, size_t len_bytes,
                                          mode_t mode, struct ox_err *err);
 
-/** The same without fsync: whoever reads after a crash of this process finds the old file or the new
- *  one, after a power cut perhaps neither. */
+/** The same without fsync: whoever reads after a crash of this process finds the old file or the
+ * new one, after a power cut perhaps neither. */
 OX_MUST_USE enum ox_code ox_file_replace_lazily(const char *path, const void *bytes,
                                                 size_t len_bytes, mode_t mode, struct ox_err *err);
 

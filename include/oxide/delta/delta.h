@@ -127,7 +127,8 @@ OX_MUST_USE enum ox_code ox_apply_feed(struct ox_apply *apply, const void *bytes
 OX_MUST_USE enum ox_code ox_apply_finish(struct ox_apply *apply, struct ox_err *err);
 /** How far it has come: all of the target up to there is written. All zero before the header. */
 void ox_apply_mark(const struct ox_apply *apply, struct ox_oxdl_mark *out);
-/** Bytes of the patch's header, which ox_apply_resume wants; 0 before it has come, and for version 1. */
+/** Bytes of the patch's header, which ox_apply_resume wants; 0 before it has come, and for
+ * version 1. */
 uint64_t ox_apply_header_bytes(const struct ox_apply *apply);
 /**
  * Go on at a mark of an earlier run: after the patch's header was fed, and nothing else. What that

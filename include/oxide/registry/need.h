@@ -11,8 +11,8 @@ struct ox_need {
 };
 
 /**
- * Why an artifact cannot be removed; *count is 0 if nothing needs it. Devices that were not heard of
- * since seen_since_ms need nothing.
+ * Why an artifact cannot be removed; *count is 0 if nothing needs it. Devices that were not heard
+ * of since seen_since_ms need nothing.
  */
 OX_MUST_USE enum ox_code ox_registry_needs(struct ox_tx *tx, const struct ox_artifact_row *artifact,
                                            int64_t seen_since_ms, struct ox_need **needs,

@@ -1,5 +1,5 @@
-/** Patches: what ready delta jobs hold. The cache of them and its budget, and the ways that they are
- *  between versions. */
+/** Patches: what ready delta jobs hold. The cache of them and its budget, and the ways that they
+ * are between versions. */
 #ifndef OXIDE_REGISTRY_PATCH_H
 #define OXIDE_REGISTRY_PATCH_H
 
@@ -35,9 +35,8 @@ OX_MUST_USE enum ox_code ox_registry_patch_evict(struct ox_tx *tx, int64_t job_i
 OX_MUST_USE enum ox_code ox_registry_patch_used(struct ox_tx *tx, int64_t job_id, int64_t used_ms,
                                                 struct ox_err *err);
 /** Forget all jobs from or to a digest, but for running ones. */
-OX_MUST_USE enum ox_code ox_registry_patches_forget(struct ox_tx *tx,
-                                                    const struct ox_digest *digest,
-                                                    struct ox_err *err);
+OX_MUST_USE enum ox_code
+ox_registry_patches_forget(struct ox_tx *tx, const struct ox_digest *digest, struct ox_err *err);
 
 /** The patch of a ready job. Errors: OX_ENOTFOUND. */
 OX_MUST_USE enum ox_code ox_registry_patch_get(struct ox_tx *tx, int64_t job_id,
