@@ -87,7 +87,7 @@ static void file__long_lines_are_whole(void **state)
         }
         text[4 + len - 1] = 'e';
         text[4 + len] = '\0';
-        (void)snprintf(told, sizeof(told), "1.k=%s\n", text + 4);
+        (void)snprintf(told, sizeof(told), "1.k=%.4096s\n", text + 4);
         if (len % 14 != 13) { /* else it ends in half a character */
             reads(text, told);
         }
