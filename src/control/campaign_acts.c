@@ -159,11 +159,14 @@ static enum ox_code approve(struct ox_control *control, struct ox_tx *tx, const 
                             struct ox_err *err)
 {
     struct ox_campaign_row campaign;
+    struct ox_rollout_view view;
     struct ox_policy policy;
+    char reason[OX_ROLLOUT_REASON_MAX];
     enum ox_code code;
 
     if ((code = ox_registry_campaign_get(tx, id, &campaign, err)) != OX_OK ||
-        (code = ox_campaign_policy(&campaign, &policy, err)) != OX_OK) {
+        (code = ox_campaign_policy(&campaign, &policy, err)) != OX_OK ||
+        (code = ox_campaign_view(control, tx, &campaign, &policy, &view, err)) != OX_OK) {
         return code;
     }
     if (!policy.gate.approval) {
@@ -172,6 +175,11 @@ static enum ox_code approve(struct ox_control *control, struct ox_tx *tx, const 
     if (strcmp(campaign.state, "rolling_out") != 0) {
         return ox_err_set(err, OX_ECONFLICT, "campaign %s is %s: there is nothing to approve", id,
                           campaign.state);
+    }
+    /* Who approves has seen how this stage went: nothing is approved beforehand. */
+    if (!ox_rollout_awaits_approval(&view, ox_control_now(control), reason)) {
+        return ox_err_set(err, OX_ECONFLICT, "campaign %s does not wait for approval now: %s", id,
+                          reason);
     }
     campaign.approved_stage = campaign.stage + 1;
     code = ox_registry_campaign_update(tx, &campaign, err);
@@ -198,8 +206,22 @@ static enum ox_code retry(struct ox_control *control, struct ox_tx *tx,
                           const struct ox_campaign_row *campaign, const char *device_id,
                           uint64_t *count, struct ox_err *err)
 {
-    enum ox_code code = ox_registry_campaign_retry(tx, campaign->id, device_id,
-                                                   ox_control_now(control), count, err);
+    struct ox_campaign_device_row row;
+    enum ox_code code = OX_OK;
+
+    if (device_id != NULL) { /* to name one that is not in it is a mistake */
+        code = ox_registry_campaign_device_get(tx, campaign->id, device_id, &row, err);
+    }
+    if (code == OX_OK) {
+        code = ox_registry_campaign_retry(tx, campaign->id, device_id, ox_control_now(control),
+                                          count, err);
+    }
+    if (code == OX_OK && *count == 0 && device_id != NULL && strcmp(row.state, "failed") == 0) {
+        return ox_err_set(err, OX_ECONFLICT,
+                          "device %s: this version is quarantined there: free it first (oxide "
+                          "device free %s), or deploy another one",
+                          device_id, device_id);
+    }
 
     return code == OX_OK && *count > 0
                ? ox_event(control, tx, "campaign.retried",

@@ -270,8 +270,11 @@ enum ox_code ox_registry_campaign_retry(struct ox_tx *tx, const char *campaign_i
                   "UPDATE campaign_devices SET state = 'pending', class = '', accepted = 0,"
                   " deferred = 0, offered_at = NULL, error = NULL, updated_at = $1"
                   " WHERE campaign_id = $2 AND state = 'failed'"
-                  " AND ($3 IS NULL OR device_id = $3)",
-                  "iss", now_ms, campaign_id, device_id);
+                  " AND ($3 IS NULL OR device_id = $3) AND NOT EXISTS (SELECT 1 FROM quarantines q"
+                  "  JOIN artifacts t ON t.digest = q.digest"
+                  "  WHERE q.device_id = campaign_devices.device_id"
+                  "  AND t.id = campaign_devices.artifact_id AND q.failures >= $4)",
+                  "issi", now_ms, campaign_id, device_id, (int64_t)OX_QUARANTINE_FAILURES);
 
     if (code == OX_OK) {
         *count = (uint64_t)ox_db_changes(tx);

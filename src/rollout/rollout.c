@@ -273,3 +273,22 @@ void ox_rollout_decide(const struct ox_rollout_view *view, int64_t now_ms,
     }
     out->verdict = OX_VERDICT_OPEN;
 }
+
+bool ox_rollout_awaits_approval(const struct ox_rollout_view *view, int64_t now_ms,
+                                char reason[OX_ROLLOUT_REASON_MAX])
+{
+    struct ox_rollout_view approved = *view;
+    struct ox_rollout_decision decision;
+    char scratch[OX_ROLLOUT_REASON_MAX];
+
+    ox_rollout_decide(view, now_ms, &decision);
+    memcpy(reason, decision.reason, sizeof(decision.reason));
+    if (view->unreleased == 0) {
+        say(reason, "its last stage is open");
+        return false;
+    }
+    approved.approved_stage = view->stage + 1;
+    return decision.verdict == OX_VERDICT_WAIT && view->state == OX_STEP_CAMPAIGN_ROLLING_OUT &&
+           !view->preparing && view->policy->gate.approval && view->approved_stage <= view->stage &&
+           gate_passed(&approved, now_ms, scratch);
+}

@@ -104,9 +104,21 @@ does quarantine_free device.quarantine_freed DELETE /api/v1/devices/cam-01/quara
 beat cam-02 "{\"protocol\": 1, \"models\": [{\"id\": \"m\", \"version\": \"v2\", \"digest\": \"$(digest v2-head.onnx)\"}]}"
 within 30 "it is complete" campaign_is "$campaign" complete
 does campaign_revert campaign.created POST "/api/v1/campaigns/$campaign/revert"
+beat cam-02 "{\"protocol\": 1, $runs_v1}" # it is back: both are to be updated
 does campaign_create campaign.created POST /api/v1/campaigns -d '{"model_id": "m", "model_version": "v2",
     "device_ids": ["cam-01", "cam-02"], "strategy": {"batch": 1, "wait_s": 9000}, "gates": {"approval": true}}'
 campaign=$(field .campaign_id < answer)
+first_ends() { # the one device of the first stage ends well
+    local id
+    for id in cam-01 cam-02; do
+        get "/api/v1/devices/$id/heartbeat" -X POST -d '{"protocol": 1}' | jq -e '.assignments | length > 0' > /dev/null || continue
+        beat $id "{\"protocol\": 1, \"models\": [{\"id\": \"m\", \"version\": \"v2\", \"digest\": \"$(digest v2-head.onnx)\"}],
+            \"reports\": [{\"seq\": 9, \"campaign_id\": \"$campaign\", \"model_id\": \"m\", \"model_version\": \"v2\", \"state\": \"complete\"}]}"
+        return 0
+    done
+    return 1
+}
+within 30 "the first stage has ended" first_ends
 does campaign_approve campaign.approved POST "/api/v1/campaigns/$campaign/approve"
 does campaign_abort campaign.aborted POST "/api/v1/campaigns/$campaign/abort"
 does model_revert campaign.created POST /api/v1/models/m/revert -d '{"filter": "id = cam-01", "model_version": "v2"}'

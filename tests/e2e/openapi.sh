@@ -78,7 +78,7 @@ call campaign_abort POST 200 "/api/v1/campaigns/$(field .campaign_id < last.body
 call campaign_plan POST 200 /api/v1/campaigns/plan -d '{"model_id": "m", "model_version": "v1", "fleet_id": "f", "link_bps": 300000}'
 call campaign_create POST 201 /api/v1/campaigns -d '{"model_id": "m", "model_version": "v1", "device_ids": ["cam-02"],
     "strategy": "canary", "gates": {"approval": true}, "halt": {"action": "revert", "rules": [{"class": "health", "count": 1}]}}'
-call campaign_approve POST 200 "/api/v1/campaigns/$(field .campaign_id < last.body)/approve"
+call campaign_approve POST 409 "/api/v1/campaigns/$(field .campaign_id < last.body)/approve"
 call campaign_retry POST 200 "/api/v1/campaigns/$campaign/retry?device=cam-01"
 call campaign_revert POST 409 "/api/v1/campaigns/$campaign/revert"
 call model_revert POST 201 /api/v1/models/m/revert -d '{"fleet_id": "f", "model_version": "v1"}'

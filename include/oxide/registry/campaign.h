@@ -217,7 +217,8 @@ OX_MUST_USE enum ox_code ox_registry_campaign_withdraw(struct ox_tx *tx, const c
 /** Failures so far count no more. */
 OX_MUST_USE enum ox_code ox_registry_campaign_accept(struct ox_tx *tx, const char *campaign_id,
                                                      struct ox_err *err);
-/** Send failed devices back to pending: one, or all with NULL; *count of them. */
+/** Send failed devices back to pending, but where the version is quarantined: one, or all with
+ * NULL; *count of them. */
 OX_MUST_USE enum ox_code ox_registry_campaign_retry(struct ox_tx *tx, const char *campaign_id,
                                                     const char *device_id, int64_t now_ms,
                                                     uint64_t *count, struct ox_err *err);

@@ -110,6 +110,11 @@ struct ox_rollout_decision {
 void ox_rollout_decide(const struct ox_rollout_view *view, int64_t now_ms,
                        struct ox_rollout_decision *out);
 
+/** Is all that the next stage waits for an operator's approval? If not, `reason` says what it waits
+ *  for. */
+bool ox_rollout_awaits_approval(const struct ox_rollout_view *view, int64_t now_ms,
+                                char reason[OX_ROLLOUT_REASON_MAX]);
+
 /** Is a halt rule broken? `reason` says which. For campaigns that are complete too, whose late
  *  devices are under the same rules. */
 bool ox_rollout_halts(const struct ox_policy *policy, const struct ox_rollout_tally *tally,

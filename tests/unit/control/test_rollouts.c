@@ -245,6 +245,9 @@ static void gate__approval_and_retry(void **state)
                      OX_OK);
     json_decref(out);
     assert_int_equal(campaign_number(fixture, "stage"), 2);
+    out = NULL; /* a double click approves nothing that nobody has seen */
+    assert_int_equal(ox_control_campaign_approve(fixture->control, fixture->campaign, &out, NULL),
+                     OX_ECONFLICT);
 }
 
 /* --- silence and sleep --- */
@@ -379,6 +382,16 @@ static void quarantine__after_three_failures_of_the_check(void **state)
         assert_true(is_told(fixture, "d0", "v1"));
         report(fixture, "d0", 2 * i + 1, "failed", "health");
     }
+    assert_int_equal(
+        ox_control_campaign_retry(fixture->control, fixture->campaign, "d0", &out, NULL),
+        OX_ECONFLICT);
+    assert_int_equal(
+        ox_control_campaign_retry(fixture->control, fixture->campaign, "nobody", &out, NULL),
+        OX_ENOTFOUND);
+    assert_int_equal(
+        ox_control_campaign_retry(fixture->control, fixture->campaign, NULL, &out, NULL), OX_OK);
+    assert_int_equal(number_at(out, "devices"), 0);
+    json_decref(out);
     campaign(fixture, "v2", "all_at_once");
     assert_device_state(fixture, "d0", "skipped");
     assert_int_equal(ox_control_quarantine_free(fixture->control, "d0", "m", &out, NULL), OX_OK);
