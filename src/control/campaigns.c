@@ -303,6 +303,10 @@ enum ox_code ox_campaign_make_in(struct ox_control *control, struct ox_tx *tx,
         (code = gather(control, tx, spec, err)) != OX_OK) {
         return code;
     }
+    if (policy.halt_action != OX_HALT_PAUSE && policy.halt_count == 0) {
+        return ox_err_set(err, OX_EINVAL,
+                          "\"halt.action\" never acts without \"halt.rules\": say what halts it");
+    }
     if (policy.follow && spec->fleet_id == NULL) {
         return ox_err_set(err, OX_EINVAL,
                           "\"follow\" takes in who joins a fleet: name a \"fleet_id\"; a fleet can "

@@ -1,5 +1,6 @@
 #include "oxide/rollout/policy.h"
 
+#include "oxide/base/suggest.h"
 #include "words.h"
 
 #include <math.h>
@@ -175,10 +176,58 @@ static bool same(const char *a, const char *b)
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
+/* Keys of sections that are no settings of one value. */
+#define RULE "halt.rules"
+static const struct {
+    const char *section;
+    const char *key;
+} others[] = {
+    {"strategy", "type"}, {"strategy", "stages"}, {"halt", "rules"}, {"limits", "windows"},
+    {RULE, "class"},      {RULE, "count"},        {RULE, "percent"}, {RULE, "min_sample"},
+};
+#define OTHERS (sizeof(others) / sizeof(others[0]))
+
+/* A misspelt key would leave out what was meant: a gate, a limit. */
+static enum ox_code check_key(const char *section, const char *key, struct ox_err *err)
+{
+    struct ox_suggestion near = {NULL, 0};
+
+    for (size_t i = 0; i < SETTINGS + OTHERS; i++) {
+        bool is_setting = i < SETTINGS;
+        const char *of = is_setting ? settings[i].section : others[i - SETTINGS].section;
+        const char *known = is_setting ? settings[i].key : others[i - SETTINGS].key;
+
+        if (!same(of, section)) {
+            continue;
+        }
+        if (strcmp(known, key) == 0) {
+            return OX_OK;
+        }
+        ox_suggest(&near, key, known);
+    }
+    return ox_err_set(err, OX_EINVAL, "\"%s\" has no \"%.64s\"%s%s%s", section, key,
+                      near.best == NULL ? "" : ": did you mean \"",
+                      near.best == NULL ? "" : near.best, near.best == NULL ? "" : "\"?");
+}
+
+static enum ox_code check_keys(const char *section, const json_t *object, struct ox_err *err)
+{
+    const char *key;
+    json_t *value;
+    enum ox_code code = OX_OK;
+
+    json_object_foreach((json_t *)object, key, value)
+    {
+        code = code == OX_OK ? check_key(section, key, err) : code;
+    }
+    return code;
+}
+
 static enum ox_code read_section(const char *section, const json_t *object, struct ox_policy *out,
                                  struct ox_err *err)
 {
-    enum ox_code code = OX_OK;
+    /* beside the sections stand fields that are not ours */
+    enum ox_code code = section == NULL ? OX_OK : check_keys(section, object, err);
 
     for (size_t i = 0; code == OX_OK && i < SETTINGS; i++) {
         if (same(settings[i].section, section)) {
@@ -323,7 +372,8 @@ static enum ox_code read_rule(const json_t *rule, struct ox_halt_rule *out, stru
     if (!json_is_object(rule)) {
         return ox_err_set(err, OX_EINVAL, "each is an object");
     }
-    if ((code = ox_json_opt_str(rule, "class", &word, err)) != OX_OK ||
+    if ((code = check_keys(RULE, rule, err)) != OX_OK ||
+        (code = ox_json_opt_str(rule, "class", &word, err)) != OX_OK ||
         (code = ox_words_value(ox_words_rule, "failure class", word, &failure, err)) != OX_OK ||
         (code = ox_json_opt_u64(rule, "count", &out->max_count, err)) != OX_OK ||
         (code = ox_json_opt_u64(rule, "min_sample", &out->min_sample, err)) != OX_OK) {
@@ -396,8 +446,10 @@ static enum ox_code read_windows(const json_t *limits, struct ox_policy *out, st
 static enum ox_code read_object(const json_t *object, const char *section, struct ox_policy *out,
                                 const json_t **of, struct ox_err *err)
 {
-    enum ox_code code = ox_json_opt_object(object, section, of, err);
+    enum ox_code code;
 
+    *of = NULL;
+    code = ox_json_opt_object(object, section, of, err);
     return code == OX_OK && *of != NULL ? read_section(section, *of, out, err) : code;
 }
 

@@ -65,6 +65,7 @@ step "a server that comes and goes is what it is for"
 simulate --agents 20 --registered --poll 1 --duration 6
 sleep 2
 kill_hard "$server_pid"
+sleep 1.5 # longer than they wait between heartbeats
 serve --poll-interval 1
 wait "$started" || fail "the simulation fails"
 forget "$started"

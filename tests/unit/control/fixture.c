@@ -170,8 +170,11 @@ void campaign_with(struct fixture *fixture, const char *version, const char *set
     json_t *in = body("{\"model_id\":\"m\",\"model_version\":\"%s\",\"fleet_id\":\"f\",%s}",
                       version, settings);
     json_t *out = NULL;
+    struct ox_err err = OX_ERR_INIT;
 
-    assert_int_equal(ox_control_campaign_create(fixture->control, in, &out, NULL), OX_OK);
+    if (ox_control_campaign_create(fixture->control, in, &out, &err) != OX_OK) {
+        fail_msg("%s: %s", settings, err.msg);
+    }
     (void)snprintf(fixture->campaign, sizeof(fixture->campaign), "%s", text_at(out, "campaign_id"));
     json_decref(in);
     json_decref(out);

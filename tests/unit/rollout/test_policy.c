@@ -187,6 +187,14 @@ static void policy__names_what_it_refuses(void **state)
         {"{\"bytes\":{\"fallback_full\":\"maybe\"}}", "maybe"},
         {"{\"on_conflict\":\"fight\"}", "fight"},
         {"{\"follow\":1}", "true or false"},
+        {"{\"gates\":{\"failed_cuont\":0}}",
+         "\"gates\" has no \"failed_cuont\": did you mean \"failed_count\"?"},
+        {"{\"halt\":{\"rule\":[]}}", "did you mean \"rules\"?"},
+        {"{\"halt\":{\"rules\":[{\"count\":1,\"what\":2}]}}", "\"halt.rules\" has no \"what\""},
+        {"{\"strategy\":{\"steps\":[100]}}", "\"strategy\" has no \"steps\""},
+        {"{\"limits\":{\"window\":[]}}", "did you mean \"windows\"?"},
+        {"{\"bytes\":{\"totals\":1}}", "did you mean \"total\"?"},
+        {"{\"timeouts\":{\"downloading\":60}}", "did you mean \"downloading_s\"?"},
     };
 
     (void)state;
