@@ -299,6 +299,7 @@ enum ox_code ox_campaign_make_in(struct ox_control *control, struct ox_tx *tx,
         (code = ox_registry_artifact_get(tx, spec->model_id, spec->version, &artifact, err)) !=
             OX_OK ||
         (code = fleet_strategy(tx, spec->fleet_id, &strategy, err)) != OX_OK ||
+        (code = ox_policy_check_keys(spec->settings, err)) != OX_OK ||
         (code = ox_policy_parse(spec->settings, strategy, &policy, err)) != OX_OK ||
         (code = gather(control, tx, spec, err)) != OX_OK) {
         return code;

@@ -223,11 +223,26 @@ static enum ox_code check_keys(const char *section, const json_t *object, struct
     return code;
 }
 
+enum ox_code ox_policy_check_keys(const json_t *object, struct ox_err *err)
+{
+    static const char *const sections[] = {"strategy", "gates",  "halt",
+                                           "timeouts", "limits", "bytes"};
+    const json_t *rules = json_object_get(json_object_get(object, "halt"), "rules");
+    enum ox_code code = OX_OK;
+
+    for (size_t i = 0; code == OX_OK && i < sizeof(sections) / sizeof(sections[0]); i++) {
+        code = check_keys(sections[i], json_object_get(object, sections[i]), err);
+    }
+    for (size_t i = 0; code == OX_OK && i < json_array_size(rules); i++) {
+        code = check_keys(RULE, json_array_get(rules, i), err);
+    }
+    return code;
+}
+
 static enum ox_code read_section(const char *section, const json_t *object, struct ox_policy *out,
                                  struct ox_err *err)
 {
-    /* beside the sections stand fields that are not ours */
-    enum ox_code code = section == NULL ? OX_OK : check_keys(section, object, err);
+    enum ox_code code = OX_OK;
 
     for (size_t i = 0; code == OX_OK && i < SETTINGS; i++) {
         if (same(settings[i].section, section)) {
@@ -372,8 +387,7 @@ static enum ox_code read_rule(const json_t *rule, struct ox_halt_rule *out, stru
     if (!json_is_object(rule)) {
         return ox_err_set(err, OX_EINVAL, "each is an object");
     }
-    if ((code = check_keys(RULE, rule, err)) != OX_OK ||
-        (code = ox_json_opt_str(rule, "class", &word, err)) != OX_OK ||
+    if ((code = ox_json_opt_str(rule, "class", &word, err)) != OX_OK ||
         (code = ox_words_value(ox_words_rule, "failure class", word, &failure, err)) != OX_OK ||
         (code = ox_json_opt_u64(rule, "count", &out->max_count, err)) != OX_OK ||
         (code = ox_json_opt_u64(rule, "min_sample", &out->min_sample, err)) != OX_OK) {

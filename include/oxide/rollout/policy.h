@@ -114,6 +114,13 @@ struct ox_policy {
 void ox_policy_default(enum ox_strategy strategy, struct ox_policy *out);
 
 /**
+ * Does every key of the policy's objects mean something? Those beside them are not looked at, and
+ * neither is this asked of a policy that is kept, which another release may have written. Errors:
+ * OX_EINVAL, with the nearest key.
+ */
+OX_MUST_USE enum ox_code ox_policy_check_keys(const json_t *object, struct ox_err *err);
+
+/**
  * Read the policy's keys from an object (a request's body, or what ox_policy_json wrote); other
  * keys are none of ours. "strategy" is a word, or an object with "type" and its settings; without
  * "type" the settings tell (stages: canary), else `fallback` decides. Errors: OX_EINVAL, naming

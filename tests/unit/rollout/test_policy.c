@@ -156,6 +156,34 @@ static void policy__without_a_type_its_settings_tell_the_strategy_or_else_the_fl
     }
 }
 
+static void policy__names_keys_that_are_none(void **state)
+{
+    static const char *const rows[][2] = {
+        {"{\"gates\":{\"failed_cuont\":0}}",
+         "\"gates\" has no \"failed_cuont\": did you mean \"failed_count\"?"},
+        {"{\"halt\":{\"rule\":[]}}", "did you mean \"rules\"?"},
+        {"{\"halt\":{\"rules\":[{\"count\":1,\"what\":2}]}}", "\"halt.rules\" has no \"what\""},
+        {"{\"strategy\":{\"steps\":[100]}}", "\"strategy\" has no \"steps\""},
+        {"{\"limits\":{\"window\":[]}}", "did you mean \"windows\"?"},
+        {"{\"bytes\":{\"totals\":1}}", "did you mean \"total\"?"},
+        {"{\"timeouts\":{\"downloading\":60}}", "did you mean \"downloading_s\"?"},
+    };
+    json_t *good = json_loads(
+        "{\"model_id\":\"m\",\"gates\":false,\"strategy\":\"canary\",\"bytes\":{}}", 0, NULL);
+
+    (void)state;
+    assert_int_equal(ox_policy_check_keys(good, NULL), OX_OK);
+    json_decref(good);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ox_err err = OX_ERR_INIT;
+        json_t *json = json_loads(rows[i][0], 0, NULL);
+
+        assert_int_equal(ox_policy_check_keys(json, &err), OX_EINVAL);
+        assert_non_null(strstr(err.msg, rows[i][1]));
+        json_decref(json);
+    }
+}
+
 static void policy__names_what_it_refuses(void **state)
 {
     static const char *const rows[][2] = {
@@ -187,14 +215,6 @@ static void policy__names_what_it_refuses(void **state)
         {"{\"bytes\":{\"fallback_full\":\"maybe\"}}", "maybe"},
         {"{\"on_conflict\":\"fight\"}", "fight"},
         {"{\"follow\":1}", "true or false"},
-        {"{\"gates\":{\"failed_cuont\":0}}",
-         "\"gates\" has no \"failed_cuont\": did you mean \"failed_count\"?"},
-        {"{\"halt\":{\"rule\":[]}}", "did you mean \"rules\"?"},
-        {"{\"halt\":{\"rules\":[{\"count\":1,\"what\":2}]}}", "\"halt.rules\" has no \"what\""},
-        {"{\"strategy\":{\"steps\":[100]}}", "\"strategy\" has no \"steps\""},
-        {"{\"limits\":{\"window\":[]}}", "did you mean \"windows\"?"},
-        {"{\"bytes\":{\"totals\":1}}", "did you mean \"total\"?"},
-        {"{\"timeouts\":{\"downloading\":60}}", "did you mean \"downloading_s\"?"},
     };
 
     (void)state;
@@ -228,6 +248,7 @@ int main(void)
         cmocka_unit_test(policy__is_written_as_it_is_read),
         cmocka_unit_test(policy__a_gate_replaces_that_of_the_strategy),
         cmocka_unit_test(policy__without_a_type_its_settings_tell_the_strategy_or_else_the_fleet),
+        cmocka_unit_test(policy__names_keys_that_are_none),
         cmocka_unit_test(policy__names_what_it_refuses),
         cmocka_unit_test(failure__of_what_agents_report),
     };
