@@ -33,13 +33,18 @@ static enum ox_code sign(const struct ox_webhook_target *target, int64_t at_s, c
     return code;
 }
 
-/* What a receiver says to a delivery that it has taken is of no interest. */
+/* What a receiver says to a delivery that it has taken is of no interest, and need not end. */
+#define TAKEN_ANSWER_MAX ((size_t)64 * 1024)
+
 static enum ox_code drop(void *ctx, const void *bytes, size_t len_bytes, struct ox_err *err)
 {
-    (void)ctx;
+    size_t *left_bytes = ctx;
+
     (void)bytes;
-    (void)len_bytes;
-    (void)err;
+    if (len_bytes > *left_bytes) {
+        return ox_err_set(err, OX_ETOOBIG, "the answer passes %zu bytes", TAKEN_ANSWER_MAX);
+    }
+    *left_bytes -= len_bytes;
     return OX_OK;
 }
 
@@ -73,7 +78,7 @@ static enum ox_code perform(struct ox_http *http, const struct ox_http_request *
     struct ox_err problem = OX_ERR_INIT;
     enum ox_code code = ox_http_perform(http, request, &answer, &problem);
 
-    if (code == OX_ETOOBIG && answer.status != 0) { /* an error with a long page */
+    if (code == OX_ETOOBIG && answer.status != 0) { /* what it says after its status is too long */
         code = OX_OK;
     }
     out->tried = (struct ox_webhook_try){code, answer.status, retry_after_s(&answer)};
@@ -101,6 +106,7 @@ enum ox_code ox_webhook_post(struct ox_control *control, struct ox_http *http,
     int64_t at_s = ox_control_now(control) / 1000;
     struct ox_digest signature;
     char hex[OX_DIGEST_HEX_MAX];
+    size_t left_bytes = TAKEN_ANSWER_MAX;
     char *body = NULL;
     json_t *json = json_pack("{s:s, s:O}", "webhook", target->id, "events", events);
     enum ox_code code =
@@ -114,6 +120,7 @@ enum ox_code ox_webhook_post(struct ox_control *control, struct ox_http *http,
                                           .body = body,
                                           .body_len = strlen(body),
                                           .on_body = drop,
+                                          .ctx = &left_bytes,
                                           .answer_max_bytes = ANSWER_MAX,
                                           .connect_ms = CONNECT_MS,
                                           .total_ms = TOTAL_MS,

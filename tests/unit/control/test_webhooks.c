@@ -41,6 +41,7 @@ static void receive(void *ctx, const struct fake_request *request, struct fake_a
         memset(page, 'x', sizeof(page));
         answer->body = page;
         answer->body_len = sizeof(page);
+        answer->no_length = receiver->headers != NULL; /* which has one */
     }
     if (receiver->status != 200 ||
         ox_json_parse(request->body, request->body_len, &json, NULL) != OX_OK) {
@@ -485,6 +486,20 @@ static void long_answers__are_no_matter(void **state)
     close_receiver(receiver);
 }
 
+static void endless_answers__are_cut_off(void **state)
+{
+    struct fixture *fixture = *state;
+    struct receiver *receiver = open_receiver(200);
+
+    receiver->long_answer = true;
+    receiver->headers = "Content-Length: 1125899906842624\r\n";
+    hook(fixture, receiver, "");
+    (void)deliver(fixture);
+    assert_int_equal(receiver->requests, 1);
+    assert_hook(fixture, "state", "active");
+    close_receiver(receiver);
+}
+
 static void clock_that_was_set_back__makes_nobody_wait(void **state)
 {
     struct fixture *fixture = *state;
@@ -577,6 +592,7 @@ int main(void)
         TEST(receiver__is_obeyed),
         TEST(redirects__are_not_followed),
         TEST(long_answers__are_no_matter),
+        TEST(endless_answers__are_cut_off),
         TEST(clock_that_was_set_back__makes_nobody_wait),
         TEST(removed_one__gets_nothing),
         TEST(test__says_what_the_receiver_answers),

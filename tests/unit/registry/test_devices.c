@@ -392,6 +392,10 @@ static void pin__of_a_model_or_of_all(void **state)
     assert_int_equal(ox_registry_device_pinned(tx, "cam-01", "m", &found, &out, NULL), OX_OK);
     assert_true(found);
     assert_string_equal(out.reason, "another demo");
+    row.reason = NULL; /* once more, without one */
+    assert_int_equal(ox_registry_pin_put(tx, &row, NULL), OX_OK);
+    assert_int_equal(ox_registry_device_pinned(tx, "cam-01", "m", &found, &out, NULL), OX_OK);
+    assert_string_equal(out.reason, "another demo");
     assert_int_equal(ox_registry_device_pinned(tx, "cam-01", "n", &found, &out, NULL), OX_OK);
     assert_false(found);
     row = (struct ox_pin_row){"cam-01", "", NULL, 20};
