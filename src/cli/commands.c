@@ -515,8 +515,7 @@ const struct ox_command ox_commands[] = {
      WORDS({"ID", OX_WORD_ONE, "The campaign"}), NULL, "oxide campaign resume ID", REMOTE,
      OX_EXITS_REMOTE, ox_run_campaign_resume},
     {"campaign approve", "Open the next stage of a campaign",
-     "Of one with --approve-stages, once its stage has passed its gates; or before, so that it "
-     "need not stop there.",
+     "Of one with --approve-stages, once its stage has passed its gates.",
      WORDS({"ID", OX_WORD_ONE, "The campaign"}), NULL, "oxide campaign approve ID", REMOTE,
      OX_EXITS_REMOTE, ox_run_campaign_approve},
     {"campaign retry", "Have failed devices try again", NULL,

@@ -287,8 +287,12 @@ bool ox_rollout_awaits_approval(const struct ox_rollout_view *view, int64_t now_
         say(reason, "its last stage is open");
         return false;
     }
+    if (view->approved_stage > view->stage) {
+        say(reason, "stage %llu is approved already", U(view->stage + 2));
+        return false;
+    }
     approved.approved_stage = view->stage + 1;
     return decision.verdict == OX_VERDICT_WAIT && view->state == OX_STEP_CAMPAIGN_ROLLING_OUT &&
-           !view->preparing && view->policy->gate.approval && view->approved_stage <= view->stage &&
+           !view->preparing && view->policy->gate.approval &&
            gate_passed(&approved, now_ms, scratch);
 }

@@ -62,7 +62,7 @@ forget "$started"
 same "who failed before and does not again" "" "$(comm -23 <(fails agents.jsonl) <(fails again.jsonl))"
 
 step "a server that comes and goes is what it is for"
-simulate --agents 20 --registered --poll 1 --duration 6
+simulate --agents 20 --registered --poll 1 --duration 12
 sleep 2
 kill_hard "$server_pid"
 sleep 1.5 # longer than they wait between heartbeats
