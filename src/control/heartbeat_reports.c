@@ -153,35 +153,9 @@ static bool has_report_for(const struct ox_beat *beat, const char *model_id)
     return false;
 }
 
-/* What is known of the models of a device. */
-struct known {
-    const struct ox_device_model_row *rows;
-    size_t count;
-};
-
-/* Does it run this? By what it says; or, where it says nothing now and has not begun with it, by
- * what is known: most heartbeats leave out what is as it was. */
-static bool runs(const struct ox_beat *beat, const struct known *known,
-                 const struct ox_campaign_device_row *row, const struct ox_artifact_row *target)
-{
-    const struct ox_device_model *said = ox_beat_model(&beat->said, target->model_id);
-
-    if (said != NULL || beat->said.models_presence != OX_ABSENT ||
-        strcmp(row->state, "pending") != 0) {
-        return said != NULL && ox_digest_equal(&said->digest, &target->digest);
-    }
-    for (size_t i = 0; i < known->count; i++) {
-        if (strcmp(known->rows[i].model_id, target->model_id) == 0) {
-            return known->rows[i].has_digest &&
-                   ox_digest_equal(&known->rows[i].digest, &target->digest);
-        }
-    }
-    return false;
-}
-
 /* Where an open campaign moves by what the device runs, whatever was reported. */
 static bool inferred(const struct ox_beat *beat, const struct ox_device_row *device,
-                     const struct known *known, const struct ox_campaign_device_row *row,
+                     const struct ox_campaign_device_row *row,
                      const struct ox_campaign_row *campaign, const struct ox_artifact_row *target,
                      enum ox_rollout_state *to)
 {
@@ -190,6 +164,8 @@ static bool inferred(const struct ox_beat *beat, const struct ox_device_row *dev
     bool fails = said->result_failed && (beat->result_changed || !beat->had_result);
 
     if (device->protocol > 0) {
+        const struct ox_device_model *model = ox_beat_model(said, target->model_id);
+
         *to = OX_ROLLOUT_COMPLETE;
         if (row->removes) {
             return said->models_presence != OX_ABSENT &&
@@ -197,8 +173,8 @@ static bool inferred(const struct ox_beat *beat, const struct ox_device_row *dev
                    strcmp(device->status, "updating") != 0 &&
                    !has_report_for(beat, target->model_id);
         }
-        return runs(beat, known, row, target) && strcmp(device->status, "updating") != 0 &&
-               !has_report_for(beat, target->model_id);
+        return model != NULL && ox_digest_equal(&model->digest, &target->digest) &&
+               strcmp(device->status, "updating") != 0 && !has_report_for(beat, target->model_id);
     }
     if (strcmp(campaign->state, "rolling_out") == 0 && fails) {
         *to = OX_ROLLOUT_FAILED;
@@ -219,15 +195,9 @@ enum ox_code ox_beat_infer(struct ox_beat *beat, struct ox_tx *tx,
                            struct ox_err *err)
 {
     struct ox_campaign_device_row *rows = NULL;
-    struct ox_device_model_row *models = NULL;
-    struct known known = {NULL, 0};
     size_t count = 0;
     enum ox_code code = ox_registry_device_open(tx, beat->device_id, &rows, &count, err);
 
-    if (code == OX_OK && count > 0) {
-        code = ox_registry_device_models(tx, beat->device_id, &models, &known.count, err);
-        known.rows = models;
-    }
     for (size_t i = 0; code == OX_OK && i < count; i++) {
         enum ox_rollout_state to = OX_ROLLOUT_PENDING;
         enum ox_failure failure;
@@ -239,7 +209,7 @@ enum ox_code ox_beat_infer(struct ox_beat *beat, struct ox_tx *tx,
         }
         if ((code = ox_registry_campaign_get(tx, rows[i].campaign_id, &campaign, err)) != OX_OK ||
             (code = ox_registry_artifact_by_id(tx, rows[i].artifact_id, &target, err)) != OX_OK ||
-            !inferred(beat, device, &known, &rows[i], &campaign, &target, &to)) {
+            !inferred(beat, device, &rows[i], &campaign, &target, &to)) {
             continue;
         }
         failure = to == OX_ROLLOUT_FAILED ? OX_FAILURE_OTHER : OX_FAILURE_NONE;

@@ -652,24 +652,6 @@ static void revert__leaves_what_the_fleet_was_to_run_before(void **state)
     json_decref(answer);
 }
 
-/* A device whose heartbeats leave out what is as it was. */
-static void revert__is_over_for_who_is_known_to_be_back(void **state)
-{
-    struct fixture *fixture = *state;
-
-    ready(fixture, 2);
-    campaign(fixture, "v2", "all_at_once");
-    assert_int_equal(told_count(fixture, 2), 2);
-    complete(fixture, "d0", 1);
-    report(fixture, "d1", 1, "verifying", "");
-    act(fixture, OX_ACTION_ABORT, "aborted");
-    report(fixture, "d1", 2, "failed", "health"); /* it runs v1 again, as it was known to */
-    revert_fleet(fixture);
-    json_decref(beat(fixture, "d1", "{" AGENT "}"));
-    json_decref(beat_running(fixture, "d0", "v1"));
-    assert_campaign(fixture, "state", "complete");
-}
-
 static void gate__is_not_passed_by_who_ran_the_version_before(void **state)
 {
     struct fixture *fixture = *state;
@@ -929,7 +911,6 @@ int main(void)
         TEST(revert__of_a_fleet_to_what_each_ran_before),
         TEST(revert__once_more_sends_nobody_forward),
         TEST(revert__leaves_what_the_fleet_was_to_run_before),
-        TEST(revert__is_over_for_who_is_known_to_be_back),
         TEST(gate__is_not_passed_by_who_ran_the_version_before),
         TEST(stages__are_shares_of_who_is_to_be_updated),
         TEST(follow__waits_for_the_first_of_an_empty_fleet),
