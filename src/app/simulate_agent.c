@@ -387,7 +387,7 @@ static void beat_ended(void *ctx, struct ox_sim_conn *conn, enum ox_code code, c
         beat_failed(agent, code == OX_OK && conn->http.status == 404);
     } else {
         agent->beat_failures = 0;
-        agent->since_whole = (agent->since_whole + 1) % WHOLE_EVERY;
+        agent->since_whole = answer.resend ? 0 : (agent->since_whole + 1) % WHOLE_EVERY;
         take_answer(agent, &answer);
         plan_next(agent, poll_us(agent));
     }

@@ -313,6 +313,15 @@ enum ox_code ox_offers_make(struct ox_control *control, struct ox_tx *tx,
     return code;
 }
 
+/* Does it run already what is still open, as far as is known? Most heartbeats leave out what is as
+ * it was, and it may be in the middle of an update to something else: it is to say all. */
+static bool is_in_doubt(const struct ox_offer *offer)
+{
+    return offer->row.removes ? offer->base == NULL
+                              : offer->base != NULL && offer->base->has_digest &&
+                                    ox_digest_equal(&offer->base->digest, &offer->target.digest);
+}
+
 static enum ox_code fill_patch(const struct ox_offer *offer, struct ox_assignment *out,
                                struct ox_err *err)
 {
@@ -421,6 +430,7 @@ enum ox_code ox_assign(struct ox_control *control, struct ox_tx *tx,
         if (!rows[i].removes) { /* a pair is what it is to run */
             code = set_pair(answer, offer.target.model_id, offer.target.version, err);
         }
+        answer->resend = answer->resend || is_in_doubt(&offer);
         if (code == OX_OK && answer->assignments_present) {
             code =
                 fill(control, tx, &offer, &answer->assignments[answer->assignments_count++], err);

@@ -271,12 +271,12 @@ enum ox_code ox_campaign_end(struct ox_control *control, struct ox_tx *tx,
 
     (void)ox_campaign_step(campaign, OX_EVENT_ABORT, now);
     campaign->reason = why;
-    if ((code = ox_registry_campaign_withdraw(tx, campaign->id, "the campaign was aborted", now,
-                                              err)) != OX_OK ||
-        (code = update_and_tell(control, tx, campaign, "campaign.aborted", err)) != OX_OK) {
+    /* The revert first: it takes those that were told, who may have begun since. */
+    if ((code = update_and_tell(control, tx, campaign, "campaign.aborted", err)) != OX_OK ||
+        (revert && (code = ox_campaign_revert(control, tx, campaign, err)) != OX_OK)) {
         return code;
     }
-    return revert ? ox_campaign_revert(control, tx, campaign, err) : OX_OK;
+    return ox_registry_campaign_withdraw(tx, campaign->id, "the campaign was aborted", now, err);
 }
 
 enum ox_code ox_campaign_pause(struct ox_control *control, struct ox_tx *tx,

@@ -46,6 +46,7 @@ enum ox_code ox_registry_members_of_campaign(struct ox_tx *tx, const char *campa
                      "INSERT INTO campaign_members (device_id) SELECT d.device_id"
                      " FROM campaign_devices d JOIN devices e ON e.id = d.device_id"
                      " WHERE d.campaign_id = $1 AND (d.state IN " OX_CAMPAIGN_BEGUN
+                     " OR (d.state = 'pending' AND d.offered_at IS NOT NULL)"
                      " OR (d.state = 'complete' AND d.bytes_full > 0)"
                      " OR (d.state = 'failed' AND d.class IN ('silent', 'rollback')))"
                      " ON CONFLICT DO NOTHING",
@@ -267,7 +268,8 @@ static enum ox_code enter(struct ox_tx *tx, const struct ox_campaign_row *campai
         "   AND s.model_id = $3 AND s.digest = t.digest) END"
         "  AND NOT EXISTS (SELECT 1 FROM campaign_devices o JOIN artifacts u"
         "   ON u.id = o.artifact_id WHERE o.device_id = n.device_id AND u.model_id = $3"
-        "   AND o.state IN " OX_CAMPAIGN_BEGUN ") AS runs"
+        "   AND (o.state IN " OX_CAMPAIGN_BEGUN
+        "    OR (o.state = 'pending' AND o.offered_at IS NOT NULL))) AS runs"
         "  FROM campaign_members n LEFT JOIN artifacts t ON t.id = n.artifact_id) m"
         " LEFT JOIN device_models r ON r.device_id = m.device_id AND r.model_id = $3"
         " LEFT JOIN quarantines q ON q.device_id = m.device_id AND q.digest = m.digest"

@@ -112,7 +112,8 @@ OX_MUST_USE enum ox_code ox_registry_members_select(struct ox_tx *tx,
  *  the gathered members, reverts left out; 0: none has. */
 OX_MUST_USE enum ox_code ox_registry_members_last_update(struct ox_tx *tx, const char *model_id,
                                                          int64_t *out, struct ox_err *err);
-/** Gather the devices of a campaign that it may have changed: complete, under way or silent. */
+/** Gather the devices of a campaign that it may have changed: complete, under way, silent, or told
+ *  and perhaps begun since. */
 OX_MUST_USE enum ox_code ox_registry_members_of_campaign(struct ox_tx *tx, const char *campaign_id,
                                                          struct ox_err *err);
 OX_MUST_USE enum ox_code ox_registry_members_count(struct ox_tx *tx, uint64_t *out,
@@ -146,9 +147,9 @@ OX_MUST_USE enum ox_code ox_registry_members_without(struct ox_tx *tx, const cha
                                                      struct ox_err *err);
 /**
  * Put the gathered members into a campaign, by rank, none of them released: those that run their
- * target already (and have nothing else under way) complete, those for which it is quarantined
- * skipped, both behind all others. Then skip them in the model's other campaigns. Sets
- * campaign->total and staged.
+ * target already (and have nothing else under way, nor were told of it) complete, those for which
+ * it is quarantined skipped, both behind all others. Then skip them in the model's other campaigns.
+ * Sets campaign->total and staged.
  */
 OX_MUST_USE enum ox_code ox_registry_members_enter(struct ox_tx *tx,
                                                    struct ox_campaign_row *campaign,

@@ -177,8 +177,8 @@ static void halt__reverts_those_that_were_updated(void **state)
     answer = show(fixture);
     assert_true(json_is_null(at(answer, "reverted_by")));
     json_decref(answer);
-    /* d0 has it, d1 may come to have it; d2 went back by itself, d3 never began. */
-    assert_int_equal(campaign_number(fixture, "summary.total"), 2);
+    /* d0 has it, d1 may come to have it, d3 was told and may have begun; d2 went back by itself. */
+    assert_int_equal(campaign_number(fixture, "summary.total"), 3);
     answer = beat_running(fixture, "d0", "v2");
     assert_string_equal(text_at(answer, "assignments.0.model_version"), "v1");
     assert_true(json_is_true(at(answer, "assignments.0.urgent")));
@@ -188,6 +188,16 @@ static void halt__reverts_those_that_were_updated(void **state)
     assert_device_state(fixture, "d1", "pending");
     json_decref(beat_running(fixture, "d1", "v1")); /* it gave its update up */
     assert_device_state(fixture, "d1", "complete");
+    answer = beat(fixture, "d3", "{" AGENT "}"); /* is it at it? it says nothing of its models */
+    assert_true(json_is_true(at(answer, "resend")));
+    json_decref(answer);
+    assert_device_state(fixture, "d3", "pending");
+    answer = beat_running(fixture, "d3", "v2"); /* it was, and came to the end */
+    assert_string_equal(text_at(answer, "assignments.0.model_version"), "v1");
+    assert_null(at(answer, "resend"));
+    json_decref(answer);
+    assert_campaign(fixture, "state", "rolling_out");
+    json_decref(beat_running(fixture, "d3", "v1"));
     assert_campaign(fixture, "state", "complete");
 }
 
