@@ -282,49 +282,32 @@ enum ox_code ox_registry_campaign_retry(struct ox_tx *tx, const char *campaign_i
     return code;
 }
 
-static void read_number(struct ox_db_row *row, void *out)
-{
-    *(uint64_t *)out = ox_db_u64(row);
-}
-
 enum ox_code ox_registry_campaign_offers_since(struct ox_tx *tx, const char *campaign_id,
                                                int64_t since_ms, uint64_t *out, struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    bool found = false;
-    enum ox_code code = ox_db_query(tx, &statement, err,
-                                    "SELECT count(*) FROM campaign_devices"
-                                    " WHERE campaign_id = $1 AND offered_at >= $2",
-                                    "si", campaign_id, since_ms);
-
-    return code == OX_OK ? ox_db_one(tx, statement, read_number, out, &found, err) : code;
+    return ox_db_get(tx, ox_db_read_u64, out, err,
+                     "SELECT count(*) FROM campaign_devices"
+                     " WHERE campaign_id = $1 AND offered_at >= $2",
+                     "si", campaign_id, since_ms);
 }
 
 enum ox_code ox_registry_campaign_promised(struct ox_tx *tx, const char *campaign_id, uint64_t *out,
                                            struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    bool found = false;
-    enum ox_code code = ox_db_query(
-        tx, &statement, err,
+    return ox_db_get(
+        tx, ox_db_read_u64, out, err,
         "SELECT coalesce(sum(offered_bytes), 0) FROM campaign_devices"
         " WHERE campaign_id = $1 AND offered_at IS NOT NULL AND state IN " OX_CAMPAIGN_OPEN,
         "s", campaign_id);
-
-    return code == OX_OK ? ox_db_one(tx, statement, read_number, out, &found, err) : code;
 }
 
 enum ox_code ox_registry_campaign_fallbacks(struct ox_tx *tx, const char *campaign_id,
                                             uint64_t *out, struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    bool found = false;
-    enum ox_code code =
-        ox_db_query(tx, &statement, err,
-                    "SELECT count(*) FROM campaign_devices WHERE campaign_id = $1 AND fallback = 1",
-                    "s", campaign_id);
-
-    return code == OX_OK ? ox_db_one(tx, statement, read_number, out, &found, err) : code;
+    return ox_db_get(
+        tx, ox_db_read_u64, out, err,
+        "SELECT count(*) FROM campaign_devices WHERE campaign_id = $1 AND fallback = 1", "s",
+        campaign_id);
 }
 
 struct sums {

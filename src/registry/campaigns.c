@@ -169,19 +169,13 @@ enum ox_code ox_registry_campaign_tally(struct ox_tx *tx, const char *campaign_i
 
 /* --- bytes --- */
 
-static void read_id(struct ox_db_row *row, void *out)
-{
-    *(const char **)out = ox_db_text(row);
-}
-
 enum ox_code ox_registry_campaign_of_blob(struct ox_tx *tx, const char *device_id,
                                           const struct ox_digest *blob, const char **out,
                                           struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    bool found = false;
-    enum ox_code code = ox_db_query(
-        tx, &statement, err,
+    *out = NULL;
+    return ox_db_get(
+        tx, ox_db_read_text, (void *)out, err,
         "SELECT c.id FROM campaign_devices d JOIN campaigns c ON c.id = d.campaign_id"
         " JOIN artifacts t ON t.id = d.artifact_id"
         " WHERE d.device_id = $1 AND (EXISTS (SELECT 1 FROM artifact_files f"
@@ -191,25 +185,18 @@ enum ox_code ox_registry_campaign_of_blob(struct ox_tx *tx, const char *device_i
         " ORDER BY CASE WHEN d.state IN " OX_CAMPAIGN_OPEN
         " THEN 0 ELSE 1 END, c.created_at DESC LIMIT 1",
         "sd", device_id, blob);
-
-    *out = NULL;
-    return code == OX_OK ? ox_db_one(tx, statement, read_id, (void *)out, &found, err) : code;
 }
 
 enum ox_code ox_registry_campaign_of_version(struct ox_tx *tx, int64_t artifact_id,
                                              const char **out, struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    bool found = false;
-    enum ox_code code = ox_db_query(
-        tx, &statement, err,
-        "SELECT c.id FROM artifacts v JOIN artifacts a ON a.model_id = v.model_id"
-        " AND a.version = v.version JOIN campaigns c ON c.artifact_id = a.id"
-        " WHERE v.id = $1 AND c.state IN " OX_CAMPAIGN_ACTIVE " ORDER BY c.created_at DESC LIMIT 1",
-        "i", artifact_id);
-
     *out = NULL;
-    return code == OX_OK ? ox_db_one(tx, statement, read_id, (void *)out, &found, err) : code;
+    return ox_db_get(tx, ox_db_read_text, (void *)out, err,
+                     "SELECT c.id FROM artifacts v JOIN artifacts a ON a.model_id = v.model_id"
+                     " AND a.version = v.version JOIN campaigns c ON c.artifact_id = a.id"
+                     " WHERE v.id = $1 AND c.state IN " OX_CAMPAIGN_ACTIVE
+                     " ORDER BY c.created_at DESC LIMIT 1",
+                     "i", artifact_id);
 }
 
 enum ox_code ox_registry_served(struct ox_tx *tx, const char *campaign_id, const char *device_id,

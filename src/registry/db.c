@@ -493,6 +493,40 @@ enum ox_code ox_db_one(struct ox_tx *tx, sqlite3_stmt *statement, ox_db_read_fn 
     return code;
 }
 
+enum ox_code ox_db_get(struct ox_tx *tx, ox_db_read_fn *read, void *out, struct ox_err *err,
+                       const char *sql, const char *types, ...)
+{
+    sqlite3_stmt *statement = NULL;
+    bool found = false;
+    va_list args;
+    enum ox_code code;
+
+    va_start(args, types);
+    code = query(tx, &statement, sql, types, args, err);
+    va_end(args);
+    return code == OX_OK ? ox_db_one(tx, statement, read, out, &found, err) : code;
+}
+
+void ox_db_read_u64(struct ox_db_row *row, void *out)
+{
+    *(uint64_t *)out = ox_db_u64(row);
+}
+
+void ox_db_read_i64(struct ox_db_row *row, void *out)
+{
+    *(int64_t *)out = ox_db_i64(row);
+}
+
+void ox_db_read_bool(struct ox_db_row *row, void *out)
+{
+    *(bool *)out = ox_db_i64(row) != 0;
+}
+
+void ox_db_read_text(struct ox_db_row *row, void *out)
+{
+    *(const char **)out = ox_db_text(row);
+}
+
 enum ox_code ox_db_all(struct ox_tx *tx, sqlite3_stmt *statement, ox_db_read_fn *read,
                        size_t row_bytes, void **rows, size_t *count, struct ox_err *err)
 {

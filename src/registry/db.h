@@ -111,5 +111,14 @@ OX_MUST_USE enum ox_code ox_db_all(struct ox_tx *tx, sqlite3_stmt *statement, ox
 /** Read the one row. *found is false if there is none. */
 OX_MUST_USE enum ox_code ox_db_one(struct ox_tx *tx, sqlite3_stmt *statement, ox_db_read_fn *read,
                                    void *out, bool *found, struct ox_err *err);
+/** Read the one row of a query (as ox_db_query has it); without a row *out stays as it is. */
+OX_MUST_USE enum ox_code ox_db_get(struct ox_tx *tx, ox_db_read_fn *read, void *out,
+                                   struct ox_err *err, const char *sql, const char *types, ...);
+
+/* Rows of one column: into a uint64_t, an int64_t, a bool, a const char *. */
+void ox_db_read_u64(struct ox_db_row *row, void *out);
+void ox_db_read_i64(struct ox_db_row *row, void *out);
+void ox_db_read_bool(struct ox_db_row *row, void *out);
+void ox_db_read_text(struct ox_db_row *row, void *out);
 
 #endif

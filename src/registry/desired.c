@@ -19,11 +19,6 @@ enum ox_code ox_registry_desired_halt(struct ox_tx *tx, const char *campaign_id,
                      why, campaign_id);
 }
 
-static void read_id(struct ox_db_row *row, void *out)
-{
-    *(const char **)out = ox_db_text(row);
-}
-
 /* What the fleet is to run behind a revert: the version that it goes to, where the devices go to
  * one; else, if what is undone was it, what it was before that. */
 #define EARLIER                                                                                    \
@@ -45,14 +40,9 @@ static enum ox_code find_campaign(struct ox_tx *tx, const char *sql,
                                   const struct ox_campaign_row *revert, const char **out,
                                   struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    bool found = false;
-    enum ox_code code =
-        ox_db_query(tx, &statement, err, sql, "sssis", revert->fleet_id, revert->model_id,
-                    revert->id, revert->artifact_id, revert->version);
-
     *out = NULL;
-    return code == OX_OK ? ox_db_one(tx, statement, read_id, (void *)out, &found, err) : code;
+    return ox_db_get(tx, ox_db_read_text, (void *)out, err, sql, "sssis", revert->fleet_id,
+                     revert->model_id, revert->id, revert->artifact_id, revert->version);
 }
 
 enum ox_code ox_registry_desired_revert(struct ox_tx *tx, const struct ox_campaign_row *revert,
@@ -178,26 +168,17 @@ enum ox_code ox_registry_desired_is_halted(struct ox_tx *tx, const char *campaig
 
 /* --- quarantine --- */
 
-static void read_number(struct ox_db_row *row, void *out)
-{
-    *(uint64_t *)out = ox_db_u64(row);
-}
-
 enum ox_code ox_registry_quarantine_count(struct ox_tx *tx, const struct ox_quarantine_row *row,
                                           uint64_t *failures, struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    bool found = false;
-    enum ox_code code = ox_db_query(
-        tx, &statement, err,
+    return ox_db_get(
+        tx, ox_db_read_u64, failures, err,
         "INSERT INTO quarantines (device_id, digest, model_id, version, failures, class,"
         " updated_at) VALUES ($1, $2, $3, $4, 1, $5, $6) ON CONFLICT (device_id, digest)"
         " DO UPDATE SET failures = failures + 1, class = excluded.class,"
         " updated_at = excluded.updated_at RETURNING failures",
         "sdsssi", row->device_id, &row->digest, row->model_id, row->version, row->class,
         row->updated_ms);
-
-    return code == OX_OK ? ox_db_one(tx, statement, read_number, failures, &found, err) : code;
 }
 
 enum ox_code ox_registry_quarantined(struct ox_tx *tx, const char *device_id,

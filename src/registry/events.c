@@ -178,11 +178,6 @@ enum ox_code ox_registry_events_before_last(struct ox_tx *tx, const struct ox_ev
     return code;
 }
 
-static void read_id(struct ox_db_row *row, void *out)
-{
-    *(int64_t *)out = ox_db_i64(row);
-}
-
 enum ox_code ox_registry_events_bounds(struct ox_tx *tx, struct ox_event_bounds *out,
                                        struct ox_err *err)
 {
@@ -193,7 +188,7 @@ enum ox_code ox_registry_events_bounds(struct ox_tx *tx, struct ox_event_bounds 
                                     "SELECT seq FROM sqlite_sequence WHERE name = 'events'", "");
 
     if (code == OX_OK) {
-        code = ox_db_one(tx, statement, read_id, &bounds.newest, &found, err);
+        code = ox_db_one(tx, statement, ox_db_read_i64, &bounds.newest, &found, err);
     }
     if (code == OX_OK) {
         code =
@@ -230,7 +225,7 @@ enum ox_code ox_registry_events_since(struct ox_tx *tx, int64_t since_ms, int64_
         code = ox_db_query(tx, &statement, err,
                            "SELECT at FROM events WHERE id >= $1 ORDER BY id LIMIT 1", "i", middle);
         if (code == OX_OK) {
-            code = ox_db_one(tx, statement, read_id, &at_ms, &found, err);
+            code = ox_db_one(tx, statement, ox_db_read_i64, &at_ms, &found, err);
         }
         if (at_ms < since_ms) {
             low = middle;

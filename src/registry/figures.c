@@ -78,18 +78,9 @@ enum ox_code ox_registry_place_counts(struct ox_tx *tx, uint64_t limit,
     return code;
 }
 
-static void read_number(struct ox_db_row *row, void *out)
-{
-    *(uint64_t *)out = ox_db_u64(row);
-}
-
 static enum ox_code number(struct ox_tx *tx, const char *sql, uint64_t *out, struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    bool found = false;
-    enum ox_code code = ox_db_query(tx, &statement, err, sql, "");
-
-    return code == OX_OK ? ox_db_one(tx, statement, read_number, out, &found, err) : code;
+    return ox_db_get(tx, ox_db_read_u64, out, err, sql, "");
 }
 
 enum ox_code ox_registry_saved_bytes(struct ox_tx *tx, uint64_t *out, struct ox_err *err)

@@ -77,24 +77,15 @@ enum ox_code ox_registry_fleet_remove(struct ox_tx *tx, const char *id, struct o
     return code == OX_OK && ox_db_changes(tx) == 0 ? no_fleet(err, id) : code;
 }
 
-static void read_id(struct ox_db_row *row, void *out)
-{
-    *(const char **)out = ox_db_text(row);
-}
-
 enum ox_code ox_registry_fleet_campaign(struct ox_tx *tx, const char *id, const char **out,
                                         struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    bool found = false;
-    enum ox_code code = ox_db_query(tx, &statement, err,
-                                    "SELECT id FROM campaigns WHERE fleet_id = $1"
-                                    " AND state IN ('pending', 'rolling_out', 'paused')"
-                                    " ORDER BY created_at, id LIMIT 1",
-                                    "s", id);
-
     *out = NULL;
-    return code == OX_OK ? ox_db_one(tx, statement, read_id, (void *)out, &found, err) : code;
+    return ox_db_get(tx, ox_db_read_text, (void *)out, err,
+                     "SELECT id FROM campaigns WHERE fleet_id = $1"
+                     " AND state IN ('pending', 'rolling_out', 'paused')"
+                     " ORDER BY created_at, id LIMIT 1",
+                     "s", id);
 }
 
 enum ox_code ox_registry_fleet_empty(struct ox_tx *tx, const char *id, struct ox_err *err)

@@ -16,11 +16,6 @@
     " JOIN artifacts a ON a.id = c.artifact_id WHERE e.device_id = d.id AND a.model_id = @"        \
     " AND (c.created_at > @ OR e.state IN " OX_CAMPAIGN_OPEN "))"
 
-static void read_number(struct ox_db_row *row, void *out)
-{
-    *(uint64_t *)out = ox_db_u64(row);
-}
-
 enum ox_code ox_registry_late_count(struct ox_tx *tx, const struct ox_campaign_row *campaign,
                                     const struct ox_selection *selection, uint64_t *count,
                                     struct ox_err *err)
@@ -30,7 +25,7 @@ enum ox_code ox_registry_late_count(struct ox_tx *tx, const struct ox_campaign_r
                                        {.type = OX_DB_INT, .number = campaign->created_ms}};
 
     return ox_select_one(tx, selection, "SELECT count(*) FROM devices d", NULL, IS_LATE, late,
-                         read_number, count, err);
+                         ox_db_read_u64, count, err);
 }
 
 enum ox_code ox_registry_late_entered(struct ox_tx *tx, const char *campaign_id, uint64_t *count,
@@ -45,7 +40,7 @@ enum ox_code ox_registry_late_entered(struct ox_tx *tx, const char *campaign_id,
                     "s", campaign_id);
 
     if (code == OX_OK &&
-        (code = ox_db_one(tx, statement, read_number, &late, &found, err)) == OX_OK) {
+        (code = ox_db_one(tx, statement, ox_db_read_u64, &late, &found, err)) == OX_OK) {
         *count = late;
     }
     return code;

@@ -53,43 +53,24 @@ enum ox_code ox_registry_members_of_campaign(struct ox_tx *tx, const char *campa
                      "s", campaign_id);
 }
 
-static void read_number(struct ox_db_row *row, void *out)
-{
-    *(uint64_t *)out = ox_db_u64(row);
-}
-
 enum ox_code ox_registry_members_count(struct ox_tx *tx, uint64_t *out, struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    bool found = false;
-    enum ox_code code =
-        ox_db_query(tx, &statement, err, "SELECT count(*) FROM campaign_members", "");
-
-    return code == OX_OK ? ox_db_one(tx, statement, read_number, out, &found, err) : code;
-}
-
-static void read_i64(struct ox_db_row *row, void *out)
-{
-    *(int64_t *)out = ox_db_i64(row);
+    return ox_db_get(tx, ox_db_read_u64, out, err, "SELECT count(*) FROM campaign_members", "");
 }
 
 enum ox_code ox_registry_members_last_update(struct ox_tx *tx, const char *model_id, int64_t *out,
                                              struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    bool found = false;
-    enum ox_code code =
-        ox_db_query(tx, &statement, err,
-                    "SELECT c.artifact_id FROM campaigns c JOIN artifacts a ON a.id = c.artifact_id"
-                    " WHERE a.model_id = $1 AND c.kind = 'rollout'"
-                    " AND EXISTS (SELECT 1 FROM campaign_devices d WHERE d.campaign_id = c.id"
-                    "  AND d.state = 'complete' AND d.bytes_full > 0"
-                    "  AND d.device_id IN (SELECT device_id FROM campaign_members))"
-                    " ORDER BY c.created_at DESC, c.rowid DESC LIMIT 1",
-                    "s", model_id);
-
     *out = 0;
-    return code == OX_OK ? ox_db_one(tx, statement, read_i64, out, &found, err) : code;
+    return ox_db_get(
+        tx, ox_db_read_i64, out, err,
+        "SELECT c.artifact_id FROM campaigns c JOIN artifacts a ON a.id = c.artifact_id"
+        " WHERE a.model_id = $1 AND c.kind = 'rollout'"
+        " AND EXISTS (SELECT 1 FROM campaign_devices d WHERE d.campaign_id = c.id"
+        "  AND d.state = 'complete' AND d.bytes_full > 0"
+        "  AND d.device_id IN (SELECT device_id FROM campaign_members))"
+        " ORDER BY c.created_at DESC, c.rowid DESC LIMIT 1",
+        "s", model_id);
 }
 
 /* --- rivals --- */
@@ -281,15 +262,10 @@ static enum ox_code enter(struct ox_tx *tx, const struct ox_campaign_row *campai
 static enum ox_code count_staged(struct ox_tx *tx, struct ox_campaign_row *campaign,
                                  struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    bool found = false;
-    enum ox_code code = ox_db_query(tx, &statement, err,
-                                    "SELECT coalesce(sum(devices), 0) FROM campaign_tallies"
-                                    " WHERE campaign_id = $1 AND state = 'pending'",
-                                    "s", campaign->id);
-
-    return code == OX_OK ? ox_db_one(tx, statement, read_number, &campaign->staged, &found, err)
-                         : code;
+    return ox_db_get(tx, ox_db_read_u64, &campaign->staged, err,
+                     "SELECT coalesce(sum(devices), 0) FROM campaign_tallies"
+                     " WHERE campaign_id = $1 AND state = 'pending'",
+                     "s", campaign->id);
 }
 
 enum ox_code ox_registry_members_enter(struct ox_tx *tx, struct ox_campaign_row *campaign,

@@ -171,11 +171,6 @@ enum ox_code ox_registry_needs(struct ox_tx *tx, const struct ox_artifact_row *a
     return code;
 }
 
-static void read_flag(struct ox_db_row *row, void *out)
-{
-    *(bool *)out = ox_db_i64(row) != 0;
-}
-
 enum ox_code ox_registry_blob_needed(struct ox_tx *tx, const struct ox_digest *blob, bool *out,
                                      struct ox_err *err)
 {
@@ -189,7 +184,7 @@ enum ox_code ox_registry_blob_needed(struct ox_tx *tx, const struct ox_digest *b
         "d", blob);
 
     if (code == OX_OK) {
-        code = ox_db_one(tx, statement, read_flag, &needed, &found, err);
+        code = ox_db_one(tx, statement, ox_db_read_bool, &needed, &found, err);
     }
     if (code == OX_OK) {
         *out = needed;

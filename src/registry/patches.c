@@ -34,20 +34,10 @@ static enum ox_code all_patches(struct ox_tx *tx, sqlite3_stmt *statement,
     return code;
 }
 
-static void read_bytes(struct ox_db_row *row, void *out)
-{
-    *(uint64_t *)out = ox_db_u64(row);
-}
-
 enum ox_code ox_registry_patch_bytes(struct ox_tx *tx, uint64_t *out, struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    bool found = false;
-    enum ox_code code =
-        ox_db_query(tx, &statement, err,
-                    "SELECT coalesce(sum(patch_bytes), 0)" FROM " WHERE j.state = 'ready'", "");
-
-    return code == OX_OK ? ox_db_one(tx, statement, read_bytes, out, &found, err) : code;
+    return ox_db_get(tx, ox_db_read_u64, out, err,
+                     "SELECT coalesce(sum(patch_bytes), 0)" FROM " WHERE j.state = 'ready'", "");
 }
 
 enum ox_code ox_registry_patches_idle(struct ox_tx *tx, uint64_t limit, struct ox_patch_row **rows,

@@ -48,11 +48,6 @@ enum ox_code ox_registry_pending_put(struct ox_tx *tx, const struct ox_pending_r
                      row->first_seen_ms, row->last_seen_ms);
 }
 
-static void read_number(struct ox_db_row *row, void *out)
-{
-    *(uint64_t *)out = ox_db_u64(row);
-}
-
 enum ox_code ox_registry_pending_make_room(struct ox_tx *tx, int64_t before_ms, bool *room,
                                            struct ox_err *err)
 {
@@ -63,7 +58,7 @@ enum ox_code ox_registry_pending_make_room(struct ox_tx *tx, int64_t before_ms, 
         ox_db_query(tx, &statement, err, "SELECT count(*) FROM pending_devices", "");
 
     if (code == OX_OK) {
-        code = ox_db_one(tx, statement, read_number, &rows, &found, err);
+        code = ox_db_one(tx, statement, ox_db_read_u64, &rows, &found, err);
     }
     if (code != OX_OK || rows < OX_PENDING_MAX) {
         *room = true;

@@ -65,23 +65,13 @@ enum ox_code ox_registry_retention_remove(struct ox_tx *tx, const char *model_id
     return code == OX_OK && ox_db_changes(tx) == 0 ? no_rule(model_id, err) : code;
 }
 
-static void read_name(struct ox_db_row *row, void *out)
-{
-    *(const char **)out = ox_db_text(row);
-}
-
 enum ox_code ox_registry_retention_next(struct ox_tx *tx, const char *after, const char **out,
                                         struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    bool found = false;
-    enum ox_code code =
-        ox_db_query(tx, &statement, err,
-                    "SELECT v.model_id FROM versions v WHERE v.model_id > $1"
-                    " AND EXISTS (SELECT 1 FROM retention r WHERE r.model_id IN ('', v.model_id))"
-                    " ORDER BY v.model_id LIMIT 1",
-                    "s", after);
-
     *out = NULL;
-    return code == OX_OK ? ox_db_one(tx, statement, read_name, (void *)out, &found, err) : code;
+    return ox_db_get(tx, ox_db_read_text, (void *)out, err,
+                     "SELECT v.model_id FROM versions v WHERE v.model_id > $1"
+                     " AND EXISTS (SELECT 1 FROM retention r WHERE r.model_id IN ('', v.model_id))"
+                     " ORDER BY v.model_id LIMIT 1",
+                     "s", after);
 }

@@ -245,28 +245,18 @@ enum ox_code ox_registry_selected(struct ox_tx *tx, const struct ox_selection *s
     return code;
 }
 
-static void read_id(struct ox_db_row *row, void *out)
-{
-    *(const char **)out = ox_db_text(row);
-}
-
 enum ox_code ox_registry_selected_ids(struct ox_tx *tx, const struct ox_selection *selection,
                                       const char *after, uint64_t limit, const char ***ids,
                                       size_t *count, struct ox_err *err)
 {
     void *all = NULL;
     enum ox_code code = read_page(tx, selection, "SELECT d.id FROM devices d", after, limit,
-                                  read_id, sizeof(**ids), &all, count, err);
+                                  ox_db_read_text, sizeof(**ids), &all, count, err);
 
     if (code == OX_OK) {
         *ids = all;
     }
     return code;
-}
-
-static void read_number(struct ox_db_row *row, void *out)
-{
-    *(uint64_t *)out = ox_db_u64(row);
 }
 
 enum ox_code ox_select_one(struct ox_tx *tx, const struct ox_selection *selection, const char *head,
@@ -292,7 +282,7 @@ enum ox_code ox_registry_selected_count(struct ox_tx *tx, const struct ox_select
                                         uint64_t *out, struct ox_err *err)
 {
     return ox_select_one(tx, selection, "SELECT count(*) FROM devices d", NULL, "", NULL,
-                         read_number, out, err);
+                         ox_db_read_u64, out, err);
 }
 
 enum ox_code ox_registry_selected_has(struct ox_tx *tx, const struct ox_selection *selection,

@@ -80,11 +80,6 @@ enum ox_code ox_registry_version_update(struct ox_tx *tx, const struct ox_versio
                      row->data_digest, row->notes, row->model_id, row->version);
 }
 
-static void read_count(struct ox_db_row *row, void *out)
-{
-    *(uint64_t *)out = ox_db_u64(row);
-}
-
 /* UNION, not UNION ALL: it ends in a circle too, though none is ever written. */
 enum ox_code ox_registry_version_is_ancestor(struct ox_tx *tx, const char *model_id,
                                              const char *version, const char *of_model,
@@ -103,7 +98,7 @@ enum ox_code ox_registry_version_is_ancestor(struct ox_tx *tx, const char *model
                     "ssss", of_model, of_version, model_id, version);
 
     if (code == OX_OK) {
-        code = ox_db_one(tx, statement, read_count, &count, &found, err);
+        code = ox_db_one(tx, statement, ox_db_read_u64, &count, &found, err);
     }
     if (code == OX_OK) {
         *out = count > 0;
