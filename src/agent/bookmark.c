@@ -10,9 +10,25 @@
 
 #define FORMAT 1
 #define MARK_BYTES_MAX 1024
-#define BOOT_ID_MAX 64
 
 const char *const ox_bookmark_suffixes[OX_BOOKMARK_SUFFIXES] = {"head", "mark", "durable"};
+
+static void boot_id(char out[OX_BOOT_ID_MAX])
+{
+    struct ox_buf text = OX_BUF_INIT;
+    size_t len = 0;
+
+    if (ox_file_read_all("/proc/sys/kernel/random/boot_id", OX_BOOT_ID_MAX - 1, &text, NULL) ==
+        OX_OK) {
+        len = text.len_bytes;
+        memcpy(out, text.data, len);
+    }
+    while (len > 0 && out[len - 1] == '\n') {
+        len--;
+    }
+    out[len] = '\0';
+    ox_buf_clear(&text);
+}
 
 enum ox_code ox_bookmark_init(struct ox_bookmark *out, const struct ox_folders *folders,
                               const struct ox_digest *patch, struct ox_err *err)
@@ -21,7 +37,8 @@ enum ox_code ox_bookmark_init(struct ox_bookmark *out, const struct ox_folders *
     char **paths[OX_BOOKMARK_SUFFIXES] = {&out->head_path, &out->mark_path, &out->durable_path};
     enum ox_code code = OX_OK;
 
-    *out = (struct ox_bookmark){NULL, NULL, NULL};
+    *out = (struct ox_bookmark){.boot = ""};
+    boot_id(out->boot);
     ox_digest_hex(patch, hex);
     for (size_t i = 0; code == OX_OK && i < OX_BOOKMARK_SUFFIXES; i++) {
         code = ox_strf(paths[i], err, "%s/%s.%s", folders->download, hex, ox_bookmark_suffixes[i]);
@@ -37,30 +54,12 @@ void ox_bookmark_clear(struct ox_bookmark *bookmark)
     free(bookmark->head_path);
     free(bookmark->mark_path);
     free(bookmark->durable_path);
-    *bookmark = (struct ox_bookmark){NULL, NULL, NULL};
+    *bookmark = (struct ox_bookmark){.boot = ""};
 }
 
 bool ox_bookmark_exists(const struct ox_bookmark *bookmark)
 {
     return ox_path_exists(bookmark->head_path);
-}
-
-/* Which run of the machine this is: "" where the system does not tell, and no mark holds then. */
-static void boot_id(char out[BOOT_ID_MAX])
-{
-    struct ox_buf text = OX_BUF_INIT;
-    size_t len = 0;
-
-    if (ox_file_read_all("/proc/sys/kernel/random/boot_id", BOOT_ID_MAX - 1, &text, NULL) ==
-        OX_OK) {
-        len = text.len_bytes;
-        memcpy(out, text.data, len);
-    }
-    while (len > 0 && out[len - 1] == '\n') {
-        len--;
-    }
-    out[len] = '\0';
-    ox_buf_clear(&text);
 }
 
 /* --- reading --- */
@@ -78,7 +77,7 @@ static enum ox_code parse(const struct ox_buf *text, struct ox_oxdl_mark *mark, 
         (code = ox_json_get_u64(json, "patch_bytes", &mark->patch_bytes, err)) == OX_OK &&
         (code = ox_json_get_u64(json, "target_bytes", &mark->target_bytes, err)) == OX_OK &&
         (code = ox_json_get_u64(json, "frames", &mark->frames, err)) == OX_OK) {
-        (void)snprintf(boot, BOOT_ID_MAX, "%s", said);
+        (void)snprintf(boot, OX_BOOT_ID_MAX, "%s", said);
         code = format == FORMAT ? OX_OK : ox_err_set(err, OX_ECORRUPT, "another format");
     }
     json_decref(json);
@@ -101,13 +100,10 @@ static enum ox_code load(const char *path, struct ox_oxdl_mark *mark, char *boot
 enum ox_code ox_bookmark_load(const struct ox_bookmark *bookmark, struct ox_buf *head,
                               struct ox_oxdl_mark *mark, struct ox_err *err)
 {
-    char now[BOOT_ID_MAX];
-    char then[BOOT_ID_MAX] = "";
-    enum ox_code code;
+    char then[OX_BOOT_ID_MAX] = "";
+    enum ox_code code = load(bookmark->mark_path, mark, then, NULL);
 
-    boot_id(now);
-    code = load(bookmark->mark_path, mark, then, NULL);
-    if (code != OX_OK || now[0] == '\0' || strcmp(now, then) != 0) {
+    if (code != OX_OK || bookmark->boot[0] == '\0' || strcmp(bookmark->boot, then) != 0) {
         code = load(bookmark->durable_path, mark, then, err);
     }
     return code == OX_OK ? ox_file_read_all(bookmark->head_path, OX_OXDL_HEADER_MAX, head, err)
@@ -125,16 +121,12 @@ enum ox_code ox_bookmark_save_head(const struct ox_bookmark *bookmark, const voi
 enum ox_code ox_bookmark_save(const struct ox_bookmark *bookmark, const struct ox_oxdl_mark *mark,
                               bool durable, struct ox_err *err)
 {
-    char boot[BOOT_ID_MAX];
     char text[MARK_BYTES_MAX];
-    int len;
-
-    boot_id(boot);
-    len = snprintf(text, sizeof(text),
-                   "{\"format\":%d,\"boot\":\"%s\",\"patch_bytes\":%llu,\"target_bytes\":%llu,"
-                   "\"frames\":%llu}\n",
-                   FORMAT, boot, (unsigned long long)mark->patch_bytes,
-                   (unsigned long long)mark->target_bytes, (unsigned long long)mark->frames);
+    int len = snprintf(text, sizeof(text),
+                       "{\"format\":%d,\"boot\":\"%s\",\"patch_bytes\":%llu,\"target_bytes\":%llu,"
+                       "\"frames\":%llu}\n",
+                       FORMAT, bookmark->boot, (unsigned long long)mark->patch_bytes,
+                       (unsigned long long)mark->target_bytes, (unsigned long long)mark->frames);
     return durable ? ox_file_replace(bookmark->durable_path, text, (size_t)len, 0600, err)
                    : ox_file_replace_lazily(bookmark->mark_path, text, (size_t)len, 0600, err);
 }

@@ -16,7 +16,10 @@
 #define OX_BOOKMARK_SUFFIXES 3
 extern const char *const ox_bookmark_suffixes[OX_BOOKMARK_SUFFIXES];
 
+#define OX_BOOT_ID_MAX 64
+
 struct ox_bookmark {
+    char boot[OX_BOOT_ID_MAX]; /* which run of the machine this is; "": the system does not tell */
     char *head_path;
     char *mark_path;
     char *durable_path;

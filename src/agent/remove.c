@@ -100,23 +100,10 @@ static enum ox_code forget_state(struct ox_update *update, struct ox_err *err)
 
 enum ox_code ox_stage_forget(struct ox_update *update, struct ox_err *err)
 {
-    const struct ox_assignment *assignment = &update->journal.assignment;
-    struct ox_agent *agent = update->agent;
-    struct ox_err later = OX_ERR_INIT;
     enum ox_code code = forget_state(update, err);
 
-    if (code != OX_OK) {
-        return code;
+    if (code == OX_OK) {
+        ox_update_done(update, "removed");
     }
-    /* It is done; what cannot be tidied now is settled at the next start. */
-    if (ox_agent_settle(agent, assignment->model_id, NULL, &later) != OX_OK ||
-        ox_folders_drop_built(&agent->folders, &later) != OX_OK ||
-        ox_folder_clean(agent->folders.download, NULL, 0, &later) != OX_OK ||
-        ox_journal_remove(agent->folders.journal, &later) != OX_OK) {
-        ox_log(agent->log, OX_LOG_WARN, "%s", later.msg);
-    }
-    ox_log(agent->log, OX_LOG_INFO, "model removed: %s@%s", assignment->model_id,
-           assignment->version);
-    ox_agent_wake(agent);
-    return OX_OK;
+    return code;
 }

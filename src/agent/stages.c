@@ -303,6 +303,23 @@ static bool is_withdrawn(struct ox_update *update)
     return withdrawn;
 }
 
+void ox_update_done(struct ox_update *update, const char *word)
+{
+    const struct ox_assignment *assignment = &update->journal.assignment;
+    struct ox_agent *agent = update->agent;
+    struct ox_err err = OX_ERR_INIT;
+
+    if (ox_agent_settle(agent, assignment->model_id, NULL, &err) != OX_OK ||
+        ox_folders_drop_built(&agent->folders, &err) != OX_OK ||
+        ox_folder_clean(agent->folders.download, NULL, 0, &err) != OX_OK ||
+        ox_journal_remove(agent->folders.journal, &err) != OX_OK) {
+        ox_log(agent->log, OX_LOG_WARN, "%s", err.msg);
+    }
+    ox_log(agent->log, OX_LOG_INFO, "model %s: %s@%s", word, assignment->model_id,
+           assignment->version);
+    ox_agent_wake(agent);
+}
+
 /* It does not go on: leave nothing but what the state keeps; and, for a pause, what has arrived. */
 static void tidy(struct ox_update *update, bool paused)
 {

@@ -23,6 +23,7 @@ struct stream {
     struct ox_apply *apply;
     struct ox_buf head; /* the patch's front, until its header is whole and saved */
     bool head_saved;
+    bool resumed; /* it began with what an earlier run had left */
     struct ox_oxdl_mark marked;
     int64_t durable_mono_ms;
 };
@@ -176,10 +177,11 @@ static enum ox_code stream_restart(void *ctx, enum ox_code why, uint64_t *have_b
 {
     struct stream *stream = ctx;
     struct ox_intake again = {.size_bytes = stream->step->patch->size_bytes};
-    enum ox_code code = why == OX_ECORRUPT && stream->marked.patch_bytes > 0
+    enum ox_code code = why == OX_ECORRUPT && !stream->resumed && stream->marked.patch_bytes > 0
                             ? go_on_or_begin(stream, &again, err)
                             : begin(stream, err);
 
+    stream->resumed = false;
     *have_bytes = again.have_bytes;
     return code;
 }
@@ -216,6 +218,7 @@ enum ox_code ox_stream_patch(struct ox_update *update, const struct ox_fetch *fe
         (code = ox_artifact_open_known(&stream.base, step->base_path, step->base_files, err)) ==
             OX_OK &&
         (code = go_on_or_begin(&stream, &intake, err)) == OX_OK) {
+        stream.resumed = intake.resumed;
         code =
             ox_fetch_into(fetch, &update->journal.assignment, &step->patch->sha256, &intake, err);
     }

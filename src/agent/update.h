@@ -61,6 +61,10 @@ void ox_update_withdraw(struct ox_update *update);
  */
 OX_MUST_USE enum ox_code ox_update_run(struct ox_update *update, struct ox_err *err);
 
+/** The state says that it is done: leave nothing of it, and say "model WORD". What cannot be tidied
+ *  now is logged, and settled at the next start. */
+void ox_update_done(struct ox_update *update, const char *word);
+
 /** Tell the server how far it is, or how it ended. error_code and message may be NULL. */
 void ox_update_report(struct ox_update *update, enum ox_rollout_state state, const char *error_code,
                       const char *message);

@@ -84,23 +84,6 @@ static enum ox_code state_json(struct ox_tx *tx, const char *id, json_t **out, s
     return code;
 }
 
-/* Commit, and answer with the document that was made before it. */
-static enum ox_code conclude(struct ox_control *control, struct ox_tx *tx, enum ox_code code,
-                             json_t *take_answer, json_t **out, struct ox_err *err)
-{
-    if (code == OX_OK) {
-        code = ox_registry_commit(tx, err);
-    }
-    ox_registry_end(tx);
-    if (code != OX_OK) {
-        json_decref(take_answer);
-        return code;
-    }
-    ox_jobs_wake(control);
-    *out = take_answer;
-    return OX_OK;
-}
-
 enum ox_code ox_control_campaign_act(struct ox_control *control, const char *id,
                                      enum ox_campaign_action action, json_t **out,
                                      struct ox_err *err)
@@ -112,7 +95,7 @@ enum ox_code ox_control_campaign_act(struct ox_control *control, const char *id,
     if (code == OX_OK && (code = act(control, &tx, id, action, err)) == OX_OK) {
         code = state_json(&tx, id, &answer, err);
     }
-    return conclude(control, &tx, code, answer, out, err);
+    return ox_conclude(control, &tx, code, answer, out, err);
 }
 
 /* End it if it has not ended, and send back whom it has updated. */
@@ -152,7 +135,7 @@ enum ox_code ox_control_campaign_revert(struct ox_control *control, const char *
                            "total_devices", (json_int_t)revert.total, "superseded");
         code = answer == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
     }
-    return conclude(control, &tx, code, answer, out, err);
+    return ox_conclude(control, &tx, code, answer, out, err);
 }
 
 static enum ox_code approve(struct ox_control *control, struct ox_tx *tx, const char *id,
@@ -199,7 +182,7 @@ enum ox_code ox_control_campaign_approve(struct ox_control *control, const char 
     if (code == OX_OK && (code = approve(control, &tx, id, err)) == OX_OK) {
         code = state_json(&tx, id, &answer, err);
     }
-    return conclude(control, &tx, code, answer, out, err);
+    return ox_conclude(control, &tx, code, answer, out, err);
 }
 
 static enum ox_code retry(struct ox_control *control, struct ox_tx *tx,
@@ -250,5 +233,5 @@ enum ox_code ox_control_campaign_retry(struct ox_control *control, const char *i
         answer = json_pack("{s:s, s:I}", "state", campaign.state, "devices", (json_int_t)count);
         code = answer == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
     }
-    return conclude(control, &tx, code, answer, out, err);
+    return ox_conclude(control, &tx, code, answer, out, err);
 }

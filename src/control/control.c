@@ -141,6 +141,22 @@ void ox_control_free(struct ox_control *control)
     free(control);
 }
 
+enum ox_code ox_conclude(struct ox_control *control, struct ox_tx *tx, enum ox_code code,
+                         json_t *take_answer, json_t **out, struct ox_err *err)
+{
+    if (code == OX_OK) {
+        code = ox_registry_commit(tx, err);
+    }
+    ox_registry_end(tx);
+    if (code != OX_OK) {
+        json_decref(take_answer);
+        return code;
+    }
+    ox_jobs_wake(control);
+    *out = take_answer;
+    return OX_OK;
+}
+
 /* --- the clockwork --- */
 
 /* Read first: a tick in which nothing moves takes no writer's lock. */

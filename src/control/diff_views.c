@@ -343,51 +343,44 @@ enum ox_code ox_control_diff(struct ox_control *control, const struct ox_diff_as
     return code;
 }
 
+/* Queue it, unless it is made or on its way. */
+static enum ox_code order(struct ox_control *control, struct ox_tx *tx, struct pair *pair,
+                          struct ox_err *err)
+{
+    bool queues = !pair->has_job || strcmp(pair->job.state, "failed") == 0 ||
+                  strcmp(pair->job.state, "evicted") == 0;
+    enum ox_code code = OX_OK;
+
+    if (queues) {
+        const struct ox_wanted wanted = {pair->from.digest, pair->to.digest, FORMAT};
+
+        code = ox_job_queue(control, tx, &wanted, 1, err);
+    }
+    if (code == OX_OK &&
+        (code = ox_registry_job_get(tx, &pair->from.digest, &pair->to.digest, FORMAT, &pair->job,
+                                    err)) == OX_ENOTFOUND) { /* others are awaited more */
+        code = ox_err_set(err, OX_EBUSY, "as many deltas as may be are queued: try again later");
+    }
+    return code == OX_OK && queues ? ox_job_event(control, tx, "delta.ordered", &pair->job, err)
+                                   : code;
+}
+
 enum ox_code ox_control_delta_order(struct ox_control *control, const struct ox_diff_ask *ask,
                                     json_t **out, struct ox_err *err)
 {
     struct ox_tx tx = OX_TX_INIT;
     struct pair pair;
     json_t *json = NULL;
-    bool queues = false;
     enum ox_code code;
 
-    if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) != OX_OK ||
-        (code = find_pair(&tx, ask, &pair, err)) != OX_OK) {
-        goto out;
-    }
-    if (ox_digest_equal(&pair.from.digest, &pair.to.digest)) {
+    if ((code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err)) == OX_OK &&
+        (code = find_pair(&tx, ask, &pair, err)) == OX_OK &&
+        ox_digest_equal(&pair.from.digest, &pair.to.digest)) {
         code = ox_err_set(err, OX_EINVAL, "%s@%s and %s@%s are the same bytes: there is no delta",
                           ask->model_id, ask->from, ask->model_id, ask->to);
-        goto out;
     }
-    queues = !pair.has_job || strcmp(pair.job.state, "failed") == 0 ||
-             strcmp(pair.job.state, "evicted") == 0;
-    if (queues) {
-        const struct ox_wanted wanted = {pair.from.digest, pair.to.digest, FORMAT};
-
-        code = ox_job_queue(control, &tx, &wanted, 1, err);
+    if (code == OX_OK && (code = order(control, &tx, &pair, err)) == OX_OK) {
+        code = ox_job_json(control, &tx, &pair.job, &json, err);
     }
-    if (code == OX_OK &&
-        (code = ox_registry_job_get(&tx, &pair.from.digest, &pair.to.digest, FORMAT, &pair.job,
-                                    err)) == OX_ENOTFOUND) { /* others are awaited more */
-        code = ox_err_set(err, OX_EBUSY, "as many deltas as may be are queued: try again later");
-    }
-    if (code == OX_OK && queues) {
-        code = ox_job_event(control, &tx, "delta.ordered", &pair.job, err);
-    }
-    if (code == OX_OK && (code = ox_job_json(control, &tx, &pair.job, &json, err)) == OX_OK) {
-        code = ox_registry_commit(&tx, err);
-    }
-    if (code == OX_OK) {
-        *out = json;
-        json = NULL;
-    }
-out:
-    ox_registry_end(&tx);
-    json_decref(json);
-    if (code == OX_OK) {
-        ox_jobs_wake(control);
-    }
-    return code;
+    return ox_conclude(control, &tx, code, json, out, err);
 }

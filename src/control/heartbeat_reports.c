@@ -168,8 +168,7 @@ static bool inferred(const struct ox_beat *beat, const struct ox_device_row *dev
 
         *to = OX_ROLLOUT_COMPLETE;
         if (row->removes) {
-            return said->models_presence != OX_ABSENT &&
-                   ox_beat_model(said, target->model_id) == NULL &&
+            return said->models_presence != OX_ABSENT && model == NULL &&
                    strcmp(device->status, "updating") != 0 &&
                    !has_report_for(beat, target->model_id);
         }

@@ -513,6 +513,12 @@ OX_MUST_USE enum ox_code ox_assign(struct ox_control *control, struct ox_tx *tx,
                                    struct ox_heartbeat_answer *answer, struct ox_wanted *wanted,
                                    size_t *wanted_count, struct ox_err *err);
 
+/** End what was asked for: commit if `code` is OX_OK, and answer with the document that was made
+ *  before. Jobs that came of it begin. Takes the reference in every case. */
+OX_MUST_USE enum ox_code ox_conclude(struct ox_control *control, struct ox_tx *tx,
+                                     enum ox_code code, json_t *take_answer, json_t **out,
+                                     struct ox_err *err);
+
 /* --- job_views.c --- */
 
 OX_MUST_USE enum ox_code ox_job_json(struct ox_control *control, struct ox_tx *tx,

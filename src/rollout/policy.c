@@ -171,6 +171,9 @@ static enum ox_code read_setting(const struct setting *row, const json_t *object
 }
 _Static_assert(sizeof(enum ox_fallback) == sizeof(int), "enums are ints");
 
+static const char *const sections[] = {"strategy", "gates", "halt", "timeouts", "limits", "bytes"};
+#define SECTIONS (sizeof(sections) / sizeof(sections[0]))
+
 static bool same(const char *a, const char *b)
 {
     return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
@@ -225,12 +228,10 @@ static enum ox_code check_keys(const char *section, const json_t *object, struct
 
 enum ox_code ox_policy_check_keys(const json_t *object, struct ox_err *err)
 {
-    static const char *const sections[] = {"strategy", "gates",  "halt",
-                                           "timeouts", "limits", "bytes"};
     const json_t *rules = json_object_get(json_object_get(object, "halt"), "rules");
     enum ox_code code = OX_OK;
 
-    for (size_t i = 0; code == OX_OK && i < sizeof(sections) / sizeof(sections[0]); i++) {
+    for (size_t i = 0; code == OX_OK && i < SECTIONS; i++) {
         code = check_keys(sections[i], json_object_get(object, sections[i]), err);
     }
     for (size_t i = 0; code == OX_OK && i < json_array_size(rules); i++) {
@@ -615,8 +616,6 @@ static json_t *windows_json(const struct ox_policy *policy)
 
 enum ox_code ox_policy_json(const struct ox_policy *policy, json_t **out, struct ox_err *err)
 {
-    static const char *const sections[] = {"strategy", "gates",  "halt",
-                                           "timeouts", "limits", "bytes"};
     json_t *json = json_object();
     json_t *parts[6] = {NULL};
     enum ox_code code = write_section(NULL, policy, json, err);

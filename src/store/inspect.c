@@ -135,31 +135,32 @@ static enum ox_code look_at_prefix(const struct inspection *inspection, const ch
     return OX_OK;
 }
 
-static enum ox_code look_at_temporary(const struct inspection *inspection, const char *path,
-                                      const char *name, struct ox_err *err)
+/* A folder in which anything may lie for a while. */
+static void tell_of(const struct inspection *inspection, enum ox_store_odd odd, const char *path)
 {
     const char *why;
     struct stat st;
 
+    if (look_at(inspection, path, &st, &why)) {
+        tell(inspection, odd, path, &st, why);
+    }
+}
+
+static enum ox_code look_at_temporary(const struct inspection *inspection, const char *path,
+                                      const char *name, struct ox_err *err)
+{
     (void)name;
     (void)err;
-    if (look_at(inspection, path, &st, &why)) {
-        tell(inspection, OX_STORE_TEMPORARY, path, &st, why);
-    }
+    tell_of(inspection, OX_STORE_TEMPORARY, path);
     return OX_OK;
 }
 
 static enum ox_code look_at_upload(const struct inspection *inspection, const char *path,
                                    const char *name, struct ox_err *err)
 {
-    const char *why;
-    struct stat st;
-
     (void)name;
     (void)err;
-    if (look_at(inspection, path, &st, &why)) {
-        tell(inspection, OX_STORE_UPLOAD, path, &st, why);
-    }
+    tell_of(inspection, OX_STORE_UPLOAD, path);
     return OX_OK;
 }
 
