@@ -617,10 +617,10 @@ static json_t *windows_json(const struct ox_policy *policy)
 enum ox_code ox_policy_json(const struct ox_policy *policy, json_t **out, struct ox_err *err)
 {
     json_t *json = json_object();
-    json_t *parts[6] = {NULL};
+    json_t *parts[SECTIONS] = {NULL};
     enum ox_code code = write_section(NULL, policy, json, err);
 
-    for (size_t i = 0; code == OX_OK && i < 6; i++) {
+    for (size_t i = 0; code == OX_OK && i < SECTIONS; i++) {
         bool none = i == 1 && !policy->gate.set;
 
         parts[i] = none ? json_false() : json_object();
