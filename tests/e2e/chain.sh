@@ -61,10 +61,8 @@ for delay in 0.1 0.2 0.3 0.4 0.5 0.6; do
     sleep $delay
     kill_hard "$agent_pid"
 done
-lines=$(wc -l < cam-02.log)
 agent cam-02
 within 40 "cam-02 runs v3" runs cam-02 m v3
-within 10 "the agent is up again" sh -c "[ \$(wc -l < cam-02.log) -gt $lines ]"
 [ ! -e cam-02/.oxide/between ] || fail "versions in between are left"
 stop "$agent_pid"
 

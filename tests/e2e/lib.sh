@@ -91,8 +91,17 @@ start() {
     started=$!
     pids+=("$started")
 }
+catches_term() { # PID: one that was only just started does not yet
+    local caught
+    caught=$(sed -n 's/^SigCgt:[[:space:]]*//p' "/proc/$1/status" 2> /dev/null)
+    [ -z "$caught" ] || [ $((0x$caught & 0x4000)) -ne 0 ] # gone, or SIGTERM is among them
+}
 stop() { # PID: ask it to end, and see that it does, cleanly
     local pid=$1 status=0 i
+    for ((i = 0; i < 100; i++)); do
+        ! catches_term "$pid" || break
+        sleep 0.1
+    done
     kill -TERM "$pid" 2> /dev/null
     for ((i = 0; i < 300; i++)); do
         kill -0 "$pid" 2> /dev/null || break
