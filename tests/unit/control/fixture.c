@@ -340,3 +340,88 @@ void assert_device_state(struct fixture *fixture, const char *id, const char *te
     assert_true(found);
     json_decref(json);
 }
+
+/* --- campaigns under way --- */
+
+/* A fleet of devices that run v1, with the deltas to v2 made. */
+void ready(struct fixture *fixture, size_t devices)
+{
+    publish_two(fixture);
+    fleet(fixture, "f", devices);
+    for (size_t i = 0; i < devices; i++) {
+        char id[32];
+
+        (void)snprintf(id, sizeof(id), "d%zu", i);
+        json_decref(beat_running(fixture, id, "v1"));
+    }
+    campaign(fixture, "v2", "all_at_once");
+    make_deltas(fixture);
+    act(fixture, OX_ACTION_ABORT, "aborted");
+}
+
+bool is_told(struct fixture *fixture, const char *id, const char *version)
+{
+    json_t *answer = beat_running(fixture, id, version);
+    bool told = json_array_size(at(answer, "assignments")) > 0;
+
+    json_decref(answer);
+    return told;
+}
+
+size_t told_count(struct fixture *fixture, size_t devices)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < devices; i++) {
+        char id[32];
+
+        (void)snprintf(id, sizeof(id), "d%zu", i);
+        count += is_told(fixture, id, "v1");
+    }
+    return count;
+}
+
+void report(struct fixture *fixture, const char *id, unsigned seq, const char *state,
+            const char *code)
+{
+    json_decref(beat(fixture, id,
+                     "{" AGENT ",\"reports\":[{\"seq\":%u,\"campaign_id\":\"%s\",\"model_id\":"
+                     "\"m\",\"model_version\":\"v2\",\"state\":\"%s\",\"error\":{\"code\":\"%s\","
+                     "\"message\":\"it said so\"}}]}",
+                     seq, fixture->campaign, state, code));
+}
+
+void complete(struct fixture *fixture, const char *id, unsigned seq)
+{
+    json_decref(beat(fixture, id,
+                     "{" AGENT
+                     ",\"status\":\"online\",\"models\":[{\"id\":\"m\",\"version\":\"v2\","
+                     "\"digest\":\"%s\"}],\"reports\":[{\"seq\":%u,\"campaign_id\":\"%s\","
+                     "\"model_id\":\"m\",\"model_version\":\"v2\",\"state\":\"complete\","
+                     "\"strategy\":\"delta\"}]}",
+                     digest_hex(fixture, "v2"), seq, fixture->campaign));
+}
+
+/* The campaign that was made last of all. */
+void take_newest(struct fixture *fixture)
+{
+    struct ox_campaign_row *rows = NULL;
+    struct ox_tx tx = OX_TX_INIT;
+    size_t count = 0;
+
+    assert_int_equal(ox_registry_begin(fixture->registry, OX_TX_READ, &tx, NULL), OX_OK);
+    assert_int_equal(ox_registry_campaigns(&tx, false, &rows, &count, NULL), OX_OK);
+    (void)snprintf(fixture->campaign, sizeof(fixture->campaign), "%s", rows[count - 1].id);
+    ox_registry_end(&tx);
+}
+
+void join(struct fixture *fixture, const char *id)
+{
+    json_t *out = NULL;
+
+    device(fixture, id);
+    json_decref(beat_running(fixture, id, "v1"));
+    assert_int_equal(ox_control_fleet_add(fixture->control, "f", id, &out, NULL), OX_OK);
+    json_decref(out);
+    tick(fixture, 20);
+}

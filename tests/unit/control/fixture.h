@@ -102,4 +102,21 @@ void assert_campaign(struct fixture *fixture, const char *path, const char *text
 int64_t campaign_number(struct fixture *fixture, const char *path);
 void assert_device_state(struct fixture *fixture, const char *id, const char *text);
 
+/* --- campaigns under way --- */
+
+/* A fleet of devices that run v1, with the deltas to v2 made. */
+void ready(struct fixture *fixture, size_t devices);
+/* A device joins the fleet, and runs v1. */
+void join(struct fixture *fixture, const char *id);
+/* Is it told of an assignment when it says that it runs this? */
+bool is_told(struct fixture *fixture, const char *id, const char *version);
+/* Of devices d0, d1, ... that say that they run v1. */
+size_t told_count(struct fixture *fixture, size_t devices);
+/* It reports this of v2 in the last campaign, with an error of this code; or that it runs it. */
+void report(struct fixture *fixture, const char *id, unsigned seq, const char *state,
+            const char *code);
+void complete(struct fixture *fixture, const char *id, unsigned seq);
+/* Take the campaign that was made last of all as the fixture's. */
+void take_newest(struct fixture *fixture);
+
 #endif

@@ -5,34 +5,9 @@
 #define MINUTE_S ((int64_t)60)
 #define HOUR_S ((int64_t)3600)
 
-/* A fleet of devices that run v1, with the deltas to v2 made. */
-static void ready(struct fixture *fixture, size_t devices)
-{
-    publish_two(fixture);
-    fleet(fixture, "f", devices);
-    for (size_t i = 0; i < devices; i++) {
-        char id[32];
-
-        (void)snprintf(id, sizeof(id), "d%zu", i);
-        json_decref(beat_running(fixture, id, "v1"));
-    }
-    campaign(fixture, "v2", "all_at_once");
-    make_deltas(fixture);
-    act(fixture, OX_ACTION_ABORT, "aborted");
-}
-
 static void live_at(struct fixture *fixture, const char *id, int64_t utc_offset_s)
 {
     json_decref(beat(fixture, id, "{" AGENT ",\"utc_offset_s\":%lld}", (long long)utc_offset_s));
-}
-
-static bool is_told(struct fixture *fixture, const char *id)
-{
-    json_t *answer = beat_running(fixture, id, "v1");
-    bool told = json_array_size(at(answer, "assignments")) > 0;
-
-    json_decref(answer);
-    return told;
 }
 
 static void pass(struct fixture *fixture, int64_t seconds)
@@ -48,13 +23,13 @@ static void offer__comes_within_the_window_of_the_devices_own_time(void **state)
     live_at(fixture, "d0", 0);
     live_at(fixture, "d1", 3 * HOUR_S); /* it is 01:13 there; d2 does not tell */
     campaign_with(fixture, "v2", "\"limits\":{\"windows\":[\"22:00-23:00\"]}");
-    assert_true(is_told(fixture, "d0"));
-    assert_false(is_told(fixture, "d1"));
-    assert_true(is_told(fixture, "d2"));
+    assert_true(is_told(fixture, "d0", "v1"));
+    assert_false(is_told(fixture, "d1", "v1"));
+    assert_true(is_told(fixture, "d2", "v1"));
     pass(fixture, 20 * HOUR_S + 46 * MINUTE_S); /* 21:59 there */
-    assert_false(is_told(fixture, "d1"));
+    assert_false(is_told(fixture, "d1", "v1"));
     pass(fixture, MINUTE_S);
-    assert_true(is_told(fixture, "d1"));
+    assert_true(is_told(fixture, "d1", "v1"));
 }
 
 static void offer__that_was_not_taken_in_time_is_taken_back(void **state)
@@ -65,15 +40,15 @@ static void offer__that_was_not_taken_in_time_is_taken_back(void **state)
     live_at(fixture, "d0", 0);
     live_at(fixture, "d1", -HOUR_S);
     campaign_with(fixture, "v2", "\"limits\":{\"in_flight\":1,\"windows\":[\"22:00-23:00\"]}");
-    assert_false(is_told(fixture, "d1")); /* 21:13, and it takes no place */
-    assert_true(is_told(fixture, "d0"));
-    pass(fixture, 47 * MINUTE_S);         /* 23:00 and 22:00 */
-    assert_false(is_told(fixture, "d1")); /* d0 has the place until it is heard of */
-    assert_false(is_told(fixture, "d0"));
-    assert_true(is_told(fixture, "d1"));
+    assert_false(is_told(fixture, "d1", "v1")); /* 21:13, and it takes no place */
+    assert_true(is_told(fixture, "d0", "v1"));
+    pass(fixture, 47 * MINUTE_S);               /* 23:00 and 22:00 */
+    assert_false(is_told(fixture, "d1", "v1")); /* d0 has the place until it is heard of */
+    assert_false(is_told(fixture, "d0", "v1"));
+    assert_true(is_told(fixture, "d1", "v1"));
     pass(fixture, 23 * HOUR_S);
-    assert_false(is_told(fixture, "d1"));
-    assert_true(is_told(fixture, "d0"));
+    assert_false(is_told(fixture, "d1", "v1"));
+    assert_true(is_told(fixture, "d0", "v1"));
 }
 
 static void offer__that_was_taken_goes_on_when_the_window_closes(void **state)
@@ -83,10 +58,10 @@ static void offer__that_was_taken_goes_on_when_the_window_closes(void **state)
     ready(fixture, 1);
     live_at(fixture, "d0", 0);
     campaign_with(fixture, "v2", "\"limits\":{\"windows\":[\"22:00-23:00\"]}");
-    assert_true(is_told(fixture, "d0"));
+    assert_true(is_told(fixture, "d0", "v1"));
     json_decref(beat_report(fixture, "d0", 1, "downloading", 0));
     pass(fixture, HOUR_S);
-    assert_true(is_told(fixture, "d0"));
+    assert_true(is_told(fixture, "d0", "v1"));
     assert_device_state(fixture, "d0", "downloading");
 }
 
