@@ -278,7 +278,7 @@ const struct ox_schema ox_schemas[] = {
      " target_version: id, fleet_id: id | null, state: " CAMPAIGN_STATE
      ", phase: 'preparing' | 'rolling_out' | 'done', strategy: " STRATEGY
      ", policy: Policy, stage: int, stages: int, reason: text | null, waiting_for: text | null,"
-     " created_at: time, ended_at: time | null,"
+     " halted: text | null, created_at: time, ended_at: time | null,"
      " summary: {total: int, pending: int, in_progress: int, complete: int, failed: int,"
      " skipped: int, deferred: int, late: int, released: int, bytes_served: int, bytes_saved: int,"
      " failures: {*: int}}, devices?: CampaignDevice[],"
@@ -306,7 +306,10 @@ const struct ox_schema ox_schemas[] = {
     {"Revert", "Who goes back, by one of three; to a version, or to what each ran before",
      "{fleet_id?: id | null, device_ids?: id[] | null, filter?: text(4096) | null,"
      " model_version?: id | null}"},
-    {"Retried", "How many failed devices try again", "{state: " CAMPAIGN_STATE ", devices: int}"},
+    {"Retried",
+     "How many failed devices try again; those of all whose version is quarantined do not, and none"
+     " does before a campaign that is paused, or was halted after its end, is resumed",
+     "{state: " CAMPAIGN_STATE ", devices: int, quarantined: int, halted: text | null}"},
     {"Quarantine", "Versions that are not given to devices any more",
      "{quarantined: {device_id: id, model_id: id, version: id, digest: digest, failures: int,"
      " class: " FAILURE ", updated_at: time}[]}"},

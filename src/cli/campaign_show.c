@@ -74,6 +74,7 @@ static enum ox_code facts(struct ox_cli *cli, const json_t *campaign, struct ox_
     static const char *const first[][2] = {
         {"campaign", "id"}, {"model", "model_id"}, {"version", "target_version"}};
     static const char *const last[][2] = {{"waiting for", "waiting_for"},
+                                          {"halted", "halted"},
                                           {"created", "created_at"},
                                           {"ended", "ended_at"},
                                           {"reverted by", "reverted_by"}};

@@ -57,10 +57,15 @@ static void show(struct ox_status_line *line, const json_t *campaign)
                         failed, waiting != NULL ? "; " : "", waiting != NULL ? waiting : "");
 }
 
+/* One that is complete goes on for devices that try again, unless it was halted after its end. */
 static bool has_ended(const json_t *campaign)
 {
-    return is(campaign, "state", "complete") || is(campaign, "state", "paused") ||
-           is(campaign, "state", "aborted");
+    if (is(campaign, "state", "complete")) {
+        return ox_cli_text(campaign, "halted") != NULL ||
+               (count(campaign, "in_progress") == 0 &&
+                count(campaign, "pending") <= count(campaign, "deferred"));
+    }
+    return is(campaign, "state", "paused") || is(campaign, "state", "aborted");
 }
 
 enum ox_code ox_campaign_wait(struct ox_cli *cli, const struct ox_args *args, const char *id,

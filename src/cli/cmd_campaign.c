@@ -209,12 +209,21 @@ enum ox_code ox_run_campaign_retry(struct ox_cli *cli, const struct ox_args *arg
         code = ox_cli_print_json(cli, answer, err);
     } else if (code == OX_OK) {
         const char *state = ox_cli_text(answer, "state");
+        const char *halted = ox_cli_text(answer, "halted");
         uint64_t devices = ox_cli_number(answer, "devices");
+        uint64_t quarantined = ox_cli_number(answer, "quarantined");
 
         (void)fprintf(cli->out, "campaign %s: %llu device%s to try again\n", id,
                       (unsigned long long)devices, devices == 1 ? "" : "s");
-        if (state != NULL && strcmp(state, "paused") == 0) {
-            (void)fprintf(cli->out, "it is paused; next: oxide campaign resume %s\n", id);
+        if (quarantined > 0) {
+            (void)fprintf(cli->out,
+                          "%llu stay%s out: this version is quarantined there; next: oxide device "
+                          "quarantine\n",
+                          (unsigned long long)quarantined, quarantined == 1 ? "s" : "");
+        }
+        if (halted != NULL || (state != NULL && strcmp(state, "paused") == 0)) {
+            (void)fprintf(cli->out, "it is %s%s; next: oxide campaign resume %s\n",
+                          halted != NULL ? "halted: " : "paused", halted != NULL ? halted : "", id);
         }
     }
     ox_buf_clear(&path);

@@ -31,14 +31,14 @@ static enum ox_code is_released(struct ox_tx *tx, const struct ox_campaign_row *
                                 const struct ox_campaign_device_row *row, bool *out,
                                 struct ox_err *err)
 {
-    bool halted = false;
+    const char *halted = NULL;
     enum ox_code code = OX_OK;
 
     if (strcmp(row->state, "pending") != 0) {
         *out = true;
     } else if (strcmp(campaign->state, "complete") == 0) {
-        code = ox_registry_desired_is_halted(tx, campaign->id, &halted, err);
-        *out = !halted;
+        code = ox_registry_desired_halted(tx, campaign->id, &halted, err);
+        *out = halted == NULL;
     } else {
         *out = row->released && campaign->prepared_ms != 0 &&
                strcmp(campaign->state, "rolling_out") == 0;

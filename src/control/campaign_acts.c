@@ -65,7 +65,7 @@ static enum ox_code act(struct ox_control *control, struct ox_tx *tx, const char
     case OX_ACTION_RESUME:
         return resume(control, tx, &campaign, err);
     case OX_ACTION_ABORT:
-        return ox_campaign_end(control, tx, &campaign, NULL, false, err);
+        return ox_campaign_end(control, tx, &campaign, NULL, NULL, err);
     }
     campaign.reason = "an operator paused it";
     code = ox_registry_campaign_update(tx, &campaign, err);
@@ -98,11 +98,31 @@ enum ox_code ox_control_campaign_act(struct ox_control *control, const char *id,
     return ox_conclude(control, &tx, code, answer, out, err);
 }
 
+/* Nobody was left to go back: those who could are on their way, by an earlier revert. */
+static enum ox_code earlier_revert(struct ox_tx *tx, const char *id, struct ox_campaign_made *out,
+                                   struct ox_err *err)
+{
+    struct ox_campaign_row revert = {.id = NULL};
+    enum ox_code code = ox_registry_campaign_revert_of(tx, id, &revert, err);
+
+    if (code == OX_ENOTFOUND) {
+        return ox_err_set(err, OX_ECONFLICT, "campaign %s has updated no device that could go back",
+                          id);
+    }
+    if (code == OX_OK) {
+        (void)snprintf(out->id, sizeof(out->id), "%s", revert.id);
+        out->total = revert.total;
+        out->superseded = json_array();
+    }
+    return code;
+}
+
 /* End it if it has not ended, and send back whom it has updated. */
 static enum ox_code revert_campaign(struct ox_control *control, struct ox_tx *tx, const char *id,
-                                    struct ox_err *err)
+                                    struct ox_campaign_made *out, struct ox_err *err)
 {
     struct ox_campaign_row campaign;
+    struct ox_campaign_row revert;
     enum ox_code code = ox_registry_campaign_get(tx, id, &campaign, err);
 
     if (code != OX_OK) {
@@ -112,29 +132,30 @@ static enum ox_code revert_campaign(struct ox_control *control, struct ox_tx *tx
         return ox_err_set(err, OX_ECONFLICT,
                           "campaign %s is a revert itself: deploy the version that you want", id);
     }
-    return ox_campaign_step(&campaign, OX_EVENT_ABORT, ox_control_now(control))
-               ? ox_campaign_end(control, tx, &campaign, NULL, true, err)
-               : ox_campaign_revert(control, tx, &campaign, err);
+    code = ox_campaign_step(&campaign, OX_EVENT_ABORT, ox_control_now(control))
+               ? ox_campaign_end(control, tx, &campaign, NULL, out, err)
+               : ox_campaign_revert(control, tx, &campaign, out, err);
+    if (code == OX_OK && out->id[0] == '\0') {
+        code = earlier_revert(tx, id, out, err);
+    }
+    if (code == OX_OK && (code = ox_registry_campaign_get(tx, out->id, &revert, err)) == OX_OK) {
+        (void)snprintf(out->state, sizeof(out->state), "%s", revert.state);
+    }
+    return code;
 }
 
 enum ox_code ox_control_campaign_revert(struct ox_control *control, const char *id, json_t **out,
                                         struct ox_err *err)
 {
-    struct ox_campaign_row revert = {.id = NULL};
+    struct ox_campaign_made made = {.total = 0};
     json_t *answer = NULL;
     struct ox_tx tx = OX_TX_INIT;
     enum ox_code code = ox_registry_begin(control->registry, OX_TX_WRITE, &tx, err);
 
-    if (code == OX_OK && (code = revert_campaign(control, &tx, id, err)) == OX_OK &&
-        (code = ox_registry_campaign_revert_of(&tx, id, &revert, err)) == OX_ENOTFOUND) {
-        code = ox_err_set(err, OX_ECONFLICT, "campaign %s has updated no device that could go back",
-                          id);
+    if (code == OX_OK && (code = revert_campaign(control, &tx, id, &made, err)) == OX_OK) {
+        code = ox_campaign_made_json(&made, &answer, err);
     }
-    if (code == OX_OK) {
-        answer = json_pack("{s:s, s:s, s:I, s:[]}", "campaign_id", revert.id, "state", revert.state,
-                           "total_devices", (json_int_t)revert.total, "superseded");
-        code = answer == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
-    }
+    ox_campaign_made_clear(&made);
     return ox_conclude(control, &tx, code, answer, out, err);
 }
 
@@ -219,7 +240,9 @@ static enum ox_code retry(struct ox_control *control, struct ox_tx *tx,
 enum ox_code ox_control_campaign_retry(struct ox_control *control, const char *id,
                                        const char *device_id, json_t **out, struct ox_err *err)
 {
+    struct ox_campaign_counts counts = {0};
     struct ox_campaign_row campaign;
+    const char *halted = NULL;
     json_t *answer = NULL;
     struct ox_tx tx = OX_TX_INIT;
     uint64_t count = 0;
@@ -229,8 +252,14 @@ enum ox_code ox_control_campaign_retry(struct ox_control *control, const char *i
         strcmp(campaign.state, "aborted") == 0) {
         code = ox_err_set(err, OX_ECONFLICT, "campaign %s is aborted: make a new one", id);
     }
-    if (code == OX_OK && (code = retry(control, &tx, &campaign, device_id, &count, err)) == OX_OK) {
-        answer = json_pack("{s:s, s:I}", "state", campaign.state, "devices", (json_int_t)count);
+    if (code == OX_OK && (code = retry(control, &tx, &campaign, device_id, &count, err)) == OX_OK &&
+        (code = ox_registry_desired_halted(&tx, id, &halted, err)) == OX_OK &&
+        (code = ox_campaign_count(&tx, id, &counts, err)) == OX_OK) {
+        /* What is failed still is what the quarantine keeps. */
+        answer =
+            json_pack("{s:s, s:I, s:I, s:o}", "state", campaign.state, "devices", (json_int_t)count,
+                      "quarantined", (json_int_t)(device_id == NULL ? counts.failed : 0), "halted",
+                      ox_json_of_str(halted));
         code = answer == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
     }
     return ox_conclude(control, &tx, code, answer, out, err);

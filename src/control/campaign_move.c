@@ -81,6 +81,7 @@ static void count_state(const struct ox_tally_row *row, struct ox_campaign_count
     (void)(ox_rollout_state_parse(row->state, &state, NULL) == OX_OK);
     counts->total += row->devices;
     counts->deferred += row->deferred ? row->devices : 0;
+    counts->released_devices += row->released ? row->devices : 0;
     switch (state) {
     case OX_ROLLOUT_PENDING:
         counts->pending += row->devices;
@@ -263,8 +264,8 @@ static enum ox_code update_and_tell(struct ox_control *control, struct ox_tx *tx
 }
 
 enum ox_code ox_campaign_end(struct ox_control *control, struct ox_tx *tx,
-                             struct ox_campaign_row *campaign, const char *why, bool revert,
-                             struct ox_err *err)
+                             struct ox_campaign_row *campaign, const char *why,
+                             struct ox_campaign_made *revert, struct ox_err *err)
 {
     int64_t now = ox_control_now(control);
     enum ox_code code;
@@ -273,7 +274,8 @@ enum ox_code ox_campaign_end(struct ox_control *control, struct ox_tx *tx,
     campaign->reason = why;
     /* The revert first: it takes those that were told, who may have begun since. */
     if ((code = update_and_tell(control, tx, campaign, "campaign.aborted", err)) != OX_OK ||
-        (revert && (code = ox_campaign_revert(control, tx, campaign, err)) != OX_OK)) {
+        (revert != NULL &&
+         (code = ox_campaign_revert(control, tx, campaign, revert, err)) != OX_OK)) {
         return code;
     }
     return ox_registry_campaign_withdraw(tx, campaign->id, "the campaign was aborted", now, err);
@@ -296,6 +298,7 @@ static enum ox_code carry_out(struct ox_control *control, struct ox_tx *tx,
                               struct ox_campaign_row *campaign, const struct ox_policy *policy,
                               const struct ox_rollout_decision *decision, struct ox_err *err)
 {
+    struct ox_campaign_made revert = {.total = 0};
     int64_t now = ox_control_now(control);
     const char *event = NULL;
     enum ox_code code = OX_OK;
@@ -315,8 +318,10 @@ static enum ox_code carry_out(struct ox_control *control, struct ox_tx *tx,
     case OX_VERDICT_REVERT:
         ox_log(control->log, OX_LOG_WARN, "campaign %s aborted: %s", campaign->id,
                decision->reason);
-        return ox_campaign_end(control, tx, campaign, decision->reason,
-                               decision->verdict == OX_VERDICT_REVERT, err);
+        code = ox_campaign_end(control, tx, campaign, decision->reason,
+                               decision->verdict == OX_VERDICT_REVERT ? &revert : NULL, err);
+        ox_campaign_made_clear(&revert);
+        return code;
     case OX_VERDICT_COMPLETE:
         (void)ox_campaign_step(campaign, OX_EVENT_ENDED, now);
         campaign->reason = NULL;

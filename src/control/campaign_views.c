@@ -82,7 +82,7 @@ static json_t *summary_json(const struct ox_campaign_counts *counts, uint64_t la
                      "in_progress", (json_int_t)counts->in_progress, "complete",
                      (json_int_t)counts->complete, "failed", (json_int_t)counts->failed, "skipped",
                      (json_int_t)counts->skipped, "deferred", (json_int_t)counts->deferred, "late",
-                     (json_int_t)late, "released", (json_int_t)(counts->total - counts->unreleased),
+                     (json_int_t)late, "released", (json_int_t)counts->released_devices,
                      "bytes_served", (json_int_t)bytes->served, "bytes_saved",
                      (json_int_t)bytes->saved, "failures", failures_json(&counts->released));
 }
@@ -130,11 +130,14 @@ static enum ox_code add_details(struct ox_control *control, struct ox_tx *tx,
     json_t *waiting = NULL;
     json_t *revert = NULL;
     json_t *policy_json = NULL;
+    const char *halted = NULL;
     enum ox_code code;
 
     if ((code = ox_campaign_policy(campaign, &policy, err)) != OX_OK ||
         (code = waiting_for(control, tx, campaign, &policy, &waiting, err)) != OX_OK ||
         (code = ox_json_set(json, "waiting_for", waiting, err)) != OX_OK ||
+        (code = ox_registry_desired_halted(tx, campaign->id, &halted, err)) != OX_OK ||
+        (code = ox_json_set_str(json, "halted", halted, err)) != OX_OK ||
         (code = ox_policy_json(&policy, &policy_json, err)) != OX_OK ||
         (code = ox_json_set(json, "policy", policy_json, err)) != OX_OK ||
         (code = ox_json_set_u64(

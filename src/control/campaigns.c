@@ -359,7 +359,8 @@ void ox_campaign_made_clear(struct ox_campaign_made *made)
     made->superseded = NULL;
 }
 
-static enum ox_code made_json(struct ox_campaign_made *made, json_t **out, struct ox_err *err)
+enum ox_code ox_campaign_made_json(const struct ox_campaign_made *made, json_t **out,
+                                   struct ox_err *err)
 {
     *out = json_pack("{s:s, s:s, s:I, s:O}", "campaign_id", made->id, "state", made->state,
                      "total_devices", (json_int_t)made->total, "superseded", made->superseded);
@@ -374,7 +375,7 @@ enum ox_code ox_control_campaign_create(struct ox_control *control, const json_t
     enum ox_code code = ox_campaign_spec_read(body, &spec, err);
 
     if (code == OX_OK && (code = ox_campaign_make(control, &spec, &made, err)) == OX_OK) {
-        code = made_json(&made, out, err);
+        code = ox_campaign_made_json(&made, out, err);
     }
     ox_campaign_made_clear(&made);
     ox_campaign_spec_clear(&spec);
@@ -432,9 +433,9 @@ static enum ox_code revert_in(struct ox_control *control, struct ox_tx *tx, int6
 }
 
 enum ox_code ox_campaign_revert(struct ox_control *control, struct ox_tx *tx,
-                                const struct ox_campaign_row *campaign, struct ox_err *err)
+                                const struct ox_campaign_row *campaign,
+                                struct ox_campaign_made *out, struct ox_err *err)
 {
-    struct ox_campaign_made made = {.total = 0};
     uint64_t members = 0;
     enum ox_code code = ox_registry_members_begin(tx, err);
 
@@ -443,9 +444,8 @@ enum ox_code ox_campaign_revert(struct ox_control *control, struct ox_tx *tx,
     }
     if (code == OX_OK && members > 0) {
         code = revert_in(control, tx, campaign->artifact_id, campaign->id, campaign->fleet_id,
-                         OX_TARGET_PREVIOUS, &made, err);
+                         OX_TARGET_PREVIOUS, out, err);
     }
-    ox_campaign_made_clear(&made);
     return code;
 }
 
@@ -512,7 +512,7 @@ enum ox_code ox_control_model_revert(struct ox_control *control, const char *mod
     ox_registry_end(&tx);
     if (code == OX_OK) {
         ox_jobs_wake(control);
-        code = made_json(&made, out, err);
+        code = ox_campaign_made_json(&made, out, err);
     }
     ox_campaign_made_clear(&made);
     ox_campaign_spec_clear(&spec);

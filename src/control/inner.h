@@ -311,6 +311,9 @@ struct ox_campaign_made {
     char state[16];
     json_t *superseded; /* [{campaign_id, devices}] */
 };
+/** As its maker is answered; to be called once. */
+OX_MUST_USE enum ox_code ox_campaign_made_json(const struct ox_campaign_made *made, json_t **out,
+                                               struct ox_err *err);
 void ox_campaign_made_clear(struct ox_campaign_made *made);
 OX_MUST_USE enum ox_code ox_campaign_make(struct ox_control *control,
                                           const struct ox_campaign_spec *spec,
@@ -319,11 +322,11 @@ OX_MUST_USE enum ox_code ox_campaign_make(struct ox_control *control,
 OX_MUST_USE enum ox_code ox_campaign_make_in(struct ox_control *control, struct ox_tx *tx,
                                              const struct ox_campaign_spec *spec, bool dry,
                                              struct ox_campaign_made *out, struct ox_err *err);
-/** Send back the devices that a campaign has updated or may have, by a campaign of its own; none if
- *  there are none. */
+/** Send back the devices that a campaign has updated or may have, by a campaign of its own; if there
+ *  are none, out->id is "". */
 OX_MUST_USE enum ox_code ox_campaign_revert(struct ox_control *control, struct ox_tx *tx,
                                             const struct ox_campaign_row *campaign,
-                                            struct ox_err *err);
+                                            struct ox_campaign_made *out, struct ox_err *err);
 
 /* --- campaign_move.c --- */
 
@@ -338,8 +341,9 @@ struct ox_campaign_counts {
     uint64_t complete;
     uint64_t failed;
     uint64_t skipped;
-    uint64_t deferred;   /* of pending */
-    uint64_t unreleased; /* of pending */
+    uint64_t deferred;         /* of pending */
+    uint64_t unreleased;       /* of pending */
+    uint64_t released_devices; /* whatever their state */
     struct ox_rollout_tally released;
 };
 OX_MUST_USE enum ox_code ox_campaign_count(struct ox_tx *tx, const char *campaign_id,
@@ -361,10 +365,11 @@ OX_MUST_USE enum ox_code ox_campaign_would_move(struct ox_control *control, stru
 /** Change the row's state by an event; false if it does not allow that. Not written. */
 bool ox_campaign_step(struct ox_campaign_row *campaign, enum ox_campaign_event event,
                       int64_t now_ms);
-/** Abort it, withdraw what has not begun, and write it; why may be NULL. */
+/** Abort it, withdraw what has not begun, and write it; why may be NULL. `revert`: and send back whom
+ *  it has updated, as ox_campaign_revert does; NULL: they stay as they are. */
 OX_MUST_USE enum ox_code ox_campaign_end(struct ox_control *control, struct ox_tx *tx,
                                          struct ox_campaign_row *campaign, const char *why,
-                                         bool revert, struct ox_err *err);
+                                         struct ox_campaign_made *revert, struct ox_err *err);
 /** Pause it, if it is rolling out, and write it. */
 OX_MUST_USE enum ox_code ox_campaign_pause(struct ox_control *control, struct ox_tx *tx,
                                            struct ox_campaign_row *campaign, const char *why,

@@ -154,16 +154,14 @@ enum ox_code ox_registry_desired_is(struct ox_tx *tx, const char *campaign_id, b
     return code == OX_OK ? ox_db_one(tx, statement, read_nothing, NULL, out, err) : code;
 }
 
-enum ox_code ox_registry_desired_is_halted(struct ox_tx *tx, const char *campaign_id, bool *out,
-                                           struct ox_err *err)
+enum ox_code ox_registry_desired_halted(struct ox_tx *tx, const char *campaign_id, const char **out,
+                                        struct ox_err *err)
 {
-    sqlite3_stmt *statement = NULL;
-    enum ox_code code = ox_db_query(
-        tx, &statement, err,
-        "SELECT 1 FROM fleet_desired WHERE campaign_id = $1 AND halted IS NOT NULL LIMIT 1", "s",
-        campaign_id);
-
-    return code == OX_OK ? ox_db_one(tx, statement, read_nothing, NULL, out, err) : code;
+    *out = NULL;
+    return ox_db_get(
+        tx, ox_db_read_text, out, err,
+        "SELECT halted FROM fleet_desired WHERE campaign_id = $1 AND halted IS NOT NULL LIMIT 1",
+        "s", campaign_id);
 }
 
 /* --- quarantine --- */

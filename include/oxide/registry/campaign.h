@@ -327,9 +327,10 @@ OX_MUST_USE enum ox_code ox_registry_desired_of_fleet(struct ox_tx *tx, const ch
 OX_MUST_USE enum ox_code ox_registry_desired_by_filter(struct ox_tx *tx,
                                                        struct ox_desired_row **rows, size_t *count,
                                                        struct ox_err *err);
-/** Is the campaign what a fleet is to run, and halted? */
-OX_MUST_USE enum ox_code ox_registry_desired_is_halted(struct ox_tx *tx, const char *campaign_id,
-                                                       bool *out, struct ox_err *err);
+/** Why what a fleet is to run by this campaign is halted, a text of the transaction; NULL if it is
+ *  not, or is not what a fleet is to run. */
+OX_MUST_USE enum ox_code ox_registry_desired_halted(struct ox_tx *tx, const char *campaign_id,
+                                                    const char **out, struct ox_err *err);
 /** Is the campaign what a fleet is to run, and not halted? */
 OX_MUST_USE enum ox_code ox_registry_desired_is(struct ox_tx *tx, const char *campaign_id,
                                                 bool *out, struct ox_err *err);

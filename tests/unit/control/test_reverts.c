@@ -92,6 +92,43 @@ static void revert__leaves_what_the_fleet_was_to_run_before(void **state)
     json_decref(answer);
 }
 
+static void revert__of_a_campaign_names_what_it_supersedes(void **state)
+{
+    struct fixture *fixture = *state;
+    json_t *out = NULL;
+    char reverted[64];
+    char later[64];
+
+    ready(fixture, 3);
+    campaign_with(fixture, "v2",
+                  "\"strategy\":{\"type\":\"canary\",\"stages\":[50,100],\"wait_s\":3600}");
+    assert_int_equal(told_count(fixture, 3), 2);
+    (void)snprintf(reverted, sizeof(reverted), "%s", fixture->campaign);
+    for (size_t i = 0; i < 3; i++) {
+        char id[32];
+
+        (void)snprintf(id, sizeof(id), "d%zu", i);
+        if (is_told(fixture, id, "v1")) {
+            complete(fixture, id, 1);
+        }
+    }
+    act(fixture, OX_ACTION_ABORT, "aborted");
+    assert_int_equal(campaign_number(fixture, "summary.released"), 2); /* the third never was */
+    assert_int_equal(campaign_number(fixture, "summary.skipped"), 1);
+
+    campaign(fixture, "v1", "all_at_once"); /* the two that run v2 are to go back by hand, say */
+    (void)snprintf(later, sizeof(later), "%s", fixture->campaign);
+    assert_int_equal(ox_control_campaign_revert(fixture->control, reverted, &out, NULL), OX_OK);
+    assert_int_equal(number_at(out, "total_devices"), 2);
+    assert_string_equal(text_at(out, "superseded.0.campaign_id"), later);
+    assert_int_equal(number_at(out, "superseded.0.devices"), 2);
+    (void)snprintf(later, sizeof(later), "%s", text_at(out, "campaign_id"));
+    json_decref(out);
+    assert_int_equal(ox_control_campaign_revert(fixture->control, reverted, &out, NULL), OX_OK);
+    assert_string_equal(text_at(out, "superseded.0.campaign_id"), later); /* once more */
+    json_decref(out);
+}
+
 /* d0, which reads this and ran nothing, has v2 by a campaign. */
 static void first_install(struct fixture *fixture, const char *reads)
 {
@@ -213,6 +250,7 @@ int main(void)
         TEST(revert__of_a_fleet_to_what_each_ran_before),
         TEST(revert__once_more_sends_nobody_forward),
         TEST(revert__leaves_what_the_fleet_was_to_run_before),
+        TEST(revert__of_a_campaign_names_what_it_supersedes),
         TEST(revert__of_a_first_install_removes_it),
         TEST(revert__leaves_what_came_to_stand_there_meanwhile),
         TEST(revert__of_a_first_install_says_so_where_the_agent_cannot_remove),

@@ -327,6 +327,7 @@ static void quarantine__after_three_failures_of_the_check(void **state)
     assert_int_equal(
         ox_control_campaign_retry(fixture->control, fixture->campaign, NULL, &out, NULL), OX_OK);
     assert_int_equal(number_at(out, "devices"), 0);
+    assert_int_equal(number_at(out, "quarantined"), 1);
     json_decref(out);
     campaign(fixture, "v2", "all_at_once");
     assert_device_state(fixture, "d0", "skipped");
@@ -482,9 +483,16 @@ static void desired__late_failures_halt_it(void **state)
     assert_true(is_told(fixture, "late1", "v1"));
     report(fixture, "late1", 1, "failed", "health");
     assert_false(is_told(fixture, "late2", "v1"));
+    assert_campaign(fixture, "halted", "halt rule 1: 1 devices failed, more than 0");
     assert_int_equal(event_count(fixture, "campaign.resumed"), 0);
     act(fixture, OX_ACTION_RESUME, "complete");
     assert_int_equal(event_count(fixture, "campaign.resumed"), 1);
+    {
+        json_t *page = show(fixture);
+
+        assert_true(json_is_null(at(page, "halted")));
+        json_decref(page);
+    }
     assert_true(is_told(fixture, "late2", "v1"));
 }
 
