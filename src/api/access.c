@@ -27,13 +27,17 @@ void ox_request_identify(struct ox_request *request)
 {
     const char *given = ox_request_header(request, OX_HEADER_REQUEST_ID);
     struct ox_rng rng;
+    uint64_t number;
 
     if (is_request_id(given)) {
         (void)snprintf(request->id, sizeof(request->id), "%s", given);
         return;
     }
     ox_rng_init(&rng, request->api->id_seed + atomic_fetch_add(&request->api->id_count, 1));
-    (void)snprintf(request->id, sizeof(request->id), "%016" PRIx64, ox_rng_u64(&rng));
+    number = ox_rng_u64(&rng);
+    for (size_t i = 16; i-- > 0; number >>= 4) {
+        request->id[i] = "0123456789abcdef"[number & 15];
+    }
 }
 
 const char *ox_request_address(const struct ox_request *request, char out[OX_ADDRESS_MAX],

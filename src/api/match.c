@@ -23,6 +23,11 @@ static enum ox_code decode(const char *name, const char *part, size_t len, char 
     return ox_id_check(name, text, err);
 }
 
+static bool ends_part(char c)
+{
+    return c == '/' || c == '\0';
+}
+
 /* Walk pattern and path part by part. With params NULL only the shapes are compared. */
 static enum ox_code match(const char *pattern, const char *path, struct ox_params *params,
                           bool *matches, struct ox_err *err)
@@ -36,29 +41,38 @@ static enum ox_code match(const char *pattern, const char *path, struct ox_param
 
     *matches = false;
     while (*pattern == '/' && *path == '/') {
-        size_t want = strcspn(++pattern, "/");
-        size_t have = strcspn(++path, "/");
+        const char *name = "name";
+        size_t want;
+        size_t have;
 
-        if (*pattern == ':') {
-            const char *name = "name";
-
-            for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-                name = strlen(names[i].param) == want && strncmp(names[i].param, pattern, want) == 0
-                           ? names[i].name
-                           : name;
+        pattern++;
+        path++;
+        if (*pattern != ':') {
+            while (*pattern == *path && !ends_part(*pattern)) {
+                pattern++;
+                path++;
             }
-            if (have == 0) {
+            if (!ends_part(*pattern) || !ends_part(*path)) {
                 return OX_OK;
             }
-            if (params != NULL) {
-                enum ox_code code = decode(name, path, have, params->value[count++], err);
-
-                if (code != OX_OK) {
-                    return code;
-                }
-            }
-        } else if (want != have || strncmp(pattern, path, want) != 0) {
+            continue;
+        }
+        want = strcspn(pattern, "/");
+        have = strcspn(path, "/");
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+            name = strlen(names[i].param) == want && strncmp(names[i].param, pattern, want) == 0
+                       ? names[i].name
+                       : name;
+        }
+        if (have == 0) {
             return OX_OK;
+        }
+        if (params != NULL) {
+            enum ox_code code = decode(name, path, have, params->value[count++], err);
+
+            if (code != OX_OK) {
+                return code;
+            }
         }
         pattern += want;
         path += have;
@@ -79,21 +93,21 @@ enum ox_code ox_route_find(const char *method, const char *path, const struct ox
                            struct ox_params *params, char allow[OX_ALLOW_MAX], struct ox_err *err)
 {
     const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+    bool matches = false;
 
     allow[0] = '\0';
     for (size_t i = 0; i < ox_routes_count; i++) {
-        bool matches = false;
-        enum ox_code code = match(ox_routes[i].pattern, path, NULL, &matches, err);
-
-        if (code != OX_OK || !matches) {
-            continue;
-        }
-        if (strcmp(ox_routes[i].method, wanted) == 0) {
+        if (strcmp(ox_routes[i].method, wanted) == 0 &&
+            match(ox_routes[i].pattern, path, NULL, &matches, err) == OX_OK && matches) {
             *out = &ox_routes[i];
             *params = (struct ox_params){{{0}}};
             return match(ox_routes[i].pattern, path, params, &matches, err);
         }
-        add_allowed(allow, ox_routes[i].method);
+    }
+    for (size_t i = 0; i < ox_routes_count; i++) {
+        if (match(ox_routes[i].pattern, path, NULL, &matches, err) == OX_OK && matches) {
+            add_allowed(allow, ox_routes[i].method);
+        }
     }
     if (allow[0] != '\0') {
         add_allowed(allow, "OPTIONS");

@@ -87,11 +87,10 @@ static size_t time_of(const char *text)
 
 static void set_time(char *text, size_t at, int64_t now_ms)
 {
-    char digits[OX_ANSWER_TIME_DIGITS + 8];
+    uint64_t rest = (uint64_t)now_ms;
 
-    if (at != 0) {
-        (void)snprintf(digits, sizeof(digits), "%0*lld", OX_ANSWER_TIME_DIGITS, (long long)now_ms);
-        memcpy(text + at, digits, OX_ANSWER_TIME_DIGITS);
+    for (size_t i = OX_ANSWER_TIME_DIGITS; at != 0 && i-- > 0; rest /= 10) {
+        text[at + i] = (char)('0' + rest % 10);
     }
 }
 
@@ -217,6 +216,10 @@ static bool metrics_text(const struct said *said, char **out)
     json_t *json = NULL;
     bool ok = said->metrics == NULL;
 
+    if (!ok && ox_heartbeat_metrics_are_plain(said->metrics, said->metrics_len)) {
+        *out = strndup(said->metrics, said->metrics_len);
+        return *out != NULL;
+    }
     if (!ok && ox_json_parse_object(said->metrics, said->metrics_len, &json, NULL) == OX_OK) {
         ok = ox_json_text(json, out, NULL) == OX_OK;
     }

@@ -16,8 +16,11 @@ static char next(const struct walk *walk)
 
 static void skip_blanks(struct walk *walk)
 {
-    while (next(walk) != '\0' && strchr(" \t\r\n", next(walk)) != NULL) {
+    char c = next(walk);
+
+    while (c == ' ' || c == '\t' || c == '\r' || c == '\n') {
         walk->at++;
+        c = next(walk);
     }
 }
 
@@ -139,4 +142,94 @@ bool ox_heartbeat_metrics_span(const char *body, size_t len_bytes, size_t *begin
         *end = *begin;
     }
     return walk.at == len_bytes;
+}
+
+/* --- plain metrics --- */
+
+#define PLAIN_MAX 16        /* members; each is compared with all before it */
+#define PLAIN_DIGITS_MAX 15 /* on either side of the point: such a number has no range to leave */
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_plain_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' ||
+           c == '-' || c == '.';
+}
+
+/* Step over "name"; *name is set to it, without quotes. */
+static bool walk_plain_name(struct walk *walk, struct walk *name)
+{
+    if (next(walk) != '"') {
+        return false;
+    }
+    *name = (struct walk){walk->text + ++walk->at, 0, 0};
+    while (is_plain_letter(next(walk))) {
+        walk->at++;
+        name->len++;
+    }
+    if (name->len == 0 || next(walk) != '"') {
+        return false;
+    }
+    walk->at++;
+    return true;
+}
+
+static bool walk_digits(struct walk *walk)
+{
+    size_t begin = walk->at;
+
+    while (is_digit(next(walk))) {
+        walk->at++;
+    }
+    return walk->at > begin && walk->at - begin <= PLAIN_DIGITS_MAX;
+}
+
+/* Step over -12.5: no exponent, no zero in front of others. */
+static bool walk_plain_number(struct walk *walk)
+{
+    size_t begin;
+
+    walk->at += next(walk) == '-';
+    begin = walk->at;
+    if (!walk_digits(walk) || (walk->text[begin] == '0' && walk->at - begin > 1)) {
+        return false;
+    }
+    if (next(walk) != '.') {
+        return true;
+    }
+    walk->at++;
+    return walk_digits(walk);
+}
+
+bool ox_heartbeat_metrics_are_plain(const char *metrics, size_t len_bytes)
+{
+    struct walk walk = {metrics, len_bytes, 0};
+    struct walk names[PLAIN_MAX];
+    size_t count = 0;
+
+    if (next(&walk) != '{') {
+        return false;
+    }
+    do {
+        walk.at++; /* the bracket, or a comma */
+        if (count == PLAIN_MAX || !walk_plain_name(&walk, &names[count]) || next(&walk) != ':') {
+            return false;
+        }
+        for (size_t i = 0; i < count; i++) {
+            if (names[i].len == names[count].len &&
+                memcmp(names[i].text, names[count].text, names[count].len) == 0) {
+                return false;
+            }
+        }
+        count++;
+        walk.at++;
+        if (!walk_plain_number(&walk)) {
+            return false;
+        }
+    } while (next(&walk) == ',');
+    return next(&walk) == '}' && walk.at + 1 == len_bytes;
 }

@@ -27,6 +27,18 @@ static void check_span(const char *body, size_t len, const struct ox_heartbeat *
     json_decref(metrics);
 }
 
+/* What is plain is valid. */
+static void check_plain(const char *text, size_t len)
+{
+    json_t *json = NULL;
+
+    if (ox_heartbeat_metrics_are_plain(text, len) &&
+        ox_json_parse_object(text, len, &json, NULL) != OX_OK) {
+        abort();
+    }
+    json_decref(json);
+}
+
 /* What parses builds a text that parses again; the first byte chooses request or answer. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -39,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct ox_heartbeat heartbeat = {0};
         struct ox_heartbeat again = {0};
 
+        check_plain((const char *)data + 1, size - 1);
         if (ox_heartbeat_parse(data + 1, size - 1, &heartbeat, NULL) == OX_OK) {
             check_span((const char *)data + 1, size - 1, &heartbeat);
             if (ox_heartbeat_build(&heartbeat, &text, NULL) != OX_OK ||

@@ -428,9 +428,53 @@ static void span__is_that_of_the_metrics(void **state)
     }
 }
 
+static void metrics__are_plain_only_where_they_are_valid(void **state)
+{
+    static const struct {
+        const char *metrics;
+        bool plain;
+    } rows[] = {
+        {"{\"a\":1}", true},
+        {"{\"a\":0,\"b.c-d_E\":-12.5,\"x\":999999999999999}", true},
+        {"{\"a\":0.000}", true},
+        {"{}", false}, /* valid, and not plain */
+        {"{\"a\": 1}", false},
+        {"{\"a\":1e9}", false},
+        {"{\"a\":\"x\"}", false},
+        {"{\"a\":1234567890123456}", false},
+        {"{\"a\":1,\"a\":2}", false}, /* not valid */
+        {"{\"a\":01}", false},
+        {"{\"a\":-}", false},
+        {"{\"a\":1.}", false},
+        {"{\"a\":.5}", false},
+        {"{\"a\":1,}", false},
+        {"{\"a\":1", false},
+        {"{\"a\":1}}", false},
+        {"{\"a\"1}", false},
+        {"{\"a", false},
+        {"{\"\":1}", false},
+        {"", false},
+        {"{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,"
+         "\"j\":1,\"k\":1,\"l\":1,\"m\":1,\"n\":1,\"o\":1,\"p\":1,\"q\":1}",
+         false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        size_t len = strlen(rows[i].metrics);
+        char *exact = malloc(len + 1);
+
+        memcpy(exact, rows[i].metrics, len);
+        exact = realloc(exact, len == 0 ? 1 : len);
+        assert_int_equal(ox_heartbeat_metrics_are_plain(exact, len), rows[i].plain);
+        free(exact);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(metrics__are_plain_only_where_they_are_valid),
         cmocka_unit_test(span__is_that_of_the_metrics),
         cmocka_unit_test(request__empty_body_says_nothing),
         cmocka_unit_test(request__reads_the_first_generation),
