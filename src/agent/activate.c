@@ -35,6 +35,15 @@ enum ox_code ox_update_new(struct ox_update **out, struct ox_agent *agent,
     return OX_OK;
 }
 
+void ox_update_drop_held(struct ox_update *update)
+{
+    for (size_t i = 0; i < update->held_count; i++) {
+        ox_installed_clear(&update->held[i]);
+    }
+    update->held_count = 0;
+    update->base = NULL;
+}
+
 void ox_update_free(struct ox_update *update)
 {
     if (update == NULL) {
@@ -49,6 +58,7 @@ void ox_update_free(struct ox_update *update)
     free(update->target_path);
     free(update->patch_path);
     free(update->said);
+    ox_update_drop_held(update);
     free(update);
 }
 
@@ -112,9 +122,7 @@ static bool is_kept(struct ox_update *update)
 
     (void)pthread_mutex_lock(&agent->lock);
     model = ox_state_model(&agent->state, update->journal.assignment.model_id);
-    kept = model != NULL && folder != NULL &&
-           (strcmp(model->current.folder, folder) == 0 ||
-            (model->previous.folder != NULL && strcmp(model->previous.folder, folder) == 0));
+    kept = ox_state_keeps(model, folder);
     (void)pthread_mutex_unlock(&agent->lock);
     return kept;
 }
@@ -206,6 +214,7 @@ static enum ox_code commit_state(struct ox_update *update, struct ox_err *err)
     struct ox_device_report report = ox_update_describe(update, OX_ROLLOUT_COMPLETE);
     struct ox_installed installed = {.digest = assignment->digest};
     struct ox_agent *agent = update->agent;
+    size_t keep = ox_agent_keep(agent, assignment->model_id);
     enum ox_code code;
 
     if (update->note[0] != '\0') {
@@ -219,7 +228,8 @@ static enum ox_code commit_state(struct ox_update *update, struct ox_err *err)
         return code;
     }
     (void)pthread_mutex_lock(&agent->lock);
-    if ((code = ox_state_commit(&agent->state, assignment->model_id, &installed, err)) == OX_OK &&
+    if ((code = ox_state_commit(&agent->state, assignment->model_id, &installed, keep, err)) ==
+            OX_OK &&
         (code = ox_state_set_result(&agent->state, NULL, err)) == OX_OK &&
         (code = ox_state_report(&agent->state, &report, err)) == OX_OK) {
         ox_state_unpoison(&agent->state, assignment);

@@ -63,11 +63,11 @@ static void adopt_model(struct ox_agent *agent, const char *model_id)
     if (code == OX_OK && current.version != NULL) {
         if (adopt_link(agent, path, "previous", &previous, &err) == OX_OK &&
             previous.version != NULL) {
-            code = ox_state_commit(&agent->state, model_id, &previous, &err);
+            code = ox_state_commit(&agent->state, model_id, &previous, OX_KEEP_MAX, &err);
         }
         if (code == OX_OK) {
             ox_log(agent->log, OX_LOG_INFO, "found %s@%s", model_id, current.version);
-            code = ox_state_commit(&agent->state, model_id, &current, &err);
+            code = ox_state_commit(&agent->state, model_id, &current, OX_KEEP_MAX, &err);
         }
     }
     if (code != OX_OK) {
@@ -156,6 +156,15 @@ void ox_agent_save_or_log(struct ox_agent *agent)
     }
 }
 
+size_t ox_agent_keep(struct ox_agent *agent, const char *model_id)
+{
+    struct ox_tuning *tuning = ox_tuning_hold(&agent->tuning);
+    size_t keep = ox_tuning_model(tuning, model_id)->keep;
+
+    ox_tuning_drop(&agent->tuning, tuning);
+    return keep;
+}
+
 /* --- opening --- */
 
 enum ox_code ox_agent_open(struct ox_agent *out, const struct ox_agent_options *options,
@@ -199,92 +208,6 @@ void ox_agent_close(struct ox_agent *agent)
     ox_folders_clear(&agent->folders);
     ox_tuning_close(&agent->tuning);
     (void)pthread_mutex_destroy(&agent->lock);
-}
-
-/* --- settling --- */
-
-/* The folders that the state keeps of a model; strings are the caller's, NULL for none. */
-static enum ox_code kept_folders(struct ox_agent *agent, const char *model_id, char **current,
-                                 char **previous, struct ox_err *err)
-{
-    const struct ox_model_state *model;
-    enum ox_code code = OX_OK;
-
-    (void)pthread_mutex_lock(&agent->lock);
-    model = ox_state_model(&agent->state, model_id);
-    if (model != NULL && (code = ox_strdup(current, model->current.folder, err)) == OX_OK) {
-        code = ox_strdup(previous, model->previous.folder, err);
-    }
-    (void)pthread_mutex_unlock(&agent->lock);
-    return code;
-}
-
-static bool holds_version(const char *model_path, const char *folder)
-{
-    char *path = NULL;
-    bool there = folder != NULL && ox_folders_version(model_path, folder, &path, NULL) == OX_OK &&
-                 ox_path_exists(path);
-
-    free(path);
-    return there;
-}
-
-/* The model is not ours, or no longer: leave no version and no empty folder. */
-static void remove_empty(const char *model_path)
-{
-    char *versions = NULL;
-
-    if (ox_path_join(&versions, model_path, "versions", NULL) == OX_OK &&
-        rmdir(versions) == 0) { /* what others put there stays */
-        (void)rmdir(model_path);
-    }
-    free(versions);
-}
-
-enum ox_code ox_agent_settle(struct ox_agent *agent, const char *model_id, const char *also,
-                             struct ox_err *err)
-{
-    char *path = NULL;
-    char *current = NULL;
-    char *previous = NULL;
-    enum ox_code code;
-
-    if ((code = kept_folders(agent, model_id, &current, &previous, err)) != OX_OK ||
-        (code = ox_folders_model(&agent->folders, model_id, false, &path, err)) != OX_OK) {
-        goto out;
-    }
-    if (!ox_path_exists(path) && current == NULL) {
-        goto out;
-    }
-    if (current != NULL && !holds_version(path, current)) {
-        ox_log(agent->log, OX_LOG_ERROR,
-               "%s: the folder of version %s is gone: it is fetched again", model_id, current);
-        (void)pthread_mutex_lock(&agent->lock);
-        ox_state_forget(&agent->state, model_id);
-        ox_agent_save_or_log(agent);
-        (void)pthread_mutex_unlock(&agent->lock);
-        free(current);
-        free(previous);
-        current = previous = NULL;
-    }
-    if (previous != NULL && !holds_version(path, previous)) {
-        free(previous);
-        previous = NULL;
-    }
-    if ((code = ox_folders_switch(path, "current", current, err)) == OX_OK &&
-        (code = ox_folders_switch(path, "previous", previous, err)) == OX_OK) {
-        const char *const keep[] = {current, previous, also};
-
-        code = ox_folders_prune(path, keep, 3, err);
-    }
-    if (code == OX_OK && current == NULL) {
-        remove_empty(path);
-    }
-out:
-    free(current);
-    free(previous);
-    free(path);
-    return code;
 }
 
 void ox_agent_wake(const struct ox_agent *agent)

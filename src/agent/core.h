@@ -44,8 +44,11 @@ void ox_agent_reload(struct ox_agent *agent);
 /** The same, but what cannot be written stays in memory and is logged. Call under lock. */
 void ox_agent_save_or_log(struct ox_agent *agent);
 
-/** Make the folders of a model agree with the state: links switched, other versions removed, and
- *  all of it gone if the state does not know the model. The version in folder `also` may stay;
+/** Versions of a model that stay beside the active one, as the agent was told last. Any thread. */
+size_t ox_agent_keep(struct ox_agent *agent, const char *model_id);
+
+/** Make the folders of a model agree with the state: no more versions kept than were asked for,
+ *  links switched, other versions removed, and all of it gone if the state does not know the model. The version in folder `also` may stay;
  * NULL: none. Call without lock. */
 OX_MUST_USE enum ox_code ox_agent_settle(struct ox_agent *agent, const char *model_id,
                                          const char *also, struct ox_err *err);

@@ -148,15 +148,11 @@ static enum ox_code look_at_version(struct ox_agent_doctor *doctor, const char *
                                     const char *name, const void *ctx, struct ox_err *err)
 {
     const struct ox_model_state *model = ctx;
-    const char *const kept[] = {model->current.folder, model->previous.folder};
 
     (void)err;
-    for (size_t i = 0; i < 2; i++) {
-        if (kept[i] != NULL && strcmp(name, kept[i]) == 0) {
-            return OX_OK;
-        }
+    if (!ox_state_keeps(model, name)) {
+        drop(doctor, path, "a version that is neither the current one nor kept beside it");
     }
-    drop(doctor, path, "a version that is neither the current nor the previous one");
     return OX_OK;
 }
 

@@ -27,7 +27,7 @@ struct held {
     const char *model_id;
     const char *model_path;
     const struct ox_installed *installed;
-    bool is_current;
+    const char *which; /* "current", "previous" or "kept" */
     uint64_t *done_bytes;
     uint64_t all_bytes;
 };
@@ -38,7 +38,9 @@ static uint64_t bytes_of(const struct ox_agent_state *state)
 
     for (size_t i = 0; i < state->models_count; i++) {
         bytes += ox_manifest_size(&state->models[i].current.files);
-        bytes += ox_manifest_size(&state->models[i].previous.files);
+        for (size_t j = 0; j < state->models[i].kept_count; j++) {
+            bytes += ox_manifest_size(&state->models[i].kept[j].files);
+        }
     }
     return bytes;
 }
@@ -54,11 +56,12 @@ static const char *below(const struct ox_agent_doctor *doctor, const char *path)
 
 static void report(const struct held *held, const char *path, const char *what)
 {
-    ox_checkup_find(held->doctor->checkup,
-                    held->is_current ? OX_SEVERITY_ERROR : OX_SEVERITY_WARNING,
-                    below(held->doctor, path), held->is_current ? HINT_CURRENT : HINT_PREVIOUS,
+    bool is_current = strcmp(held->which, "current") == 0;
+
+    ox_checkup_find(held->doctor->checkup, is_current ? OX_SEVERITY_ERROR : OX_SEVERITY_WARNING,
+                    below(held->doctor, path), is_current ? HINT_CURRENT : HINT_PREVIOUS,
                     "%s@%s, the %s version: %s", held->model_id, held->installed->version,
-                    held->is_current ? "current" : "previous", what);
+                    held->which, what);
 }
 
 /* --- files --- */
@@ -229,9 +232,12 @@ static enum ox_code check_links(struct ox_agent_doctor *doctor, const struct ox_
         return OX_OK; /* in the middle of a switch */
     }
     code = check_link(doctor, model_path, "current", model->current.folder, OX_SEVERITY_ERROR, err);
-    return code == OX_OK ? check_link(doctor, model_path, "previous", model->previous.folder,
-                                      OX_SEVERITY_WARNING, err)
-                         : code;
+    return code == OX_OK
+               ? check_link(doctor, model_path, "previous",
+                            ox_state_previous(model) == NULL ? NULL
+                                                             : ox_state_previous(model)->folder,
+                            OX_SEVERITY_WARNING, err)
+               : code;
 }
 
 /* --- all models --- */
@@ -246,16 +252,19 @@ static enum ox_code check_models(struct ox_agent_doctor *doctor, struct ox_err *
         struct held held = {.doctor = doctor,
                             .model_id = model->model_id,
                             .installed = &model->current,
-                            .is_current = true,
+                            .which = "current",
                             .done_bytes = &done_bytes,
                             .all_bytes = bytes_of(&doctor->state)};
         char *path = NULL;
 
         code = ox_folders_model(&doctor->folders, model->model_id, false, &path, err);
         held.model_path = path;
-        if (code == OX_OK && (code = check_version(&held, err)) == OX_OK) {
-            held.installed = &model->previous;
-            held.is_current = false;
+        if (code == OX_OK) {
+            code = check_version(&held, err);
+        }
+        for (size_t j = 0; code == OX_OK && j < model->kept_count; j++) {
+            held.installed = &model->kept[j];
+            held.which = j == 0 ? "previous" : "kept";
             code = check_version(&held, err);
         }
         if (code == OX_OK && (code = check_links(doctor, model, path, err)) == OX_OK) {

@@ -91,7 +91,7 @@ const char *ox_patches_text(const struct ox_assignment *assignment, char *out, s
 
 enum ox_code ox_patches_apply(struct ox_update *update, struct ox_err *err)
 {
-    const struct ox_installed *before = &update->journal.before;
+    const struct ox_installed *before = update->base;
     struct ox_artifact_files *base = NULL;
     struct ox_target_files *target = NULL;
     struct ox_fd_io io = {-1, "the patch"};
@@ -101,6 +101,9 @@ enum ox_code ox_patches_apply(struct ox_update *update, struct ox_err *err)
     uint64_t size = 0;
     enum ox_code code;
 
+    if (before == NULL) {
+        return ox_err_set(err, OX_EBASE, "a patch came, and nothing is held that it could be for");
+    }
     if ((code = ox_folders_version(update->model_path, before->folder, &base_path, err)) != OX_OK ||
         (code = ox_file_open_read(update->patch_path, &io.fd, &size, err)) != OX_OK ||
         (code = ox_artifact_open_known(&base, base_path, &before->files, err)) != OX_OK ||
@@ -191,11 +194,9 @@ static enum ox_code first_step(struct ox_update *update, size_t count, size_t *o
 static enum ox_code base_of(const struct ox_update *update, size_t index, size_t count, char **path,
                             const struct ox_manifest **files, struct ox_err *err)
 {
-    const struct ox_installed *before = &update->journal.before;
-
     if (index == 0) {
-        *files = &before->files;
-        return ox_folders_version(update->model_path, before->folder, path, err);
+        *files = &update->base->files;
+        return ox_folders_version(update->model_path, update->base->folder, path, err);
     }
     *files = files_of(&update->journal.assignment, index - 1);
     return place_of(update, index - 1, count, path, err);

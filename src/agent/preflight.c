@@ -20,7 +20,7 @@ static struct ox_assignment *assigned(struct ox_update *update)
     return &update->journal.assignment;
 }
 
-/* What is current, as the state has it now, into the journal. */
+/* What is current, as the state has it now, into the journal; and all that is held. */
 static enum ox_code remember_before(struct ox_update *update, struct ox_err *err)
 {
     struct ox_agent *agent = update->agent;
@@ -28,50 +28,51 @@ static enum ox_code remember_before(struct ox_update *update, struct ox_err *err
     enum ox_code code = OX_OK;
 
     ox_installed_clear(&update->journal.before);
+    ox_update_drop_held(update);
     (void)pthread_mutex_lock(&agent->lock);
     model = ox_state_model(&agent->state, assigned(update)->model_id);
     if (model != NULL) {
         code = ox_installed_copy(&update->journal.before, &model->current, err);
     }
+    for (size_t i = 0; code == OX_OK && model != NULL && i <= model->kept_count; i++) {
+        code = ox_installed_copy(&update->held[i], i == 0 ? &model->current : &model->kept[i - 1],
+                                 err);
+        update->held_count += code == OX_OK;
+    }
     (void)pthread_mutex_unlock(&agent->lock);
+    update->base = update->held_count > 0 ? &update->held[0] : NULL;
     return code;
 }
 
-/* Is the folder kept by the state for other bytes than the assigned ones? */
-static bool is_taken(struct ox_update *update, const char *folder)
-{
-    struct ox_agent *agent = update->agent;
-    const struct ox_model_state *model;
-    bool taken = false;
-
-    (void)pthread_mutex_lock(&agent->lock);
-    model = ox_state_model(&agent->state, assigned(update)->model_id);
-    if (model != NULL) {
-        const struct ox_installed *kept[] = {&model->current, &model->previous};
-
-        for (size_t i = 0; i < 2; i++) {
-            taken = taken || (kept[i]->folder != NULL && strcmp(kept[i]->folder, folder) == 0 &&
-                              !ox_digest_equal(&kept[i]->digest, &assigned(update)->digest));
-        }
-    }
-    (void)pthread_mutex_unlock(&agent->lock);
-    return taken;
-}
-
+/* The folder of the assigned version: the one that it has if it is held, else its own name, marked
+ * where that is held for other bytes. */
 static enum ox_code choose_folder(struct ox_update *update, struct ox_err *err)
 {
+    const struct ox_assignment *assignment = assigned(update);
+    const char *folder = NULL;
     char name[OX_FOLDER_NAME_MAX];
     char marked[OX_FOLDER_NAME_MAX];
-    enum ox_code code = ox_folder_name(assigned(update)->version, name, err);
+    enum ox_code code = ox_folder_name(assignment->version, name, err);
 
     if (code != OX_OK) {
         return code;
     }
-    ox_folder_name_with_digest(name, &assigned(update)->digest, marked);
+    ox_folder_name_with_digest(name, &assignment->digest, marked);
+    folder = name;
+    for (size_t i = 0; i < update->held_count; i++) {
+        const struct ox_installed *held = &update->held[i];
+
+        if (!ox_digest_equal(&held->digest, &assignment->digest)) {
+            folder = folder == name && strcmp(held->folder, name) == 0 ? marked : folder;
+        } else if (strcmp(held->version, assignment->version) == 0) {
+            folder = held->folder;
+            break;
+        }
+    }
     free(update->journal.folder);
     free(update->target_path);
     update->journal.folder = update->target_path = NULL;
-    code = ox_strdup(&update->journal.folder, is_taken(update, name) ? marked : name, err);
+    code = ox_strdup(&update->journal.folder, folder, err);
     return code != OX_OK ? code
                          : ox_folders_version(update->model_path, update->journal.folder,
                                               &update->target_path, err);
@@ -89,11 +90,23 @@ static enum ox_code check_assignment(struct ox_update *update, struct ox_err *er
     return code;
 }
 
+/* The version with these bytes among those that are held, or NULL. */
+static const struct ox_installed *held_of(const struct ox_update *update,
+                                          const struct ox_digest *digest)
+{
+    size_t i = 0;
+
+    while (i < update->held_count && !ox_digest_equal(&update->held[i].digest, digest)) {
+        i++;
+    }
+    return i < update->held_count ? &update->held[i] : NULL;
+}
+
 /* Will the patch do? What speaks against it is noted; it is never an error. */
 static enum ox_code choose_way(struct ox_update *update, struct ox_err *err)
 {
     const struct ox_assignment *assignment = assigned(update);
-    const struct ox_installed *before = &update->journal.before;
+    const struct ox_installed *base;
     struct ox_err why = OX_ERR_INIT;
     char *path = NULL;
     enum ox_code code;
@@ -106,16 +119,18 @@ static enum ox_code choose_way(struct ox_update *update, struct ox_err *err)
                        ox_patches_at(assignment, 0)->format);
         return OX_OK;
     }
-    if (before->version == NULL || !ox_digest_equal(&before->digest, &assignment->base_digest)) {
+    base = held_of(update, &assignment->base_digest);
+    if (base == NULL) {
         (void)snprintf(update->note, sizeof(update->note),
                        "the patch is for version %.64s, which this device does not hold",
                        assignment->base_version);
         return OX_OK;
     }
-    code = ox_folders_version(update->model_path, before->folder, &path, err);
+    code = ox_folders_version(update->model_path, base->folder, &path, err);
     if (code == OX_OK) {
-        code = ox_files_verify(path, &before->files, &update->stop, &why);
+        code = ox_files_verify(path, &base->files, &update->stop, &why);
         if (code == OX_OK) {
+            update->base = base;
             update->use_patch = true;
         } else if (code == OX_ECANCELED) {
             *err = why;

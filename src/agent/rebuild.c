@@ -56,30 +56,39 @@ static size_t first_like(const struct ox_manifest *files, size_t index)
     return i;
 }
 
-/* The index of a file of the version before that has the same bytes, or SIZE_MAX. */
-static size_t like_before(const struct ox_update *update, const struct ox_manifest_file *file)
-{
-    const struct ox_manifest *before = &update->journal.before.files;
+/* A file of a version that is held. */
+struct held_file {
+    const struct ox_installed *version; /* NULL: there is none */
+    const struct ox_manifest_file *file;
+};
 
-    for (size_t i = 0; i < before->count; i++) {
-        if (ox_digest_equal(&before->files[i].sha256, &file->sha256)) {
-            return i;
+/* One with the same bytes, in the latest version that has it. */
+static struct held_file like_held(const struct ox_update *update,
+                                  const struct ox_manifest_file *file)
+{
+    for (size_t i = 0; i < update->held_count; i++) {
+        const struct ox_manifest *files = &update->held[i].files;
+
+        for (size_t j = 0; j < files->count; j++) {
+            if (ox_digest_equal(&files->files[j].sha256, &file->sha256)) {
+                return (struct held_file){&update->held[i], &files->files[j]};
+            }
         }
     }
-    return SIZE_MAX;
+    return (struct held_file){NULL, NULL};
 }
 
-/* Does the version before really still hold these bytes? */
-static bool holds_before(struct ox_update *update, size_t index)
+/* Does the version really still hold these bytes? */
+static bool holds(struct ox_update *update, const struct held_file *held)
 {
-    const struct ox_manifest one = {&update->journal.before.files.files[index], 1};
+    const struct ox_manifest one = {(struct ox_manifest_file *)held->file, 1}; /* only read */
     char *path = NULL;
-    bool holds = ox_folders_version(update->model_path, update->journal.before.folder, &path,
-                                    NULL) == OX_OK &&
-                 ox_files_verify(path, &one, &update->stop, NULL) == OX_OK;
+    bool right =
+        ox_folders_version(update->model_path, held->version->folder, &path, NULL) == OX_OK &&
+        ox_files_verify(path, &one, &update->stop, NULL) == OX_OK;
 
     free(path);
-    return holds;
+    return right;
 }
 
 static enum ox_code download_part(struct ox_update *update, const struct ox_fetch *fetch,
@@ -127,10 +136,10 @@ static enum ox_code download_files(struct ox_update *update, const struct ox_fet
 
     for (size_t i = 0; code == OX_OK && i < files->count; i++) {
         const struct ox_manifest_file *file = &files->files[i];
-        size_t before = like_before(update, file);
+        struct held_file held = like_held(update, file);
 
         if (file->size_bytes == 0 || first_like(files, i) < i ||
-            (before != SIZE_MAX && holds_before(update, before))) {
+            (held.version != NULL && holds(update, &held))) {
             continue;
         }
         code = download_part(update, fetch, &file->sha256, file->size_bytes, err);
@@ -242,12 +251,12 @@ static enum ox_code create_empty(const char *path, struct ox_err *err)
     return OX_OK;
 }
 
-/* Copy file `index` of version folder `dir` (of `files`) to `path`. */
-static enum ox_code copy_like(const char *dir, const struct ox_manifest *files, size_t index,
+/* Copy a file of version folder `dir` to `path`. */
+static enum ox_code copy_like(const char *dir, const struct ox_manifest_file *file,
                               const char *path, struct ox_err *err)
 {
     char *from = NULL;
-    enum ox_code code = ox_path_join(&from, dir, files->files[index].path, err);
+    enum ox_code code = ox_path_join(&from, dir, file->path, err);
 
     if (code == OX_OK) {
         code = ox_file_copy(from, path, 0644, err);
@@ -263,7 +272,7 @@ static enum ox_code place_file(struct ox_update *update, size_t index, const cha
     const struct ox_manifest *files = &assigned(update)->files;
     const struct ox_manifest_file *file = &files->files[index];
     size_t like = first_like(files, index);
-    size_t before = like_before(update, file);
+    struct held_file held = like_held(update, file);
     char *from = NULL;
     enum ox_code code;
 
@@ -271,7 +280,7 @@ static enum ox_code place_file(struct ox_update *update, size_t index, const cha
         return create_empty(path, err);
     }
     if (like < index) {
-        return copy_like(update->agent->folders.staging, files, like, path, err);
+        return copy_like(update->agent->folders.staging, &files->files[like], path, err);
     }
     code = ox_folders_part(&update->agent->folders, &file->sha256, &from, err);
     if (code == OX_OK && rename(from, path) != 0) {
@@ -279,12 +288,12 @@ static enum ox_code place_file(struct ox_update *update, size_t index, const cha
 
         free(from);
         from = NULL;
-        if (why != ENOENT || before == SIZE_MAX) {
+        if (why != ENOENT || held.version == NULL) {
             return ox_err_sys(err, why, "moving %s into place", path);
         }
-        code = ox_folders_version(update->model_path, update->journal.before.folder, &from, err);
+        code = ox_folders_version(update->model_path, held.version->folder, &from, err);
         if (code == OX_OK) {
-            code = copy_like(from, &update->journal.before.files, before, path, err);
+            code = copy_like(from, held.file, path, err);
         }
     }
     free(from);

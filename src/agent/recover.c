@@ -52,7 +52,7 @@ static enum ox_code correct_state(struct ox_agent *agent, const struct ox_journa
         return ox_agent_save(agent, err);
     }
     if ((code = ox_installed_copy(&before, &journal->before, err)) == OX_OK) {
-        code = ox_state_commit(&agent->state, model_id, &before, err);
+        code = ox_state_commit(&agent->state, model_id, &before, 0, err);
     }
     ox_installed_clear(&before);
     return code != OX_OK ? code : ox_agent_save(agent, err);

@@ -28,12 +28,17 @@ static enum ox_code check_target(struct ox_update *update, struct ox_err *err)
     if (model != NULL && !ox_digest_equal(&model->current.digest, &assignment->digest)) {
         code = ox_err_set(err, OX_ECONFLICT, "%s@%s is not removed: version %s is active",
                           assignment->model_id, assignment->version, model->current.version);
-    } else if (model != NULL && model->previous.version != NULL) {
-        code =
-            ox_err_set(err, OX_ECONFLICT,
-                       "%s@%s is not removed: it is not the first version here, %s is kept: send "
-                       "that one",
-                       assignment->model_id, assignment->version, model->previous.version);
+    } else if (model != NULL && ox_state_previous(model) != NULL) {
+        code = ox_err_set(
+            err, OX_ECONFLICT,
+            "%s@%s is not removed: it is not the first version here, %s is kept: send "
+            "that one",
+            assignment->model_id, assignment->version, ox_state_previous(model)->version);
+    } else if (model != NULL && model->replaced) {
+        code = ox_err_set(err, OX_ECONFLICT,
+                          "%s@%s is not removed: it is not the first version here, and the one "
+                          "before is no longer kept: send a version",
+                          assignment->model_id, assignment->version);
     }
     (void)pthread_mutex_unlock(&agent->lock);
     return code;

@@ -33,7 +33,9 @@ static void clear_model(struct ox_model_state *model)
 {
     free(model->model_id);
     ox_installed_clear(&model->current);
-    ox_installed_clear(&model->previous);
+    for (size_t i = 0; i < model->kept_count; i++) {
+        ox_installed_clear(&model->kept[i]);
+    }
 }
 
 static void clear_poison(struct ox_poison *poison)
@@ -87,8 +89,57 @@ const struct ox_model_state *ox_state_model(const struct ox_agent_state *state,
     return i < state->models_count ? &state->models[i] : NULL;
 }
 
+const struct ox_installed *ox_state_previous(const struct ox_model_state *model)
+{
+    return model->kept_count > 0 ? &model->kept[0] : NULL;
+}
+
+bool ox_state_keeps(const struct ox_model_state *model, const char *folder)
+{
+    bool keeps = model != NULL && folder != NULL && strcmp(model->current.folder, folder) == 0;
+
+    for (size_t i = 0; model != NULL && folder != NULL && !keeps && i < model->kept_count; i++) {
+        keeps = strcmp(model->kept[i].folder, folder) == 0;
+    }
+    return keeps;
+}
+
+static void drop_kept(struct ox_model_state *model, size_t index)
+{
+    ox_installed_clear(&model->kept[index]);
+    memmove(&model->kept[index], &model->kept[index + 1],
+            (model->kept_count - index - 1) * sizeof(model->kept[0]));
+    model->kept_count--;
+}
+
+/* What was current is the first of those that are kept. A version that comes again moves. */
+static void replace_current(struct ox_model_state *model, struct ox_installed *take)
+{
+    bool is_same =
+        model->current.version != NULL && strcmp(model->current.folder, take->folder) == 0;
+
+    for (size_t i = model->kept_count; i > 0; i--) {
+        if (strcmp(model->kept[i - 1].folder, take->folder) == 0) {
+            drop_kept(model, i - 1);
+        }
+    }
+    if (is_same) {
+        ox_installed_clear(&model->current);
+    } else if (model->current.version != NULL) {
+        if (model->kept_count == OX_KEEP_MAX) {
+            drop_kept(model, OX_KEEP_MAX - 1);
+        }
+        memmove(&model->kept[1], &model->kept[0], model->kept_count * sizeof(model->kept[0]));
+        model->kept[0] = model->current;
+        model->kept_count++;
+        model->replaced = true;
+    }
+    model->current = *take;
+    *take = (struct ox_installed){0};
+}
+
 enum ox_code ox_state_commit(struct ox_agent_state *state, const char *model_id,
-                             struct ox_installed *take, struct ox_err *err)
+                             struct ox_installed *take, size_t keep, struct ox_err *err)
 {
     size_t i = model_index(state, model_id);
     struct ox_model_state *model = &state->models[i];
@@ -112,13 +163,21 @@ enum ox_code ox_state_commit(struct ox_agent_state *state, const char *model_id,
     }
     free(state->last_model);
     state->last_model = last_model;
-    if (model->current.version != NULL) {
-        ox_installed_clear(&model->previous);
-        model->previous = model->current;
-    }
-    model->current = *take;
-    *take = (struct ox_installed){0};
+    replace_current(model, take);
+    (void)ox_state_trim(state, model_id, keep);
     return OX_OK;
+}
+
+bool ox_state_trim(struct ox_agent_state *state, const char *model_id, size_t keep)
+{
+    size_t i = model_index(state, model_id);
+    bool changed = false;
+
+    while (i < state->models_count && state->models[i].kept_count > keep) {
+        drop_kept(&state->models[i], state->models[i].kept_count - 1);
+        changed = true;
+    }
+    return changed;
 }
 
 void ox_state_forget(struct ox_agent_state *state, const char *model_id)

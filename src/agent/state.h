@@ -5,6 +5,7 @@
 #ifndef OX_AGENT_STATE_H
 #define OX_AGENT_STATE_H
 
+#include "oxide/agent/agent.h"
 #include "oxide/wire/heartbeat.h"
 
 #define OX_STATE_FORMAT 1
@@ -33,7 +34,9 @@ OX_MUST_USE enum ox_code ox_installed_from_json(const json_t *json, struct ox_in
 struct ox_model_state {
     char *model_id;
     struct ox_installed current;
-    struct ox_installed previous;
+    struct ox_installed kept[OX_KEEP_MAX]; /* that were active before, the last one first */
+    size_t kept_count;
+    bool replaced; /* the first version here was another one than `current`, kept or not */
 };
 
 struct ox_poison {
@@ -78,10 +81,19 @@ OX_MUST_USE enum ox_code ox_state_save(const struct ox_agent_state *state, const
 const struct ox_model_state *ox_state_model(const struct ox_agent_state *state,
                                             const char *model_id);
 
-/** Make *take the current version of the model and what was current its previous one.
+/** The version that was active before; NULL if none is kept. Lent. */
+const struct ox_installed *ox_state_previous(const struct ox_model_state *model);
+/** Is this folder one that the state keeps of the model (NULL: of none)? */
+bool ox_state_keeps(const struct ox_model_state *model, const char *folder);
+
+/** Make *take the current version of the model, and what was current the first of those that are
+ * kept, of which `keep` stay.
  *  Errors: OX_ETOOBIG over OX_HEARTBEAT_MODELS_MAX models. *take becomes empty on success. */
 OX_MUST_USE enum ox_code ox_state_commit(struct ox_agent_state *state, const char *model_id,
-                                         struct ox_installed *take, struct ox_err *err);
+                                         struct ox_installed *take, size_t keep,
+                                         struct ox_err *err);
+/** Keep no more than so many of a model. Returns whether the state changed. */
+bool ox_state_trim(struct ox_agent_state *state, const char *model_id, size_t keep);
 
 /** Forget a model. */
 void ox_state_forget(struct ox_agent_state *state, const char *model_id);

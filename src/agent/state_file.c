@@ -75,6 +75,28 @@ out:
 
 /* --- writing --- */
 
+/* The first of those that are kept is "previous", as releases before knew it alone. */
+static enum ox_code put_kept(json_t *entry, const struct ox_model_state *model, struct ox_err *err)
+{
+    json_t *older = json_array();
+    json_t *json = json_null();
+    enum ox_code code = ox_json_set(entry, "older", older, err); /* lives on in the entry */
+
+    if (code == OX_OK && model->kept_count > 0) {
+        code = ox_installed_to_json(&model->kept[0], &json, err);
+    }
+    if (code == OX_OK) {
+        code = ox_json_set(entry, "previous", json, err);
+    }
+    for (size_t i = 1; code == OX_OK && i < model->kept_count; i++) {
+        if ((code = ox_installed_to_json(&model->kept[i], &json, err)) == OX_OK) {
+            code = ox_json_append(older, json, err);
+        }
+    }
+    return code == OX_OK ? ox_json_set(entry, "replaced", json_boolean(model->replaced), err)
+                         : code;
+}
+
 static enum ox_code put_models(json_t *json, const struct ox_agent_state *state, struct ox_err *err)
 {
     json_t *models = json_array();
@@ -84,14 +106,12 @@ static enum ox_code put_models(json_t *json, const struct ox_agent_state *state,
         const struct ox_model_state *model = &state->models[i];
         json_t *entry = json_object();
         json_t *current = NULL;
-        json_t *previous = NULL;
 
         code = ox_json_append(models, entry, err); /* lives on in the array */
         if (code == OX_OK && (code = ox_json_set_str(entry, "id", model->model_id, err)) == OX_OK &&
             (code = ox_installed_to_json(&model->current, &current, err)) == OX_OK &&
-            (code = ox_json_set(entry, "current", current, err)) == OX_OK &&
-            (code = ox_installed_to_json(&model->previous, &previous, err)) == OX_OK) {
-            code = ox_json_set(entry, "previous", previous, err);
+            (code = ox_json_set(entry, "current", current, err)) == OX_OK) {
+            code = put_kept(entry, model, err);
         }
     }
     return code;
@@ -182,6 +202,30 @@ static enum ox_code dup_id(const json_t *json, const char *key, char **out, stru
     return code != OX_OK ? code : ox_strdup(out, text, err);
 }
 
+static enum ox_code take_kept(const json_t *entry, struct ox_model_state *model, struct ox_err *err)
+{
+    const json_t *older = NULL;
+    enum ox_code code =
+        ox_installed_from_json(json_object_get(entry, "previous"), &model->kept[0], err);
+
+    model->kept_count = code == OX_OK && model->kept[0].version != NULL;
+    model->replaced = model->kept_count > 0; /* as releases before say it */
+    if (code == OX_OK && (code = ox_json_opt_array(entry, "older", &older, err)) == OX_OK &&
+        json_array_size(older) > (model->kept_count > 0 ? OX_KEEP_MAX - 1 : 0)) {
+        code = ox_err_set(err, OX_EINVAL, "too many in \"older\"");
+    }
+    for (size_t i = 0; code == OX_OK && i < json_array_size(older); i++) {
+        struct ox_installed *kept = &model->kept[model->kept_count];
+
+        code = ox_installed_from_json(json_array_get(older, i), kept, err);
+        if (code == OX_OK && kept->version == NULL) {
+            code = ox_err_set(err, OX_EINVAL, "nothing in \"older\"");
+        }
+        model->kept_count += code == OX_OK;
+    }
+    return code == OX_OK ? ox_json_opt_bool(entry, "replaced", &model->replaced, err) : code;
+}
+
 static enum ox_code take_models(const json_t *json, struct ox_agent_state *state,
                                 struct ox_err *err)
 {
@@ -198,9 +242,7 @@ static enum ox_code take_models(const json_t *json, struct ox_agent_state *state
         if ((code = dup_id(entry, "id", &model->model_id, err)) == OX_OK &&
             (code = ox_installed_from_json(json_object_get(entry, "current"), &model->current,
                                            err)) == OX_OK &&
-            (code = ox_installed_from_json(json_object_get(entry, "previous"), &model->previous,
-                                           err)) == OX_OK &&
-            model->current.version == NULL) {
+            (code = take_kept(entry, model, err)) == OX_OK && model->current.version == NULL) {
             code = ox_err_set(err, OX_EINVAL, "a model without \"current\"");
         }
     }

@@ -32,6 +32,9 @@ struct ox_update {
     struct ox_journal journal;  /* the assignment, and what was current before */
 
     /* What the stages found out. */
+    struct ox_installed held[1 + OX_KEEP_MAX]; /* what is current, and what is kept beside it */
+    size_t held_count;
+    const struct ox_installed *base; /* among them: what patches build on; NULL: nothing is held */
     char *model_path;  /* MODEL_DIR/MODEL */
     char *target_path; /* where the new version will lie */
     bool ready;        /* it lies there already, whole */
@@ -49,6 +52,8 @@ struct ox_update {
 OX_MUST_USE enum ox_code ox_update_new(struct ox_update **out, struct ox_agent *agent,
                                        struct ox_journal *take_journal, struct ox_err *err);
 void ox_update_free(struct ox_update *update);
+/** Forget what was held. */
+void ox_update_drop_held(struct ox_update *update);
 
 /** Ask it to end before it switches; without effect after that. Any thread. */
 void ox_update_withdraw(struct ox_update *update);

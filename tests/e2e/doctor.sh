@@ -243,7 +243,7 @@ echo x > "try/.oxide/download/$one.part"
 echo x > try/.oxide/state.json.a1b2c3
 echo x > try/.oxide/state.json.bad-17
 finds 0 .oxide/staging "put together" --model-dir try
-finds 0 m/versions/v0 "neither the current nor the previous" --model-dir try
+finds 0 m/versions/v0 "neither the current one nor kept beside it" --model-dir try
 finds 0 other "the state does not know" --model-dir try
 finds 0 m/versions/v0 "mended: " --model-dir try --fix
 same "what goes" "" "$(ls -d try/.oxide/staging try/m/versions/v0 try/.oxide/download/* try/.oxide/state.json.a* 2> /dev/null)"

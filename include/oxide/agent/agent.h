@@ -18,6 +18,9 @@
 
 #include <stdint.h>
 
+/** Versions of a model that may be kept beside the active one. */
+#define OX_KEEP_MAX 16
+
 /** What is said of one model, or of all that have nothing of their own. */
 struct ox_agent_model_options {
     const char *model_id;          /* NULL: of all others */
@@ -26,6 +29,7 @@ struct ox_agent_model_options {
     int64_t health_timeout_ms;     /* of the command */
     const struct ox_window *activate_windows; /* local time; none: always */
     size_t activate_windows_count;
+    size_t keep; /* versions that stay beside the active one, up to OX_KEEP_MAX */
 };
 
 /** What a running agent may be told anew. Everything it points to lives until `done` is called. */

@@ -57,6 +57,10 @@
     X(ACTIVATE_WINDOW, "activate", "window", "activate-window", WINDOWS, 0, 0, "TIMES",            \
       NULL, "always", MODEL, RELOAD,                                                               \
       "When a new version may be switched to; may be repeated; the urgent do not wait")            \
+    X(KEEP, "models", "keep", "keep", NUMBER, 0, 16, "N",                                          \
+      "1", "1", MODEL, RELOAD,                                                                     \
+      "Versions that stay beside the active one, to go back to and to build on; 0 frees the old "  \
+      "one after the commit")                                                                      \
     X(HEALTH_CHECK, "check", "health_check", "health-check", COMMAND, 1, 0, "CMD",                 \
       NULL, "the file parses and its digest is right", MODEL, RELOAD,                              \
       "Shell command that decides whether a new model works: OXIDE_MODEL_PATH names it, status 0 " \

@@ -256,12 +256,12 @@ int world_setup(void **state)
     free(other);
     fake_server_start(&world->server, handle, world);
     fake_server_start(&world->mirror, handle_mirror, world);
-    world->options =
-        (struct ox_agent_options){.control_plane = world->server.url,
-                                  .device_id = "cam-01",
-                                  .agent = "oxide/test",
-                                  .model_dir = world->model_dir,
-                                  .tuning = {.poll_ms = 50, .all = {.health_timeout_ms = 5000}}};
+    world->options = (struct ox_agent_options){
+        .control_plane = world->server.url,
+        .device_id = "cam-01",
+        .agent = "oxide/test",
+        .model_dir = world->model_dir,
+        .tuning = {.poll_ms = 50, .all = {.health_timeout_ms = 5000, .keep = 1}}};
     *state = world;
     return 0;
 }

@@ -38,8 +38,8 @@ static struct ox_agent_state filled(void)
     struct ox_agent_state state;
 
     assert_int_equal(ox_state_init(&state, "cam-01", 1, NULL), OX_OK);
-    assert_int_equal(ox_state_commit(&state, "defect", &one, NULL), OX_OK);
-    assert_int_equal(ox_state_commit(&state, "defect", &two, NULL), OX_OK);
+    assert_int_equal(ox_state_commit(&state, "defect", &one, 1, NULL), OX_OK);
+    assert_int_equal(ox_state_commit(&state, "defect", &two, 1, NULL), OX_OK);
     assert_int_equal(ox_state_fail(&state, &bad, NULL, NULL), OX_OK);
     assert_int_equal(ox_state_set_result(&state, "it \"broke\"", NULL), OX_OK);
     assert_int_equal(ox_state_report(&state, &done, NULL), OX_OK);
@@ -64,7 +64,7 @@ static void file__round_trip(void **state)
     assert_string_equal(back.last_model, "defect");
     assert_string_equal(back.result_error, "it \"broke\"");
     assert_string_equal(back.models[0].current.version, "v2");
-    assert_string_equal(back.models[0].previous.version, "v1");
+    assert_string_equal(back.models[0].kept[0].version, "v1");
     assert_int_equal(ox_state_failures(&back, &bad), 1);
     assert_int_equal(back.reports_count, 1);
     assert_int_equal(back.reports[0].state, OX_ROLLOUT_COMPLETE);
@@ -240,13 +240,13 @@ static void models__are_bounded(void **state)
 
         (void)snprintf(id, sizeof(id), "m%d", i);
         assert_int_equal(ox_installed_copy(&copy, &one, NULL), OX_OK);
-        assert_int_equal(ox_state_commit(&full, id, &copy, NULL), OX_OK);
+        assert_int_equal(ox_state_commit(&full, id, &copy, 1, NULL), OX_OK);
     }
-    assert_int_equal(ox_state_commit(&full, "one-more", &one, NULL), OX_ETOOBIG);
+    assert_int_equal(ox_state_commit(&full, "one-more", &one, 1, NULL), OX_ETOOBIG);
     assert_non_null(one.version); /* still ours */
     ox_state_forget(&full, "m0");
     assert_null(ox_state_model(&full, "m0"));
-    assert_int_equal(ox_state_commit(&full, "one-more", &one, NULL), OX_OK);
+    assert_int_equal(ox_state_commit(&full, "one-more", &one, 1, NULL), OX_OK);
     ox_installed_clear(&one);
     ox_state_clear(&full);
 }

@@ -123,7 +123,8 @@ static void preflight__and_check_are_those_of_the_model(void **state)
     struct world *world = *state;
     const struct ox_agent_model_options models[] = {{.model_id = "defect",
                                                      .health_check = "echo of its own; exit 3",
-                                                     .health_timeout_ms = 5000}};
+                                                     .health_timeout_ms = 5000,
+                                                     .keep = 1}};
     struct ox_err err = OX_ERR_INIT;
 
     world->options.tuning.all.preflight_command = "exit 1";

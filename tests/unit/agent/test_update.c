@@ -50,6 +50,55 @@ static void update__keeps_one_previous_version(void **state)
     assert_false(exists(world, "defect/versions/v1"));
 }
 
+static void keep__so_many_versions_stay_beside_the_active_one(void **state)
+{
+    struct world *world = *state;
+    struct artifact v4 = world->v1;
+    struct artifact v5 = world->v2;
+
+    v4.version = "v4";
+    v5.version = "v5";
+    world->options.tuning.all.keep = 3;
+    install_v1(world);
+    assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);
+    assert_int_equal(update_to(world, &world->v3, false, NULL), OX_OK);
+    assert_int_equal(update_to(world, &v4, false, NULL), OX_OK);
+    assert_true(exists(world, "defect/versions/v1"));
+    assert_int_equal(update_to(world, &v5, false, NULL), OX_OK);
+    assert_true(is_active(world, &v5));
+    assert_link(world, "previous", "v4");
+    assert_false(exists(world, "defect/versions/v1"));
+    assert_true(exists(world, "defect/versions/v2"));
+    assert_true(exists(world, "defect/versions/v3"));
+
+    /* Any of them comes back without a download, and is the one to go back from then on. */
+    world->blob_requests = 0;
+    assert_int_equal(update_to(world, &world->v2, false, NULL), OX_OK);
+    assert_true(is_active(world, &world->v2));
+    assert_link(world, "previous", "v5");
+    assert_int_equal(world->blob_requests, 0);
+    assert_true(exists(world, "defect/versions/v3"));
+
+    /* Told to keep fewer, it does at the next start. */
+    world->options.tuning.all.keep = 1;
+    assert_int_equal(update_to(world, &world->v2, false, NULL), OX_OK);
+    assert_false(exists(world, "defect/versions/v3"));
+    assert_true(exists(world, "defect/versions/v5"));
+}
+
+static void keep__a_patch_for_any_version_that_is_kept_does(void **state)
+{
+    struct world *world = *state;
+
+    install_v1(world);
+    assert_int_equal(update_to(world, &world->v3, false, NULL), OX_OK);
+    world->blob_bytes = 0;
+    assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK); /* from v1, kept */
+    assert_true(is_active(world, &world->v2));
+    assert_int_equal(world->blob_bytes, world->patch_bytes);
+    assert_last_report(world, "complete");
+}
+
 static void update__back_to_the_previous_version_downloads_nothing(void **state)
 {
     struct world *world = *state;
@@ -162,6 +211,23 @@ static void remove__leaves_nothing_of_the_model(void **state)
     assert_int_equal(remove_it(world, &world->v1, NULL), OX_OK); /* it is gone already */
     assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
     assert_true(is_active(world, &world->v1));
+}
+
+static void keep__0_frees_the_old_version_and_still_knows_there_was_one(void **state)
+{
+    struct world *world = *state;
+    struct ox_err err = OX_ERR_INIT;
+
+    world->options.tuning.all.keep = 0;
+    install_v1(world);
+    assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);
+    assert_true(is_active(world, &world->v2));
+    assert_link(world, "previous", NULL);
+    assert_false(exists(world, "defect/versions/v1"));
+    assert_no_litter(world);
+    assert_int_equal(remove_it(world, &world->v2, &err), OX_ECONFLICT);
+    assert_non_null(strstr(err.msg, "no longer kept"));
+    assert_true(is_active(world, &world->v2));
 }
 
 static void remove__refuses_another_version_and_one_that_was_not_the_first(void **state)
@@ -405,6 +471,9 @@ int main(void)
         WITH_WORLD(update__first_install_by_full_files),
         WITH_WORLD(update__by_patch_receives_only_the_patch),
         WITH_WORLD(update__keeps_one_previous_version),
+        WITH_WORLD(keep__so_many_versions_stay_beside_the_active_one),
+        WITH_WORLD(keep__0_frees_the_old_version_and_still_knows_there_was_one),
+        WITH_WORLD(keep__a_patch_for_any_version_that_is_kept_does),
         WITH_WORLD(update__back_to_the_previous_version_downloads_nothing),
         WITH_WORLD(update__same_version_with_other_bytes_gets_a_folder_of_its_own),
         WITH_WORLD(update__several_files_modes_and_copies),
