@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COMMAND_GRACE_MS 60000 /* in which a command that took too long is ended */
+
 enum ox_code ox_update_new(struct ox_update **out, struct ox_agent *agent,
                            struct ox_journal *take_journal, struct ox_err *err)
 {
@@ -180,16 +182,18 @@ enum ox_code ox_stage_check(struct ox_update *update, struct ox_err *err)
     struct ox_tuning *tuning = ox_tuning_hold(&update->agent->tuning);
     const struct ox_agent_model_options *options = ox_tuning_model(tuning, assignment->model_id);
     int64_t took_us = 0;
-    enum ox_code code =
-        ox_health_check(&(struct ox_health_spec){.command = options->health_check,
-                                                 .timeout_ms = options->health_timeout_ms,
-                                                 .model_id = assignment->model_id,
-                                                 .version = assignment->version,
-                                                 .path = update->target_path,
-                                                 .files = &assignment->files,
-                                                 .digests_known = update->digests_known,
-                                                 .stop = &update->stop},
-                        &took_us, err);
+    enum ox_code code;
+
+    ox_status_wait(&update->agent->status, options->health_timeout_ms + COMMAND_GRACE_MS);
+    code = ox_health_check(&(struct ox_health_spec){.command = options->health_check,
+                                                    .timeout_ms = options->health_timeout_ms,
+                                                    .model_id = assignment->model_id,
+                                                    .version = assignment->version,
+                                                    .path = update->target_path,
+                                                    .files = &assignment->files,
+                                                    .digests_known = update->digests_known,
+                                                    .stop = &update->stop},
+                           &took_us, err);
 
     ox_tuning_drop(&update->agent->tuning, tuning);
     if (code != OX_OK) {

@@ -1,9 +1,11 @@
 #include "oxide/agent/agent.h"
 
 #include "beat.h"
+#include "control_socket.h"
 #include "first_gen.h"
 #include "held.h"
 #include "oxide/base/clock.h"
+#include "oxide/base/notify.h"
 #include "policy.h"
 #include "recover.h"
 #include "update.h"
@@ -37,6 +39,7 @@ struct loop {
     bool waits_for_window;    /* it was said */
     uint64_t told_poll_s;     /* by the server; 0: nothing */
     struct ox_held held;      /* updates that wait for a window to switch in */
+    int64_t watchdog_ms;      /* the service manager's; 0: none */
 };
 
 static int64_t now_mono_ms(void)
@@ -354,6 +357,7 @@ static int64_t beat_once(struct loop *loop)
         }
         memcpy(loop->last_problem, err.msg, sizeof(err.msg));
     }
+    ox_status_beat(&agent->status, code == OX_OK ? NULL : err.msg, wait_ms);
     ox_heartbeat_answer_clear(&answer);
     return wait_ms;
 }
@@ -388,6 +392,7 @@ static enum roused sleep_until(struct loop *loop, int64_t deadline_mono_ms)
     uint64_t count = 0;
 
     while (!ox_stop_requested(agent->stop)) {
+        int64_t fed_ms = loop->watchdog_ms / 2; /* no wait is longer, where somebody watches */
         struct pollfd waits[] = {{agent->wake_fd, POLLIN, 0},
                                  {agent->stop == NULL ? -1 : agent->stop->fd, POLLIN, 0},
                                  {retune_fd, POLLIN, 0}};
@@ -395,6 +400,10 @@ static enum roused sleep_until(struct loop *loop, int64_t deadline_mono_ms)
 
         if (left_ms <= 0) {
             break;
+        }
+        if (fed_ms > 0) {
+            ox_status_feed(&agent->status);
+            left_ms = left_ms < fed_ms ? left_ms : fed_ms;
         }
         (void)poll(waits, 3, left_ms > INT_MAX ? INT_MAX : (int)left_ms);
         if (retune_fd >= 0 && waits[2].revents != 0 && read(retune_fd, &count, sizeof(count)) > 0 &&
@@ -445,6 +454,7 @@ static void shut_down(struct loop *loop)
 static enum ox_code run_loop(struct loop *loop, struct ox_err *err)
 {
     struct ox_agent *agent = loop->agent;
+    struct ox_control_socket *socket = NULL;
     struct ox_journal journal = {0};
     uint64_t seed = 0;
     bool pending = false;
@@ -455,8 +465,11 @@ static enum ox_code run_loop(struct loop *loop, struct ox_err *err)
         return code;
     }
     ox_rng_init(&loop->rng, seed);
+    loop->watchdog_ms = ox_notify_watchdog_ms();
     set_interval(loop);
-    if ((code = ox_agent_recover(agent, &journal, &pending, err)) == OX_OK) {
+    if ((code = ox_agent_recover(agent, &journal, &pending, err)) == OX_OK &&
+        (code = ox_control_socket_open(&socket, agent, err)) == OX_OK) {
+        ox_notify("READY=1\nSTATUS=Asking the control plane for the first time");
         ox_log(agent->log, OX_LOG_INFO, "%s, device %s, control plane %s, models in %s",
                agent->options->agent, agent->identity.device_id, agent->options->control_plane,
                agent->folders.root);
@@ -468,7 +481,9 @@ static enum ox_code run_loop(struct loop *loop, struct ox_err *err)
         while (!ox_stop_requested(agent->stop)) {
             wait_for_next(loop, beat_once(loop));
         }
+        ox_notify("STOPPING=1");
         shut_down(loop);
+        ox_control_socket_close(socket);
         ox_log(agent->log, OX_LOG_INFO, "stopped");
     }
     ox_journal_clear(&journal);

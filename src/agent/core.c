@@ -177,6 +177,7 @@ enum ox_code ox_agent_open(struct ox_agent *out, const struct ox_agent_options *
     *out = (struct ox_agent){
         .options = options, .log = log, .stop = stop, .lock_fd = -1, .wake_fd = -1};
     (void)pthread_mutex_init(&out->lock, NULL);
+    ox_status_open(&out->status);
     if ((code = ox_tuning_open(&out->tuning, &options->tuning, err)) != OX_OK ||
         (code = ox_folders_open(&out->folders, options->model_dir, err)) != OX_OK ||
         (code = ox_lock_file(out->folders.lock, &out->lock_fd, err)) != OX_OK) {
@@ -207,6 +208,7 @@ void ox_agent_close(struct ox_agent *agent)
     ox_state_clear(&agent->state);
     ox_folders_clear(&agent->folders);
     ox_tuning_close(&agent->tuning);
+    ox_status_close(&agent->status);
     (void)pthread_mutex_destroy(&agent->lock);
 }
 

@@ -9,6 +9,7 @@
 #include "identity.h"
 #include "oxide/agent/agent.h"
 #include "state.h"
+#include "status.h"
 #include "tuning.h"
 
 #include <pthread.h>
@@ -22,6 +23,7 @@ struct ox_agent {
     int lock_fd;
     int wake_fd;                 /* an eventfd: the beating thread has something to tell */
     struct ox_identity identity; /* changes only while no update runs, in the beating thread */
+    struct ox_status status;     /* with a lock of its own */
     pthread_mutex_t lock;
     struct ox_agent_state state;
 };
@@ -48,8 +50,8 @@ void ox_agent_save_or_log(struct ox_agent *agent);
 size_t ox_agent_keep(struct ox_agent *agent, const char *model_id);
 
 /** Make the folders of a model agree with the state: no more versions kept than were asked for,
- *  links switched, other versions removed, and all of it gone if the state does not know the model. The version in folder `also` may stay;
- * NULL: none. Call without lock. */
+ *  links switched, other versions removed, and all of it gone if the state does not know the model.
+ * The version in folder `also` may stay; NULL: none. Call without lock. */
 OX_MUST_USE enum ox_code ox_agent_settle(struct ox_agent *agent, const char *model_id,
                                          const char *also, struct ox_err *err);
 

@@ -275,6 +275,7 @@ static enum ox_code ask_command(struct ox_update *update, struct ox_err *err)
     update->said = NULL;
     if (command != NULL &&
         update->note[0] == '\0') { /* else it was asked, before the patch failed */
+        ox_status_wait(&update->agent->status, 2 * PREFLIGHT_COMMAND_MS);
         code = ox_command_run(&(struct ox_command_spec){.what = "preflight command",
                                                         .command = command,
                                                         .timeout_ms = PREFLIGHT_COMMAND_MS,

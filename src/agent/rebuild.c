@@ -37,6 +37,7 @@ static void on_download(void *ctx, uint64_t done, uint64_t total)
     char done_text[OX_NUMBER_TEXT_MAX];
     char total_text[OX_NUMBER_TEXT_MAX];
 
+    ox_status_progress(&update->agent->status, done, total);
     if (now_mono_ms - update->logged_mono_ms >= LOG_EVERY_MS && done < total) {
         update->logged_mono_ms = now_mono_ms;
         ox_log(update->agent->log, OX_LOG_INFO, "%s@%s: received %s of %s bytes",

@@ -20,6 +20,7 @@
 
 static const struct stage {
     const char *name;
+    int still_s; /* so long it may stand still: then the watchdog is fed no more (status.h) */
     ox_stage_run *run;
     ox_stage_undo *undo;         /* NULL: nothing to undo */
     enum ox_rollout_state tells; /* the state that the server is told on entry */
@@ -28,20 +29,22 @@ static const struct stage {
     bool committing;             /* from here on only forwards or all the way back */
     bool removal;                /* of a model, in place of an update */
 } stages[] = {
-    {"preflight", ox_stage_preflight, NULL, OX_ROLLOUT_DOWNLOADING, "preflight", true, false,
+    {"preflight", 600, ox_stage_preflight, NULL, OX_ROLLOUT_DOWNLOADING, "preflight", true, false,
      false},
-    {"download", ox_stage_download, ox_undo_download, OX_ROLLOUT_DOWNLOADING, "download", false,
-     false, false},
-    {"rebuild", ox_stage_rebuild, ox_undo_rebuild, OX_ROLLOUT_APPLYING, "apply", false, false,
+    {"download", 900, ox_stage_download, ox_undo_download, OX_ROLLOUT_DOWNLOADING, "download",
+     false, false, false},
+    {"rebuild", 600, ox_stage_rebuild, ox_undo_rebuild, OX_ROLLOUT_APPLYING, "apply", false, false,
      false},
-    {"verify", ox_stage_verify, NULL, OX_ROLLOUT_VERIFYING, "verify", false, false, false},
-    {"stage", ox_stage_stage, ox_undo_stage, OX_ROLLOUT_VERIFYING, "stage", false, false, false},
-    {"activate", ox_stage_activate, ox_undo_activate, OX_ROLLOUT_VERIFYING, "activate", true, true,
+    {"verify", 600, ox_stage_verify, NULL, OX_ROLLOUT_VERIFYING, "verify", false, false, false},
+    {"stage", 600, ox_stage_stage, ox_undo_stage, OX_ROLLOUT_VERIFYING, "stage", false, false,
      false},
-    {"check", ox_stage_check, NULL, OX_ROLLOUT_VERIFYING, "health", false, true, false},
-    {"commit", ox_stage_commit, NULL, OX_ROLLOUT_VERIFYING, "commit", false, true, false},
-    {"remove", ox_stage_remove, ox_undo_remove, OX_ROLLOUT_APPLYING, "remove", true, true, true},
-    {"forget", ox_stage_forget, NULL, OX_ROLLOUT_APPLYING, "remove", false, true, true},
+    {"activate", 60, ox_stage_activate, ox_undo_activate, OX_ROLLOUT_VERIFYING, "activate", true,
+     true, false},
+    {"check", 60, ox_stage_check, NULL, OX_ROLLOUT_VERIFYING, "health", false, true, false},
+    {"commit", 60, ox_stage_commit, NULL, OX_ROLLOUT_VERIFYING, "commit", false, true, false},
+    {"remove", 60, ox_stage_remove, ox_undo_remove, OX_ROLLOUT_APPLYING, "remove", true, true,
+     true},
+    {"forget", 60, ox_stage_forget, NULL, OX_ROLLOUT_APPLYING, "remove", false, true, true},
 };
 #define STAGES (sizeof(stages) / sizeof(stages[0]))
 
@@ -154,6 +157,8 @@ static enum ox_code enter(struct ox_update *update, size_t index, bool tell, str
         return code;
     }
     (void)snprintf(update->journal.stage, sizeof(update->journal.stage), "%s", stage->name);
+    ox_status_stage(&update->agent->status, &update->journal.assignment, stage->name,
+                    (int64_t)stage->still_s * 1000);
     code = ox_journal_save(&update->journal, update->agent->folders.journal, err);
     if (code == OX_OK && tell) {
         ox_update_report(update, stage->tells, NULL, NULL);
@@ -347,6 +352,7 @@ enum ox_code ox_update_run(struct ox_update *update, struct ox_err *err)
         at--;
     }
     code = run_stages(update, &at, err);
+    ox_status_idle(&update->agent->status);
     if (code == OX_OK) {
         return OX_OK;
     }

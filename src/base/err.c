@@ -16,6 +16,23 @@ const char *ox_code_word(enum ox_code code)
     return "internal_error";
 }
 
+bool ox_code_parse(const char *word, enum ox_code *out)
+{
+    static const enum ox_code codes[] = {
+#define OX_CODE_SYMBOL(symbol, number, word) symbol,
+        OX_CODES(OX_CODE_SYMBOL)
+#undef OX_CODE_SYMBOL
+    };
+
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        if (strcmp(ox_code_word(codes[i]), word) == 0) {
+            *out = codes[i];
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum ox_code code_of_errno(int sys_errno)
 {
     switch (sys_errno) {

@@ -212,6 +212,10 @@ static enum ox_code find_command(struct ox_args *args, int argc, const char *con
             args->command = row;
         }
     }
+    if (args->command != NULL && count > 1 && args->command->words == NULL &&
+        strcmp(args->command->path, words[0]) == 0 && family_find(words[0]) != NULL) {
+        args->command = NULL; /* a mistyped second word, rather than one too many */
+    }
     if (args->command == NULL && count == 1 && family_find(words[0]) != NULL) {
         args->family = words[0];
         return OX_OK;

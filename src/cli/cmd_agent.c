@@ -1,3 +1,4 @@
+#include "agent_args.h"
 #include "args.h"
 #include "client.h"
 #include "exit_status.h"
@@ -14,59 +15,6 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-
-extern char **environ;
-
-/* --- what was given --- */
-
-static bool is_setting(const char *flag)
-{
-    for (size_t i = 0; i < OX_AGENT_SETTING_COUNT; i++) {
-        if (strcmp(ox_agent_settings[i].flag, flag) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The flags that are settings, in order; --verbose is one where --log-level is not given. */
-static enum ox_code collect_flags(const struct ox_cli *cli, const struct ox_args *args,
-                                  struct ox_agent_config_flag **out, size_t *out_count,
-                                  struct ox_err *err)
-{
-    struct ox_agent_config_flag *flags = calloc(args->given_count + 1, sizeof(*flags));
-    size_t count = 0;
-
-    if (flags == NULL) {
-        return ox_err_nomem(err, "the command line");
-    }
-    if (cli->verbose) {
-        flags[count++] = (struct ox_agent_config_flag){"log-level", "debug"};
-    }
-    for (size_t i = 0; i < args->given_count; i++) {
-        const struct ox_given *given = &args->given[i];
-
-        if (given->value != NULL && is_setting(given->option->name)) {
-            flags[count++] = (struct ox_agent_config_flag){given->option->name, given->value};
-        }
-    }
-    *out = flags;
-    *out_count = count;
-    return OX_OK;
-}
-
-/* Each of several on a line of its own; how many there are is the error. */
-static void print_problems(const struct ox_cli *cli, const struct ox_config_problems *problems)
-{
-    for (size_t i = 0; problems->count > 1 && i < problems->count && i < OX_CONFIG_PROBLEMS_MAX;
-         i++) {
-        (void)fprintf(cli->notes, "oxide: %s\n", problems->lines[i]);
-    }
-    if (problems->count > OX_CONFIG_PROBLEMS_MAX) {
-        (void)fprintf(cli->notes, "oxide: and %zu more\n",
-                      problems->count - OX_CONFIG_PROBLEMS_MAX);
-    }
-}
 
 /* --- --check-config --- */
 
@@ -259,8 +207,7 @@ static enum ox_code run_agent(struct ox_cli *cli, const struct ox_agent_config_s
 
 enum ox_code ox_run_agent(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)
 {
-    struct ox_agent_config_sources sources = {.file = ox_args_value(args, "config", NULL),
-                                              .environment = (const char *const *)environ};
+    struct ox_agent_config_sources sources;
     struct ox_agent_config_flag *flags = NULL;
     struct ox_config_problems problems = {.count = 0};
     enum ox_code code;
@@ -268,13 +215,12 @@ enum ox_code ox_run_agent(struct ox_cli *cli, const struct ox_args *args, struct
     if (ox_args_has(args, "sample-config")) {
         return print_sample(cli, err);
     }
-    code = collect_flags(cli, args, &flags, &sources.flags_count, err);
+    code = ox_agent_args_sources(cli, args, &sources, &flags, err);
     if (code == OX_OK) {
-        sources.flags = flags;
         code = (ox_args_has(args, "check-config") ? check_config : run_agent)(cli, &sources,
                                                                               &problems, err);
     }
-    print_problems(cli, &problems);
+    ox_agent_args_problems(cli, &problems);
     ox_config_problems_clear(&problems);
     free(flags);
     return code;

@@ -83,6 +83,7 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
                                            struct ox_err *err)
 OX_COMMAND_RUN(serve);
 OX_COMMAND_RUN(agent);
+OX_COMMAND_RUN(agent_status);
 OX_COMMAND_RUN(simulate);
 OX_COMMAND_RUN(push);
 OX_COMMAND_RUN(deploy);

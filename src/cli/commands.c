@@ -36,6 +36,7 @@ const struct ox_family ox_families[] = {
     {"webhook", "receivers that are told what happens"},
     {"delta", "patches between two versions of a model"},
     {"job", "deltas that the control plane makes"},
+    {"agent", "the agent of this machine"},
     {NULL, NULL},
 };
 
@@ -55,6 +56,9 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
 #define WORDS(...) (const struct ox_positional[]){__VA_ARGS__, {NULL, OX_WORD_ONE, NULL}}
 
 /* rows that several commands share */
+#define THE_AGENT                                                                                  \
+    {"model-dir", 0, "DIR", "as the agent's settings say", "The folder of the agent's models"},    \
+    {"config", 0, "FILE", "/etc/oxide/agent.conf, if there", "The agent's settings"}
 #define POLICY                                                                                     \
     {"rollout", 0, "all_at_once|rolling|canary|exponential", "the fleet's",                        \
      "How to go about it: all devices at once; so many at a time; growing shares; or stages that " \
@@ -196,6 +200,13 @@ const struct ox_command ox_commands[] = {
      OX_EXIT_BIT(OX_EXIT_NOT_FOUND) | OX_EXIT_BIT(OX_EXIT_CONFLICT) |
          OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED),
      ox_run_agent},
+    {"agent status", "What the agent of this machine does",
+     "Asks the agent that runs: its models, the update under way with its stage, how far it is and "
+     "how fast, how the last one ended, when it asks the control plane again, and what failed here.",
+     NULL, OPTIONS(THE_AGENT), "oxide agent status\noxide agent status --json", OX_TAKES_JSON,
+     OX_EXIT_BIT(OX_EXIT_NOT_FOUND) | OX_EXIT_BIT(OX_EXIT_UNREACHABLE) |
+         OX_EXIT_BIT(OX_EXIT_DENIED),
+     ox_run_agent_status},
     {"simulate", "Simulate many agents, to plan capacity and to test",
      "Registers devices and lets them poll, fetch, apply, check and report as real agents do, over "
      "real sockets, in one process; what they fetch is thrown away. Shows latencies, bytes, errors "

@@ -1,3 +1,4 @@
+#include "args.h"
 #include "man.h"
 
 #include <string.h>
@@ -75,7 +76,9 @@ static void first_words(FILE *out)
         }
     }
     for (const struct ox_family *family = ox_families; family->name != NULL; family++) {
-        (void)fprintf(out, "%s ", family->name);
+        if (ox_command_find(family->name) == NULL) { /* else it stands there already */
+            (void)fprintf(out, "%s ", family->name);
+        }
     }
     (void)fputs("--help --version' ;;\n", out);
     for (const struct ox_family *family = ox_families; family->name != NULL; family++) {

@@ -86,6 +86,32 @@ static void option_line(const struct ox_option *option, FILE *out)
     definition(term, text, OPTION_COLUMN, out);
 }
 
+static void command_line(const struct ox_command *command, FILE *out)
+{
+    definition(command->path, command->summary, 22, out);
+}
+
+static bool has_family(const char *name)
+{
+    const struct ox_family *family = ox_families;
+
+    while (family->name != NULL && strcmp(family->name, name) != 0) {
+        family++;
+    }
+    return family->name != NULL;
+}
+
+static void family_lines(const char *family, FILE *out)
+{
+    size_t len = strlen(family);
+
+    for (const struct ox_command *row = ox_commands; row->path != NULL; row++) {
+        if (strncmp(row->path, family, len) == 0 && row->path[len] == ' ') {
+            command_line(row, out);
+        }
+    }
+}
+
 void ox_help_command(const struct ox_command *command, FILE *out, bool colour)
 {
     const char *line = command->example;
@@ -104,6 +130,10 @@ void ox_help_command(const struct ox_command *command, FILE *out, bool colour)
         for (const struct ox_positional *word = command->words; word->name != NULL; word++) {
             definition(word->name, word->help, 14, out);
         }
+    }
+    if (has_family(command->path)) {
+        heading("Commands", out, colour);
+        family_lines(command->path, out);
     }
     heading("Options", out, colour);
     for (const struct ox_option *row = command->options; row != NULL && row->name != NULL; row++) {
@@ -132,22 +162,11 @@ void ox_help_command(const struct ox_command *command, FILE *out, bool colour)
     }
 }
 
-static void command_line(const struct ox_command *command, FILE *out)
-{
-    definition(command->path, command->summary, 22, out);
-}
-
 void ox_help_family(const char *family, FILE *out, bool colour)
 {
     (void)fprintf(out, "Usage: oxide %s COMMAND\n", family);
     heading("Commands", out, colour);
-    for (const struct ox_command *row = ox_commands; row->path != NULL; row++) {
-        size_t len = strlen(family);
-
-        if (strncmp(row->path, family, len) == 0 && row->path[len] == ' ') {
-            command_line(row, out);
-        }
-    }
+    family_lines(family, out);
     (void)fprintf(out, "\n'oxide help %s COMMAND' tells more.\n", family);
 }
 
@@ -167,17 +186,12 @@ void ox_help_overview(FILE *out, bool colour)
         }
     }
     for (const struct ox_family *family = ox_families; family->name != NULL; family++) {
-        size_t len = strlen(family->name);
         char title[96];
 
         (void)snprintf(title, sizeof(title), "%c%s", (char)(family->summary[0] - 'a' + 'A'),
                        family->summary + 1);
         heading(title, out, colour);
-        for (const struct ox_command *row = ox_commands; row->path != NULL; row++) {
-            if (strncmp(row->path, family->name, len) == 0 && row->path[len] == ' ') {
-                command_line(row, out);
-            }
-        }
+        family_lines(family->name, out);
     }
     heading("Help", out, colour);
     for (const struct ox_command *row = ox_commands; row->path != NULL; row++) {

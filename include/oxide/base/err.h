@@ -75,6 +75,8 @@ struct ox_err {
 
 /** The pinned word of a code, e.g. "not_found". Never NULL. */
 const char *ox_code_word(enum ox_code code);
+/** The code of a word; false if it is none. */
+bool ox_code_parse(const char *word, enum ox_code *out);
 
 /**
  * ox_err_set(err, code, fmt, ...): set code and message. Its value is `code`, so that

@@ -127,7 +127,8 @@ static void rows__second_words_have_a_family(void **state)
         for (const struct ox_family *family = ox_families; family->name != NULL; family++) {
             size_t len = strlen(family->name);
 
-            assert_string_not_equal(row->path, family->name);
+            /* else its words and the commands of the family could not be told apart */
+            assert_true(strcmp(row->path, family->name) != 0 || row->words == NULL);
             found = found || (space != NULL && (size_t)(space - row->path) == len &&
                               strncmp(row->path, family->name, len) == 0);
         }
