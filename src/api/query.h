@@ -19,9 +19,9 @@ struct ox_query {
 };
 
 /**
- * Take one "key=value" as it was sent, still percent-encoded (value NULL: a key alone). What the
- * route does not read is ignored. Errors: OX_EINVAL naming the parameter, where it is badly
- * encoded, no UTF-8, given twice, or not of its shape.
+ * Take one "key=value" as it was sent, still percent-encoded (value NULL: a key alone). Nothing on
+ * both sides is ignored. Errors: OX_EINVAL naming the parameter, where the route does not read it
+ * (and what it reads), where it is badly encoded, no UTF-8, given twice, or not of its shape.
  */
 OX_MUST_USE enum ox_code ox_query_take(struct ox_query *query, const struct ox_route *route,
                                        const char *key, const char *value, struct ox_err *err);

@@ -30,6 +30,14 @@ refuses 400 invalid_request "limit" '/api/v1/devices?limit=%g1'
 refuses 400 invalid_request "UTF-8" '/api/v1/devices?sort=%c3%28'
 refuses 405 method_not_allowed "" /health -X DELETE
 
+step "parameters of the query that a call does not know"
+refuses 400 invalid_request "did you mean limit" '/api/v1/devices?limt=5'
+refuses 400 invalid_request "no parameter revert" '/api/v1/campaigns/c/abort?revert=true' -X POST
+refuses 400 invalid_request "did you mean dry_run" '/api/v1/gc?dryrun=true' -X POST
+refuses 400 invalid_request "no parameter colour" '/api/v1/models/m/versions/v1?colour=%ff' -X POST --data-binary @one
+refuses 400 invalid_request "no parameter x" '/health?x'
+same "an empty query" 200 "$(http_status '/health?&')"
+
 step "bodies that are not JSON, not the right JSON, too large, of another type"
 post 400 invalid_request "" /api/v1/devices 'no json'
 post 400 invalid_request "" /api/v1/devices '{"id": "x", "id": "y", "name": "z"}'

@@ -45,16 +45,52 @@ static void take__decodes_and_keeps_what_the_route_reads(void **state)
     assert_null(ox_query_text(&query, "limit"));
 }
 
-static void take__ignores_what_the_route_does_not_read(void **state)
+static void take__ignores_a_query_of_nothing(void **state)
 {
-    static const char *const keys[] = {"",    "limits",   "cursor", "job.state", "%",
-                                       "%zz", "li%00mit", "Range",  "LIMIT",     "\xff"};
     struct ox_query query = {.count = 0};
 
     (void)state;
-    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-        assert_int_equal(take(&query, keys[i], "%zz\xff", NULL), OX_OK);
+    assert_int_equal(take(&query, "", NULL, NULL), OX_OK);
+    assert_int_equal(take(&query, "", "", NULL), OX_OK);
+    assert_int_equal(query.count, 0);
+}
+
+static void take__refuses_what_the_route_does_not_read(void **state)
+{
+    static const char *const rows[][2] = {
+        {"limits", "there is no parameter limits here: did you mean limit?"},
+        {"li%6Dits", "there is no parameter limits here: did you mean limit?"},
+        {"LIMIT", "there is no parameter LIMIT here: the query may have limit, sort, status, state,"
+                  " base, devices, runs"},
+        {"cursor", "the query may have"},
+        {"job.state", "no parameter job.state"},
+        {"Range", "no parameter Range"}, /* a header's name */
+        {"%", "no parameter %"},
+        {"%zz", "no parameter %zz"},
+        {"li%00mit", "no parameter li%00mit"},
+        {"\xff\n", "no parameter ?  here"},
+        {"%ff", "no parameter ? here"},
+        {"", "no parameter"}, /* but with a value */
+    };
+    static const struct ox_route bare = {.params = "Range"};
+    struct ox_query query = {.count = 0};
+    struct ox_err err = OX_ERR_INIT;
+    char said[OX_ERR_MSG_MAX];
+    char longest[4096];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(take(&query, rows[i][0], "%zz\xff", said), OX_EINVAL);
+        if (strstr(said, rows[i][1]) == NULL) {
+            fail_msg("%s: %s", rows[i][0], said);
+        }
     }
+    memset(longest, 'a', sizeof(longest) - 1);
+    longest[sizeof(longest) - 1] = '\0';
+    assert_int_equal(take(&query, longest, NULL, said), OX_EINVAL);
+    assert_non_null(strstr(said, "may have limit"));
+    assert_int_equal(ox_query_take(&query, &bare, "revert", "true", &err), OX_EINVAL);
+    assert_non_null(strstr(err.msg, "no parameter revert here: this call takes none"));
     assert_int_equal(query.count, 0);
 }
 
@@ -150,7 +186,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(take__decodes_and_keeps_what_the_route_reads),
-        cmocka_unit_test(take__ignores_what_the_route_does_not_read),
+        cmocka_unit_test(take__ignores_a_query_of_nothing),
+        cmocka_unit_test(take__refuses_what_the_route_does_not_read),
         cmocka_unit_test(take__refuses_bad_values_by_name),
         cmocka_unit_test(take__refuses_a_second_one_and_what_is_too_long),
         cmocka_unit_test(encode__comes_back_by_decoding),
