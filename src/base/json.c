@@ -31,16 +31,49 @@ static bool too_deep(const char *text, size_t len_bytes)
     return false;
 }
 
+/* Texts end at a NUL, so none can hold one, written as it is or as \u0000. */
+static enum ox_code refuse_nul(int line, int column, struct ox_err *err)
+{
+    return ox_err_set(err, OX_EINVAL,
+                      "not valid JSON: it holds a NUL (a byte 0, or \\u0000), which no text may "
+                      "hold: leave it out (line %d, column %d)",
+                      line, column);
+}
+
+/* Lines and columns as jansson counts them, a character of UTF-8 being one column. */
+static enum ox_code refuse_nul_byte(const char *text, const char *nul, struct ox_err *err)
+{
+    int line = 1;
+    int column = 1;
+
+    for (; text < nul; text++) {
+        if (*text == '\n') {
+            line++;
+            column = 0;
+        }
+        column += (*text & 0xc0) != 0x80;
+    }
+    return refuse_nul(line, column, err);
+}
+
 enum ox_code ox_json_parse(const void *text, size_t len_bytes, json_t **out, struct ox_err *err)
 {
+    const char *nul = len_bytes == 0 ? NULL : memchr(text, '\0', len_bytes);
     json_error_t problem;
     json_t *json;
 
+    if (nul != NULL) {
+        return refuse_nul_byte(text, nul, err);
+    }
     if (too_deep(text, len_bytes)) {
         return ox_err_set(err, OX_EINVAL, "JSON is nested deeper than %d levels",
                           OX_JSON_DEPTH_MAX);
     }
     json = json_loadb(text, len_bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem);
+    if (json == NULL && (json_error_code(&problem) == json_error_null_character ||
+                         json_error_code(&problem) == json_error_null_byte_in_key)) {
+        return refuse_nul(problem.line, problem.column, err);
+    }
     if (json == NULL) {
         return ox_err_set(err, OX_EINVAL, "not valid JSON: %s (line %d, column %d)", problem.text,
                           problem.line, problem.column);

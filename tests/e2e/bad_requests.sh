@@ -50,7 +50,9 @@ post 400 invalid_request "" /api/v1/devices "$(printf '{"a":%.0s' {1..33})1$(pri
 refuses 400 invalid_request "32 levels" /api/v1/devices -X POST -d "$(printf '{"a":%.0s' {1..33})1$(printf '}%.0s' {1..33})"
 refuses 400 invalid_request "JSON" /api/v1/devices -X POST --data-binary $'{"id": "x", "name": "\xff"}'
 refuses 400 invalid_request "JSON" /api/v1/devices -X POST --data-binary $'{"id": "x", "name": "\xed\xa0\x80"}'
-refuses 400 invalid_request "JSON" /api/v1/devices -X POST -d '{"id": "x", "name": "\u0000"}'
+refuses 400 invalid_request "holds a NUL*line 1, column" /api/v1/devices -X POST -d '{"id": "x", "name": "\u0000"}'
+printf '{"id": "x",\n"name": "\0"}' > nul.json
+refuses 400 invalid_request "holds a NUL*line 2, column 10" /api/v1/devices -X POST --data-binary @nul.json
 { printf '{"id":"x","name":"'; head -c 2000000 /dev/zero | tr '\0' a; printf '"}'; } > large.json
 refuses 413 too_large "" /api/v1/devices -X POST -H 'Content-Type: application/json' --data-binary @large.json
 refuses 415 unsupported_media_type "" /api/v1/devices -X POST -H 'Content-Type: text/xml' -d '<id>x</id>'

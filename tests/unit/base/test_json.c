@@ -70,6 +70,33 @@ static void parse__refuses_nul_and_bad_utf8(void **state)
     assert_refused("\"\xe2\x82\"", 4);         /* cut */
 }
 
+static void parse__says_where_a_nul_is(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t len;
+        const char *where;
+    } rows[] = {
+        {"\"a\0b\"", 5, "line 1, column 3"},
+        {"{}\0", 3, "line 1, column 3"},
+        {"{\n \"\xc3\xa9\0\"}", 9, "line 2, column 4"},
+        {"{\"a\":\"\\u0000\"}", 14, "line 1"},
+        {"{\"\\u0000\":1}", 12, "line 1"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ox_err err = OX_ERR_INIT;
+        json_t *json = NULL;
+
+        assert_int_equal(ox_json_parse(rows[i].text, rows[i].len, &json, &err), OX_EINVAL);
+        assert_non_null(strstr(err.msg, "it holds a NUL"));
+        if (strstr(err.msg, rows[i].where) == NULL) {
+            fail_msg("%zu: %s", i, err.msg);
+        }
+    }
+}
+
 static void parse__refuses_duplicate_keys(void **state)
 {
     (void)state;
@@ -230,6 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parse__refuses_what_is_no_json),
         cmocka_unit_test(parse__refuses_nul_and_bad_utf8),
+        cmocka_unit_test(parse__says_where_a_nul_is),
         cmocka_unit_test(parse__refuses_duplicate_keys),
         cmocka_unit_test(parse__holds_the_depth_limit),
         cmocka_unit_test(parse__refuses_a_million_brackets_at_once),
