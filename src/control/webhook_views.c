@@ -1,5 +1,6 @@
 #include "webhooks.h"
 
+#include "oxide/base/quantity.h"
 #include "oxide/base/random.h"
 #include "oxide/net/http.h"
 #include "oxide/registry/event.h"
@@ -128,6 +129,26 @@ struct spec {
     uint64_t after; /* UINT64_MAX: from now on */
 };
 
+/* HOST[:PORT] or [ADDRESS][:PORT], of `len` bytes. */
+static bool has_good_port(const char *host, size_t len)
+{
+    const char *close = memchr(host, ']', len);
+    const char *colon = host[0] == '[' ? close == NULL ? host : close + 1 : memchr(host, ':', len);
+    char digits[sizeof("65535")];
+    uint64_t port = 0;
+
+    if (colon == NULL || colon == host + len) {
+        return true;
+    }
+    len -= (size_t)(colon - host) + 1;
+    if (*colon != ':' || colon == host || len >= sizeof(digits)) {
+        return false;
+    }
+    memcpy(digits, colon + 1, len);
+    digits[len] = '\0';
+    return ox_number_parse(digits, &port) && port >= 1 && port <= 65535;
+}
+
 /* http or https and a host, without a user, who would be shown; nothing that is no plain text. */
 static enum ox_code check_url(const char *url, struct ox_err *err)
 {
@@ -150,6 +171,12 @@ static enum ox_code check_url(const char *url, struct ox_err *err)
         return ox_err_set(err, OX_EINVAL,
                           "\"url\" names a user: the signature tells the receiver who calls, so "
                           "leave the user out");
+    }
+    if (!has_good_port(url + scheme, host)) {
+        return ox_err_set(err, OX_EINVAL,
+                          "\"url\" names no host and port in \"%.*s\": write HOST or HOST:PORT, a "
+                          "port being 1 to 65535, and an IPv6 address as [ADDRESS]",
+                          host < 80 ? (int)host : 80, url + scheme);
     }
     return OX_OK;
 }

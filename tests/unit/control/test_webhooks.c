@@ -197,6 +197,18 @@ static void add__refuses_what_makes_no_sense(void **state)
         {"{\"url\":\"http://\\u00e9/\"}", "address of a receiver"},
         {"{\"url\":\"http://a/#b\"}", "address of a receiver"},
         {"{\"url\":\"http://me:pw@a/\"}", "names a user"},
+        {"{\"url\":\"http://host:99999/\"}", "a port being 1 to 65535"},
+        {"{\"url\":\"http://host:65536/\"}", "a port being 1 to 65535"},
+        {"{\"url\":\"http://host:0/\"}", "\"host:0\""},
+        {"{\"url\":\"http://host:000000080\"}", "a port being 1 to 65535"},
+        {"{\"url\":\"http://host:abc?x\"}", "\"host:abc\""},
+        {"{\"url\":\"http://host:-1/\"}", "a port being 1 to 65535"},
+        {"{\"url\":\"http://host:/\"}", "a port being 1 to 65535"},
+        {"{\"url\":\"http://:80/\"}", "a port being 1 to 65535"},
+        {"{\"url\":\"http://::1/\"}", "an IPv6 address as [ADDRESS]"},
+        {"{\"url\":\"http://[::1/\"}", "an IPv6 address as [ADDRESS]"},
+        {"{\"url\":\"http://[::1]80/\"}", "an IPv6 address as [ADDRESS]"},
+        {"{\"url\":\"http://[::1]:65536/\"}", "an IPv6 address as [ADDRESS]"},
         {"{\"url\":\"http://a/\",\"kinds\":[]}", "\"kinds\""},
         {"{\"url\":\"http://a/\",\"kinds\":\"campaign\"}", "\"kinds\""},
         {"{\"url\":\"http://a/\",\"kinds\":[5]}", "\"kinds\""},
@@ -219,6 +231,19 @@ static void add__refuses_what_makes_no_sense(void **state)
             fail_msg("%s: %s", bad[i][0], err.msg);
         }
         json_decref(request);
+    }
+}
+
+static void add__takes_ports_and_addresses(void **state)
+{
+    static const char *const urls[] = {
+        "http://a:1",           "http://a:65535/x",      "https://a?to=b:c",
+        "http://[::1]/x:99999", "http://[fe80::1]:8080", "http://10.0.0.1:080/",
+    };
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        json_decref(add(fixture, "{\"url\":\"%s\"}", urls[i]));
     }
 }
 
@@ -578,6 +603,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(add__makes_a_secret_that_is_shown_once),
         TEST(add__refuses_what_makes_no_sense),
+        TEST(add__takes_ports_and_addresses),
         TEST(add__names_are_taken_once_and_bounded),
         TEST(unknown_ones__are_not_found),
         TEST(delivery__is_signed),
