@@ -195,6 +195,23 @@ static bool number_of(const char *text, struct ox_filter_value *out)
     return true;
 }
 
+/* "4Gx", "5ms", "1e9": meant as a number, but none; as a text it would match nothing. What has
+ * digits or signs further on ("22.04-lts", "1.0rc1") is a version or a name. */
+static bool is_misspelt_number(const char *text)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    size_t number = strspn(text, "+-.0123456789");
+    const char *unit = text + number;
+    char *end = NULL;
+
+    (void)strtod(text, &end);
+    if (number == 0 || end < unit) { /* "1.2.3a" */
+        return false;
+    }
+    return unit[strspn(unit, letters)] == '\0' ||
+           ((*unit & ~0x20) == 'E' && unit[1 + strspn(unit + 1, "+-0123456789")] == '\0');
+}
+
 /* "90s", "15m", "12h", "7d", "2w" before now. */
 static bool ago_of(const char *text, int64_t *out_ms)
 {
@@ -253,8 +270,17 @@ enum ox_code ox_filter_value_read(enum ox_filter_kind kind, const char *text, bo
                                 "a number was expected, as in 4, 0.5 or 512M (K, M, G and T are "
                                 "powers of 1024)");
     case OX_FILTER_ANY:
-        if (!quoted && !number_of(text, out) &&
-            (strcasecmp(text, "true") == 0 || strcasecmp(text, "false") == 0)) {
+        if (quoted || number_of(text, out)) {
+            return OX_OK;
+        }
+        if (is_misspelt_number(text)) {
+            return ox_err_set(
+                err, OX_EINVAL,
+                "%.40s is no number: behind its digits stands nothing, or K, M, G or T "
+                "(powers of 1024); a text like this stands in quotes",
+                text);
+        }
+        if (strcasecmp(text, "true") == 0 || strcasecmp(text, "false") == 0) {
             out->type = OX_VALUE_INT;
             out->number = strcasecmp(text, "true") == 0;
         }
