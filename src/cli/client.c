@@ -1,5 +1,6 @@
 #include "client.h"
 
+#include "place.h"
 #include "version.h"
 
 #include "oxide/base/text.h"
@@ -254,6 +255,16 @@ json_t *ox_cli_json_clean(const char *text)
     }
     free(clean);
     return json;
+}
+
+struct ox_cli ox_cli_beside(const struct ox_cli *cli, const char *path)
+{
+    struct ox_cli told = *cli;
+
+    if (ox_place_is_stdout(path)) {
+        told.out = cli->notes;
+    }
+    return told;
 }
 
 enum ox_code ox_cli_print_json(const struct ox_cli *cli, const json_t *json, struct ox_err *err)

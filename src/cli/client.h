@@ -53,6 +53,9 @@ OX_MUST_USE enum ox_code ox_client_once(const struct ox_cli *cli, const char *me
 /** Text from a file as a JSON string, cleaned: see ox_text_clean. NULL where memory is short. */
 json_t *ox_cli_json_clean(const char *text);
 
+/** As `cli`, but what is told goes to the notes where the output at `path` is standard output. */
+struct ox_cli ox_cli_beside(const struct ox_cli *cli, const char *path);
+
 /** Print JSON as --json does: indented, with a line feed. */
 OX_MUST_USE enum ox_code ox_cli_print_json(const struct ox_cli *cli, const json_t *json,
                                            struct ox_err *err);

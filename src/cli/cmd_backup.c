@@ -42,27 +42,40 @@ static enum ox_code receive(void *ctx, const void *bytes, size_t len_bytes, stru
     return receiving->file->output.write(receiving->file->output.ctx, bytes, len_bytes, err);
 }
 
-static void say_done(struct ox_cli *cli, const struct receiving *receiving, const char *file)
+/* What the archive says of itself, which the caller releases. */
+static enum ox_code read_manifest(const struct receiving *receiving, json_t **out,
+                                  struct ox_err *err)
 {
     const char *text = receiving->head + MANIFEST_AT;
-    const json_t *blobs;
-    json_t *manifest = NULL;
+    enum ox_code code = ox_json_parse_object(text, strlen(text), out, err);
+
+    return code == OX_OK ? OX_OK : ox_err_context(err, "what the server sent is no backup");
+}
+
+static enum ox_code tell_json(struct ox_cli *cli, json_t *manifest, const char *path,
+                              uint64_t bytes, struct ox_err *err)
+{
+    struct ox_cli told = ox_cli_beside(cli, path);
+    enum ox_code code;
+
+    if ((code = ox_json_set_str(manifest, "file", path, err)) == OX_OK &&
+        (code = ox_json_set_u64(manifest, "size_bytes", bytes, err)) == OX_OK) {
+        code = ox_cli_print_json(&told, manifest, err);
+    }
+    return code;
+}
+
+static void tell(struct ox_cli *cli, const json_t *manifest, const char *path, uint64_t bytes)
+{
+    const json_t *blobs = json_object_get(manifest, "blobs");
+    bool included = json_is_true(json_object_get(blobs, "included"));
     char size[OX_HUMAN_MAX];
 
-    (void)fprintf(cli->notes, "the backup is in %s: %s\n", file,
-                  ox_human_size(receiving->bytes, size));
-    if (ox_json_parse_object(text, strlen(text), &manifest, NULL) != OX_OK) {
-        return;
-    }
-    blobs = json_object_get(manifest, "blobs");
-    (void)fprintf(cli->notes, "%s %llu blobs, %s%s\n",
-                  json_is_true(json_object_get(blobs, "included")) ? "with" : "without the",
+    (void)fprintf(cli->notes, "the backup is in %s: %s\n", path, ox_human_size(bytes, size));
+    (void)fprintf(cli->notes, "%s %llu blobs, %s%s\n", included ? "with" : "without the",
                   (unsigned long long)ox_cli_number(blobs, "count"),
                   ox_human_size(ox_cli_number(blobs, "size_bytes"), size),
-                  json_is_true(json_object_get(blobs, "included"))
-                      ? ""
-                      : ": keep a copy of the folder blobs/ too, or say --blobs");
-    json_decref(manifest);
+                  included ? "" : ": keep a copy of the folder blobs/ too, or say --blobs");
 }
 
 static enum ox_code fetch(struct ox_cli *cli, const struct ox_args *args,
@@ -94,19 +107,24 @@ enum ox_code ox_run_backup(struct ox_cli *cli, const struct ox_args *args, struc
     bool force = ox_args_has(args, "force");
     struct ox_output_file file;
     struct receiving receiving = {.file = &file};
+    json_t *manifest = NULL;
     enum ox_code code = ox_place_check_free(path, force, err);
 
     if (code != OX_OK) {
         return code;
     }
     code = ox_output_open(&file, path, err);
-    if (code == OX_OK && (code = fetch(cli, args, &receiving, err)) == OX_OK) {
+    if (code == OX_OK && (code = fetch(cli, args, &receiving, err)) == OX_OK &&
+        (code = read_manifest(&receiving, &manifest, err)) == OX_OK) {
         code = ox_output_commit(&file, force, err);
     }
     ox_output_clear(&file);
-    if (code == OX_OK) {
-        say_done(cli, &receiving, path);
+    if (code == OX_OK && cli->json) {
+        code = tell_json(cli, manifest, path, receiving.bytes, err);
+    } else if (code == OX_OK) {
+        tell(cli, manifest, path, receiving.bytes);
     }
+    json_decref(manifest);
     return code;
 }
 

@@ -37,16 +37,6 @@ json_t *ox_cli_side_json(const struct ox_digest *digest, uint64_t size_bytes, si
                      (json_int_t)size_bytes, "files", (json_int_t)(files == 0 ? 1 : files));
 }
 
-struct ox_cli ox_cli_beside(const struct ox_cli *cli, const char *path)
-{
-    struct ox_cli told = *cli;
-
-    if (ox_place_is_stdout(path)) {
-        told.out = cli->notes;
-    }
-    return told;
-}
-
 /* --- create --- */
 
 static enum ox_code print_created(struct ox_cli *cli, const struct ox_delta_side *base,

@@ -17,9 +17,6 @@ OX_MUST_USE enum ox_code ox_cli_open_hashed(struct ox_cli *cli, const char *labe
 /** One side of a patch. */
 json_t *ox_cli_side_json(const struct ox_digest *digest, uint64_t size_bytes, size_t files);
 
-/** As `cli`, but what is told goes to the notes where the output at `path` is standard output. */
-struct ox_cli ox_cli_beside(const struct ox_cli *cli, const char *path);
-
 /** The name of what is rebuilt until it is whole: beside its place, or among the temporary files of
  *  the system where `path` is standard output. The caller frees *out and makes the file. */
 OX_MUST_USE enum ox_code ox_cli_temp_name(char **out, const char *path, struct ox_err *err);

@@ -570,7 +570,7 @@ const struct ox_command ox_commands[] = {
      "meanwhile.",
      WORDS({"FILE", OX_WORD_ONE, "Where to write it; - is standard output"}),
      OPTIONS({"blobs", 0, NULL, NULL, "With the models and patches themselves"}, FORCE),
-     "oxide backup oxide.tar\noxide backup all.tar --blobs", OX_TAKES_SERVER,
+     "oxide backup oxide.tar\noxide backup all.tar --blobs", REMOTE,
      OX_EXITS_REMOTE | OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED), ox_run_backup},
     {"restore", "Put a backup into the folder of a control plane",
      "The control plane must not be running. When it serves the folder then, it takes what devices "

@@ -43,9 +43,14 @@ same "the registry's digest" "$(tar xOf all.tar oxide-backup.json | field .regis
 same "blobs and their list" "$(tar xOf all.tar blobs.txt | cut -d ' ' -f 1 | sort)" \
     "$(tar tf all.tar | grep '^blobs/' | sed 's|^blobs/||; s|/||' | sort)"
 exits 4 "exists" oxide backup all.tar
-expect "in place of another" oxide backup small.tar --force 2> /dev/null
-oxide backup - 2> /dev/null | tar tf - > list.txt
+expect "in place of another, told as JSON" oxide backup small.tar --force --json > made.json 2> backup.err
+same "nothing else is told" "" "$(cat backup.err)"
+same "the file and its bytes" "small.tar $(stat -c %s small.tar)" "$(field '"\(.file) \(.size_bytes)"' < made.json)"
+same "all else that it says of itself" "$(tar xOf small.tar oxide-backup.json | jq -cS .)" \
+    "$(jq -cS 'del(.file, .size_bytes)' < made.json)"
+oxide backup - --json 2> made.json | tar tf - > list.txt
 holds "to standard output" "$(cat list.txt)" "registry.db"
+same "JSON beside it" "- false" "$(field '"\(.file) \(.blobs.included)"' < made.json)"
 
 within 60 "the campaign goes on meanwhile" runs cam-01 m v2-head.onnx
 exits 4 "a control plane runs on it" oxide restore all.tar --data data --force
