@@ -222,6 +222,7 @@ static enum ox_code fill(struct ox_control *control, struct ox_tx *tx,
         (code = check_members(campaign, policy, total, err)) != OX_OK ||
         (code = ox_registry_members_enter(tx, campaign, target, ox_rollout_position, err)) !=
             OX_OK ||
+        (code = ox_zones_check(control, tx, campaign->id, policy, err)) != OX_OK ||
         (code = ox_registry_campaign_update(tx, campaign, err)) != OX_OK ||
         (code = ox_campaign_release(tx, campaign, policy, campaign->created_ms, err)) != OX_OK) {
         return code;

@@ -455,12 +455,18 @@ struct ox_zones {
     uint64_t not_known; /* they do not tell their local time */
     int64_t next_ms;    /* until the first of those that are shut may begin, from now */
     int64_t last_ms;    /* until all of them might have */
+    uint64_t too_late;  /* of those that are shut: they might not before the campaign's deadline */
     bool has_main;
     int64_t main_offset_s; /* of most devices that tell theirs */
 };
 OX_MUST_USE enum ox_code ox_zones_find(struct ox_control *control, struct ox_tx *tx,
                                        const char *campaign_id, const struct ox_policy *policy,
                                        struct ox_zones *out, struct ox_err *err);
+/** Could anybody begin before the deadline of a campaign that begins now? Errors: OX_EINVAL if
+ *  nobody could, wherever those are that do not tell their local time. */
+OX_MUST_USE enum ox_code ox_zones_check(struct ox_control *control, struct ox_tx *tx,
+                                        const char *campaign_id, const struct ox_policy *policy,
+                                        struct ox_err *err);
 /** How long it takes, from from_ms behind now on, until windows were open for open_ms where most
  *  devices are; ms, all of them. */
 int64_t ox_zones_pass_ms(const struct ox_zones *zones, const struct ox_policy *policy,

@@ -308,6 +308,12 @@ static enum ox_code warnings_json(const struct ox_policy *policy, const struct s
                    "once, and wait for their windows by themselves",
                    U(zones->not_known));
     }
+    if (code == OX_OK && zones->too_late > 0) {
+        code = say(list, err,
+                   "for %llu devices no window opens before the campaign ends, %lld s after its "
+                   "creation: they keep what they run",
+                   U(zones->too_late), (long long)policy->deadline_s);
+    }
     if (code == OX_OK && sums->most_bytes > policy->device_max_bytes) {
         code = say(list, err, "a device would fetch %llu bytes, over its budget of %llu",
                    U(sums->most_bytes), U(policy->device_max_bytes));

@@ -177,6 +177,11 @@ exits 2 "failure class" oxide deploy defect v2 --fleet factory --halt heath:3
 exits 2 "stages" oxide deploy defect v2 --fleet factory --stages 10,5,100
 exits 2 "end with 100" oxide deploy defect v2 --fleet factory --stages 10,50
 exits 2 "window" oxide deploy defect v2 --fleet factory --window 'someday 22:00-05:00'
+later="$(date -d '+3 hours' +%H:00)-$(date -d '+4 hours' +%H:00)" # where the agents are
+for act in deploy 'campaign plan'; do
+    # shellcheck disable=SC2086
+    exits 2 "no device could begin*\"$later\" opens in" oxide $act defect v2 --fleet factory --window "$later" --deadline 60m
+done
 exits 2 "--link cannot be" oxide campaign plan defect v2 --fleet factory --link fast
 exits 2 "device" oxide device free 'a b'
 exits 3 "" oxide campaign approve c-none

@@ -125,6 +125,110 @@ static void plan__takes_the_time_outside_of_windows_into_account(void **state)
     json_decref(out);
 }
 
+/* --- windows and deadlines --- */
+
+/* The message of the refusal that creating and planning share; "" if it is taken. */
+static const char *refusal(struct fixture *fixture, const char *settings)
+{
+    static struct ox_err err;
+    struct ox_err planned = OX_ERR_INIT;
+    json_t *in =
+        body("{\"model_id\":\"m\",\"model_version\":\"v2\",\"fleet_id\":\"f\",%s}", settings);
+    json_t *out = NULL;
+    enum ox_code code;
+
+    err = (struct ox_err)OX_ERR_INIT;
+    code = ox_control_campaign_plan(fixture->control, in, &out, &planned);
+    json_decref(out);
+    out = NULL;
+    assert_int_equal(ox_control_campaign_create(fixture->control, in, &out, &err), code);
+    assert_string_equal(err.msg, planned.msg);
+    assert_true(code == OX_OK || code == OX_EINVAL);
+    json_decref(out);
+    json_decref(in);
+    return err.msg;
+}
+
+static void window__that_opens_behind_the_deadline_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    const char *said;
+
+    ready(fixture, 2);
+    live_at(fixture, "d0", 0);
+    live_at(fixture, "d1", -HOUR_S); /* it is 21:13:20 on Tuesday there */
+    said = refusal(fixture, "\"limits\":{\"windows\":[\"02:00-05:00\"],\"deadline_s\":3600}");
+    assert_non_null(strstr(said, "the window \"02:00-05:00\" opens in 13600 s"));
+    assert_non_null(strstr(said, "\"limits.deadline_s\" ends the campaign in 3600 s"));
+    assert_non_null(strstr(said, "give it more time"));
+    said = refusal(fixture, "\"limits\":{\"windows\":[\"wed 02:00-05:00\",\"sat,sun 00:00-24:00\"],"
+                            "\"deadline_s\":13600}");
+    assert_non_null(strstr(said, "\"wed 02:00-05:00\" (or another) opens in 13600 s"));
+}
+
+static void window__that_opens_for_one_device_in_time_is_taken(void **state)
+{
+    struct fixture *fixture = *state;
+    json_t *out;
+
+    ready(fixture, 2);
+    live_at(fixture, "d0", 0);
+    live_at(fixture, "d1", -HOUR_S);
+    assert_string_equal(
+        refusal(fixture, "\"limits\":{\"windows\":[\"02:00-05:00\"],\"deadline_s\":13601}"), "");
+    assert_string_equal(refusal(fixture, "\"limits\":{\"windows\":[\"02:00-05:00\"]}"), "");
+    assert_string_equal(/* it is open for one now */
+                        refusal(fixture,
+                                "\"limits\":{\"windows\":[\"tue 22:00-23:00\"],\"deadline_s\":60}"),
+                        "");
+    out = plan(fixture, "\"limits\":{\"windows\":[\"tue 22:00-23:00\"],\"deadline_s\":60}");
+    assert_non_null(strstr(text_at(out, "warnings.0"), "for 1 devices no window opens before"));
+    json_decref(out);
+}
+
+static void window__of_devices_that_do_not_tell_their_time_may_open_anywhere(void **state)
+{
+    struct fixture *fixture = *state;
+
+    ready(fixture, 2);
+    live_at(fixture, "d0", 0); /* d1 does not tell: somewhere it is two o'clock */
+    assert_string_equal(
+        refusal(fixture, "\"limits\":{\"windows\":[\"02:00-05:00\"],\"deadline_s\":60}"), "");
+    /* Friday begins nowhere before Thursday, 10:00 UTC. */
+    assert_non_null(strstr(
+        refusal(fixture, "\"limits\":{\"windows\":[\"fri 00:00-05:00\"],\"deadline_s\":128800}"),
+        "opens in 128800 s"));
+    assert_string_equal(
+        refusal(fixture, "\"limits\":{\"windows\":[\"fri 00:00-05:00\"],\"deadline_s\":128801}"),
+        "");
+}
+
+static void window__of_devices_that_are_to_join_may_open_anywhere(void **state)
+{
+    struct fixture *fixture = *state;
+
+    ready(fixture, 1);
+    live_at(fixture, "d0", 0);
+    assert_string_equal(refusal(fixture,
+                                "\"follow\":true,\"limits\":{\"windows\":[\"02:00-05:00\"],"
+                                "\"deadline_s\":60}"),
+                        "");
+    assert_non_null(strstr(refusal(fixture, "\"follow\":true,\"limits\":{\"windows\":"
+                                            "[\"fri 02:00-05:00\"],\"deadline_s\":60}"),
+                           "no device could begin"));
+}
+
+static void window__does_not_matter_where_nobody_waits_for_one(void **state)
+{
+    struct fixture *fixture = *state;
+
+    ready(fixture, 1);
+    live_at(fixture, "d0", 0);
+    json_decref(beat_running(fixture, "d0", "v2"));
+    assert_string_equal(
+        refusal(fixture, "\"limits\":{\"windows\":[\"fri 02:00-05:00\"],\"deadline_s\":60}"), "");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -134,6 +238,11 @@ int main(void)
         TEST(offer__that_was_taken_goes_on_when_the_window_closes),
         TEST(plan__tells_who_is_within_a_window_and_when_the_next_ones_open),
         TEST(plan__takes_the_time_outside_of_windows_into_account),
+        TEST(window__that_opens_behind_the_deadline_is_refused),
+        TEST(window__that_opens_for_one_device_in_time_is_taken),
+        TEST(window__of_devices_that_do_not_tell_their_time_may_open_anywhere),
+        TEST(window__of_devices_that_are_to_join_may_open_anywhere),
+        TEST(window__does_not_matter_where_nobody_waits_for_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
