@@ -288,12 +288,17 @@ const struct ox_schema ox_schemas[] = {
      " duration; prepare makes the deltas that are missing",
      "{model_id: id, model_version: id, fleet_id?: id | null, device_ids?: id[] | null,"
      " filter?: text(4096) | null, link_bps?: int | null, prepare?: bool | null, " POLICY "}"},
-    {"Plan", "What it would do; bytes that are not known yet are null",
+    {"Plan",
+     "What it would do; bytes that are not known yet are null. Of skips, device_id is the first of "
+     "the devices that are skipped for that reason",
      "{model_id: id, target_version: id, fleet_id: id | null, devices: {total: int,"
-     " to_update: int, already: int, skipped: int, by_full_file: int},"
+     " to_update: int, already: int, skipped: int, by_full_file: int, in_conflict: int},"
+     " skips: {why: text, devices: int, device_id: id}[],"
      " stages: {stage: int, devices: int, released: int}[],"
+     " variants: {variant: id | null, sha256: digest, size_bytes: int, devices: int, bytes: int,"
+     " bytes_full: int, devices_not_known: int}[],"
      " bases: {from_version: id | null, from_digest: digest | null, to_version: id,"
-     " to_digest: digest, devices: int, by: 'patch' | 'full' | null,"
+     " variant: id | null, to_digest: digest, devices: int, by: 'patch' | 'full' | null,"
      " delta: 'ready' | 'chain' | 'queued' | 'failed' | 'useless' | 'canceled' | 'missing' |"
      " 'none',"
      " bytes_per_device: int | null, bytes: int | null}[],"

@@ -17,6 +17,7 @@
 #define LINK_BPS_MAX ((uint64_t)1000000000000)
 #define STAGES_SHOWN 12
 #define BASES_SHOWN 20
+#define SKIPS_SHOWN 20
 
 #define U(number) ((unsigned long long)(number))
 
@@ -168,13 +169,51 @@ static void size_cell(struct ox_table *table, const json_t *base, const char *ke
                              : NULL);
 }
 
-static enum ox_code bases(struct ox_cli *cli, const json_t *list, struct ox_err *err)
+static const char *variant_text(const json_t *row)
 {
-    static const struct ox_column columns[] = {{"THEY RUN", OX_LEFT},
+    const char *variant = ox_cli_text(row, "variant");
+
+    return variant != NULL ? variant : "without a name";
+}
+
+/* Who gets which; nothing where the version has but the one without a name. */
+static enum ox_code variants(struct ox_cli *cli, const json_t *list, struct ox_err *err)
+{
+    static const struct ox_column columns[] = {{"VARIANT", OX_LEFT},
                                                {"DEVICES", OX_RIGHT},
-                                               {"EACH", OX_RIGHT},
+                                               {"SIZE", OX_RIGHT},
                                                {"ALL", OX_RIGHT},
-                                               {"FETCH", OX_LEFT}};
+                                               {"NOT KNOWN YET", OX_RIGHT}};
+    struct ox_table table;
+    json_t *variant;
+    size_t i;
+    enum ox_code code;
+
+    ox_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
+    json_array_foreach(list, i, variant)
+    {
+        ox_table_cell(&table, variant_text(variant));
+        ox_table_cellf(&table, "%llu", U(ox_cli_number(variant, "devices")));
+        size_cell(&table, variant, "size_bytes");
+        size_cell(&table, variant, "bytes");
+        ox_table_cellf(&table, "%llu", U(ox_cli_number(variant, "devices_not_known")));
+    }
+    (void)fputc('\n', cli->out);
+    code = ox_table_print(&table, cli->out, cli->colour, err);
+    ox_table_clear(&table);
+    return code;
+}
+
+static bool has_variants(const json_t *list)
+{
+    return json_array_size(list) > 1 || ox_cli_text(json_array_get(list, 0), "variant") != NULL;
+}
+
+/* Why devices are passed by. */
+static enum ox_code skips(struct ox_cli *cli, const json_t *list, struct ox_err *err)
+{
+    static const struct ox_column columns[] = {
+        {"SKIPPED", OX_RIGHT}, {"SUCH AS", OX_LEFT}, {"BECAUSE", OX_LEFT}};
     struct ox_table table;
     enum ox_code code;
 
@@ -182,6 +221,34 @@ static enum ox_code bases(struct ox_cli *cli, const json_t *list, struct ox_err 
         return OX_OK;
     }
     ox_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
+    for (size_t i = 0; i < json_array_size(list) && i < SKIPS_SHOWN; i++) {
+        const json_t *skip = json_array_get(list, i);
+
+        ox_table_cellf(&table, "%llu", U(ox_cli_number(skip, "devices")));
+        ox_table_cell(&table, ox_cli_text(skip, "device_id"));
+        ox_table_cell(&table, ox_cli_text(skip, "why"));
+    }
+    (void)fputc('\n', cli->out);
+    code = ox_table_print(&table, cli->out, cli->colour, err);
+    ox_table_clear(&table);
+    and_more(cli, json_array_size(list), SKIPS_SHOWN);
+    return code;
+}
+
+/* With a column for the variant that each group gets, if there are several. */
+static enum ox_code bases(struct ox_cli *cli, const json_t *list, bool with_variants,
+                          struct ox_err *err)
+{
+    static const struct ox_column columns[] = {{"THEY RUN", OX_LEFT}, {"DEVICES", OX_RIGHT},
+                                               {"EACH", OX_RIGHT},    {"ALL", OX_RIGHT},
+                                               {"FETCH", OX_LEFT},    {"VARIANT", OX_LEFT}};
+    struct ox_table table;
+    enum ox_code code;
+
+    if (json_array_size(list) == 0) {
+        return OX_OK;
+    }
+    ox_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]) - !with_variants);
     for (size_t i = 0; i < json_array_size(list) && i < BASES_SHOWN; i++) {
         const json_t *base = json_array_get(list, i);
         const char *version = ox_cli_text(base, "from_version");
@@ -193,6 +260,9 @@ static enum ox_code bases(struct ox_cli *cli, const json_t *list, struct ox_err 
         size_cell(&table, base, "bytes_per_device");
         size_cell(&table, base, "bytes");
         ox_table_cell(&table, way_text(base));
+        if (with_variants) {
+            ox_table_cell(&table, variant_text(base));
+        }
     }
     (void)fputc('\n', cli->out);
     code = ox_table_print(&table, cli->out, cli->colour, err);
@@ -227,11 +297,15 @@ static enum ox_code sentences(struct ox_cli *cli, const char *heading, const jso
 
 static enum ox_code show(struct ox_cli *cli, const json_t *plan, struct ox_err *err)
 {
+    const json_t *list = json_object_get(plan, "variants");
+    bool with_variants = has_variants(list);
     enum ox_code code;
 
     if ((code = facts(cli, plan, err)) != OX_OK ||
+        (code = skips(cli, json_object_get(plan, "skips"), err)) != OX_OK ||
         (code = stages(cli, json_object_get(plan, "stages"), err)) != OX_OK ||
-        (code = bases(cli, json_object_get(plan, "bases"), err)) != OX_OK ||
+        (with_variants && (code = variants(cli, list, err)) != OX_OK) ||
+        (code = bases(cli, json_object_get(plan, "bases"), with_variants, err)) != OX_OK ||
         (code = sentences(cli, "What holds it:", json_object_get(plan, "halts"), err)) != OX_OK) {
         return code;
     }

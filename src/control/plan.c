@@ -12,6 +12,9 @@
 
 #define CENTURY_S ((uint64_t)100 * 366 * 86400)
 
+/* Reasons to skip devices that are told, those of most devices; a pin's is any text. */
+#define SKIPS_MAX 100
+
 /* --- one group of devices: the same base, the same target, the same formats --- */
 
 enum way { WAY_PATCH, WAY_FULL, WAY_NOT_KNOWN };
@@ -88,6 +91,11 @@ static enum ox_code look_for_chain(struct ox_control *control, struct ox_tx *tx,
     return code;
 }
 
+static json_t *variant_json(const char *variant)
+{
+    return ox_json_of_str(variant[0] == '\0' ? NULL : variant);
+}
+
 static enum ox_code add_group(json_t *list, const struct group *group, struct ox_err *err)
 {
     static const char *const ways[] = {
@@ -97,21 +105,94 @@ static enum ox_code add_group(json_t *list, const struct group *group, struct ox
 
     return ox_json_append(
         list,
-        json_pack("{s:o, s:o, s:s, s:o, s:I, s:o, s:s, s:o, s:o}", "from_version",
+        json_pack("{s:o, s:o, s:s, s:o, s:o, s:I, s:o, s:s, s:o, s:o}", "from_version",
                   ox_json_of_str(row->from_version), "from_digest",
                   row->has_base ? ox_json_of_digest(&row->base) : json_null(), "to_version",
-                  row->to_version, "to_digest", ox_json_of_digest(&row->target), "devices",
-                  (json_int_t)row->devices, "by", ox_json_of_str(ways[group->way]), "delta",
-                  group->delta, "bytes_per_device",
+                  row->to_version, "variant", variant_json(row->to_variant), "to_digest",
+                  ox_json_of_digest(&row->target), "devices", (json_int_t)row->devices, "by",
+                  ox_json_of_str(ways[group->way]), "delta", group->delta, "bytes_per_device",
                   known ? json_integer((json_int_t)group->bytes) : json_null(), "bytes",
                   known ? json_integer((json_int_t)(group->bytes * row->devices)) : json_null()),
         err);
+}
+
+/* --- variants: what devices are to get, in the order of their groups --- */
+
+static json_t *find_variant(json_t *list, const char *variant)
+{
+    const char *name = variant[0] == '\0' ? NULL : variant;
+    json_t *found;
+    size_t i;
+
+    json_array_foreach(list, i, found)
+    {
+        const char *at = json_string_value(json_object_get(found, "variant"));
+
+        if (at == name || (at != NULL && name != NULL && strcmp(at, name) == 0)) {
+            return found;
+        }
+    }
+    return NULL;
+}
+
+static enum ox_code add_number(json_t *object, const char *key, uint64_t more, struct ox_err *err)
+{
+    uint64_t number = (uint64_t)json_integer_value(json_object_get(object, key));
+
+    return ox_json_set_u64(object, key, number + more, err);
+}
+
+static enum ox_code add_to_variants(json_t *list, const struct group *group, struct ox_err *err)
+{
+    const struct ox_plan_row *row = group->row;
+    uint64_t not_known = group->way == WAY_NOT_KNOWN ? row->devices : 0;
+    json_t *variant = find_variant(list, row->to_variant);
+    enum ox_code code = OX_OK;
+
+    if (variant == NULL) {
+        code = ox_json_append(list,
+                              json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "variant",
+                                        variant_json(row->to_variant), "sha256",
+                                        ox_json_of_digest(&row->target), "size_bytes",
+                                        (json_int_t)row->target_bytes, "devices", (json_int_t)0,
+                                        "bytes", (json_int_t)0, "bytes_full", (json_int_t)0,
+                                        "devices_not_known", (json_int_t)0),
+                              err);
+        variant = json_array_get(list, json_array_size(list) - 1);
+    }
+    if (code == OX_OK && (code = add_number(variant, "devices", row->devices, err)) == OX_OK &&
+        (code = add_number(variant, "bytes", group->bytes * row->devices, err)) == OX_OK &&
+        (code = add_number(variant, "bytes_full", row->target_bytes * row->devices, err)) ==
+            OX_OK) {
+        code = add_number(variant, "devices_not_known", not_known, err);
+    }
+    return code;
+}
+
+/* --- those that are skipped --- */
+
+static enum ox_code skips_json(struct ox_tx *tx, const char *campaign_id, json_t *list,
+                               struct ox_err *err)
+{
+    struct ox_skip_row *rows = NULL;
+    size_t count = 0;
+    enum ox_code code = ox_registry_campaign_skips(tx, campaign_id, SKIPS_MAX, &rows, &count, err);
+
+    for (size_t i = 0; code == OX_OK && i < count; i++) {
+        code = ox_json_append(list,
+                              json_pack("{s:o, s:I, s:s}", "why", ox_json_of_str(rows[i].why),
+                                        "devices", (json_int_t)rows[i].devices, "device_id",
+                                        rows[i].device_id),
+                              err);
+    }
+    return code;
 }
 
 /* --- sums --- */
 
 struct sums {
     uint64_t devices; /* to be updated */
+    uint64_t in_conflict;
     uint64_t by_patch;
     uint64_t by_full;
     uint64_t not_known;
@@ -128,6 +209,7 @@ static void add_to_sums(const struct group *group, struct sums *sums)
                     (group->way == WAY_PATCH ? group->bytes : 0) + group->between_bytes;
 
     sums->devices += devices;
+    sums->in_conflict += group->row->in_conflict;
     sums->by_patch += group->way == WAY_PATCH ? devices : 0;
     sums->by_full += group->way == WAY_FULL ? devices : 0;
     sums->not_known += group->way == WAY_NOT_KNOWN ? devices : 0;
@@ -302,6 +384,13 @@ static enum ox_code warnings_json(const struct ox_policy *policy, const struct s
                    "\"prepare\": true makes them now",
                    U(sums->not_known));
     }
+    if (code == OX_OK && sums->in_conflict > 0) {
+        code =
+            say(list, err,
+                "%llu devices are in conflict, several installations speaking under one id: they "
+                "are given nothing until 'oxide device split' or 'replace' decides",
+                U(sums->in_conflict));
+    }
     if (code == OX_OK && zones->not_known > 0) {
         code = say(list, err,
                    "%llu devices do not tell their local time: they are given their assignment at "
@@ -329,6 +418,8 @@ static enum ox_code warnings_json(const struct ox_policy *policy, const struct s
 
 struct plan {
     json_t *bases;
+    json_t *variants;
+    json_t *skips;
     json_t *stages;
     json_t *halts;
     json_t *warnings;
@@ -339,6 +430,8 @@ struct plan {
 static void clear(struct plan *plan)
 {
     json_decref(plan->bases);
+    json_decref(plan->variants);
+    json_decref(plan->skips);
     json_decref(plan->stages);
     json_decref(plan->halts);
     json_decref(plan->warnings);
@@ -358,13 +451,15 @@ static enum ox_code build(const struct ox_campaign_row *campaign,
         return code;
     }
     *out = json_pack(
-        "{s:s, s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I}, s:O, s:O, s:{s:I, s:I, s:I, s:I, s:I, s:I},"
+        "{s:s, s:s, s:o, s:{s:I, s:I, s:I, s:I, s:I, s:I}, s:O, s:O, s:O, s:O, s:{s:I, s:I, s:I, "
+        "s:I, s:I, s:I},"
         " s:f, s:I, s:I, s:o, s:O, s:O, s:O, s:o}",
         "model_id", campaign->model_id, "target_version", campaign->version, "fleet_id",
         ox_json_of_str(campaign->fleet_id), "devices", "total", (json_int_t)counts->total,
         "to_update", (json_int_t)counts->pending, "already", (json_int_t)counts->complete,
-        "skipped", (json_int_t)counts->skipped, "by_full_file", (json_int_t)sums->by_full, "stages",
-        plan->stages, "bases", plan->bases, "bytes", "total", (json_int_t)sums->bytes,
+        "skipped", (json_int_t)counts->skipped, "by_full_file", (json_int_t)sums->by_full,
+        "in_conflict", (json_int_t)sums->in_conflict, "skips", plan->skips, "stages", plan->stages,
+        "variants", plan->variants, "bases", plan->bases, "bytes", "total", (json_int_t)sums->bytes,
         "per_device_max", (json_int_t)sums->most_bytes, "full", (json_int_t)sums->bytes_full,
         "saved", (json_int_t)(sums->not_known > 0 ? 0 : sums->bytes_full - sums->bytes),
         "devices_known", (json_int_t)(sums->by_patch + sums->by_full), "devices_not_known",
@@ -382,7 +477,11 @@ static enum ox_code describe(struct ox_control *control, struct ox_tx *tx,
                              struct ox_wanted *missing, size_t *missing_count, json_t **out,
                              struct ox_err *err)
 {
-    struct plan plan = {json_array(), NULL, json_array(), json_array(), {0}, {0}};
+    struct plan plan = {.bases = json_array(),
+                        .variants = json_array(),
+                        .skips = json_array(),
+                        .halts = json_array(),
+                        .warnings = json_array()};
     struct ox_campaign_counts counts;
     struct ox_plan_row *rows = NULL;
     struct ox_campaign_row campaign;
@@ -393,6 +492,7 @@ static enum ox_code describe(struct ox_control *control, struct ox_tx *tx,
     if ((code = ox_registry_campaign_get(tx, made->id, &campaign, err)) != OX_OK ||
         (code = ox_campaign_policy(&campaign, &policy, err)) != OX_OK ||
         (code = ox_campaign_count(tx, made->id, &counts, err)) != OX_OK ||
+        (code = skips_json(tx, made->id, plan.skips, err)) != OX_OK ||
         (code = ox_registry_campaign_plan(tx, made->id, &rows, &count, err)) != OX_OK ||
         (code = ox_zones_find(control, tx, made->id, &policy, &plan.zones, err)) != OX_OK) {
         goto out;
@@ -405,7 +505,9 @@ static enum ox_code describe(struct ox_control *control, struct ox_tx *tx,
         if (code == OX_OK &&
             (code = look_for_chain(control, tx, campaign.model_id, &group, err)) == OX_OK) {
             add_to_sums(&group, &plan.sums);
-            code = add_group(plan.bases, &group, err);
+            if ((code = add_group(plan.bases, &group, err)) == OX_OK) {
+                code = add_to_variants(plan.variants, &group, err);
+            }
         }
         if (code == OX_OK && wanted.format != NULL && *missing_count < OX_HEARTBEAT_MODELS_MAX) {
             missing[(*missing_count)++] = wanted;

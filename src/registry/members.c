@@ -302,11 +302,13 @@ static void read_plan(struct ox_db_row *row, void *out)
     plan->has_base = ox_db_digest(row, &plan->base);
     plan->held = ox_db_i64(row) != 0;
     plan->to_version = ox_db_text(row);
+    plan->to_variant = ox_db_text(row);
     (void)ox_db_digest(row, &plan->target);
     plan->target_bytes = ox_db_u64(row);
     plan->protocol = ox_db_u64(row);
     plan->reads = ox_db_text(row);
     plan->devices = ox_db_u64(row);
+    plan->in_conflict = ox_db_u64(row);
 }
 
 enum ox_code ox_registry_campaign_plan(struct ox_tx *tx, const char *campaign_id,
@@ -317,7 +319,8 @@ enum ox_code ox_registry_campaign_plan(struct ox_tx *tx, const char *campaign_id
     enum ox_code code = ox_db_query(
         tx, &statement, err,
         "SELECT m.version, m.digest, coalesce(m.digest IN (SELECT digest FROM artifacts), 0),"
-        " t.version, t.digest, t.size_bytes, e.protocol, e.reads, count(*)"
+        " t.version, t.variant, t.digest, t.size_bytes, e.protocol, e.reads, count(*),"
+        " count(e.conflict_since)"
         " FROM campaign_devices d JOIN artifacts t ON t.id = d.artifact_id"
         " JOIN devices e ON e.id = d.device_id"
         " LEFT JOIN device_models m ON m.device_id = d.device_id AND m.model_id = t.model_id"
@@ -328,6 +331,37 @@ enum ox_code ox_registry_campaign_plan(struct ox_tx *tx, const char *campaign_id
 
     if (code == OX_OK) {
         code = ox_db_all(tx, statement, read_plan, sizeof(**rows), &all, count, err);
+    }
+    if (code == OX_OK) {
+        *rows = all;
+    }
+    return code;
+}
+
+static void read_skip(struct ox_db_row *row, void *out)
+{
+    struct ox_skip_row *skip = out;
+
+    skip->why = ox_db_text(row);
+    skip->devices = ox_db_u64(row);
+    skip->device_id = ox_db_text(row);
+}
+
+enum ox_code ox_registry_campaign_skips(struct ox_tx *tx, const char *campaign_id, uint64_t limit,
+                                        struct ox_skip_row **rows, size_t *count,
+                                        struct ox_err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    void *all = NULL;
+    enum ox_code code =
+        ox_db_query(tx, &statement, err,
+                    "SELECT coalesce(error, ''), count(*), min(device_id) FROM campaign_devices"
+                    " WHERE campaign_id = $1 AND state = 'skipped'"
+                    " GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $2",
+                    "su", campaign_id, limit);
+
+    if (code == OX_OK) {
+        code = ox_db_all(tx, statement, read_skip, sizeof(**rows), &all, count, err);
     }
     if (code == OX_OK) {
         *rows = all;

@@ -37,6 +37,13 @@ holds "why" "$(campaign_field "$campaign" '.devices[] | select(.device_id == "od
 step "the next version goes by patch, each from its own base"
 exits 0 "" oxide push m v2 v2-head.onnx --variant f32 --requires 'tag.size = "large"'
 exits 0 "" oxide push m v2 small2.onnx --variant int8 --requires 'tag.size = "small"'
+exits 0 "" oxide campaign plan m v2 --fleet f --json
+same "who is skipped" '[["odd",1]]' "$(jq -c '[.skips[] | [.device_id, .devices]]' < last.out)"
+same "who gets which" "f32 1 $(size v2-head.onnx) int8 1 $(size small2.onnx)" \
+    "$(field '[.variants | sort_by(.variant)[] | "\(.variant) \(.devices) \(.bytes_full)"] | join(" ")' < last.out)"
+exits 0 "" oxide campaign plan m v2 --fleet f
+holds "why" "$(tr -s ' ' < last.out)" '1 odd no variant of m@v2 is for it: f32 requires'
+holds "variants" "$(tr -s ' ' < last.out)" 'int8 1 '
 deploy m v2 --fleet f
 within 40 "the campaign is complete" campaign_is "$campaign" complete
 runs big m v2-head.onnx || fail "big does not run v2"

@@ -163,15 +163,27 @@ struct ox_plan_row {
     struct ox_digest base;
     bool held; /* the base is an artifact here */
     const char *to_version;
+    const char *to_variant; /* "": the one without a name */
     struct ox_digest target;
     uint64_t target_bytes;
     uint64_t protocol;
     const char *reads;
     uint64_t devices;
+    uint64_t in_conflict; /* of them, those under whose id several installations speak */
 };
 OX_MUST_USE enum ox_code ox_registry_campaign_plan(struct ox_tx *tx, const char *campaign_id,
                                                    struct ox_plan_row **rows, size_t *count,
                                                    struct ox_err *err);
+/** Skipped devices of a campaign, for the same reason. */
+struct ox_skip_row {
+    const char *why;
+    uint64_t devices;
+    const char *device_id; /* of the first */
+};
+/** At most `limit` reasons, most devices first. */
+OX_MUST_USE enum ox_code ox_registry_campaign_skips(struct ox_tx *tx, const char *campaign_id,
+                                                    uint64_t limit, struct ox_skip_row **rows,
+                                                    size_t *count, struct ox_err *err);
 /** Pending devices of a campaign whose local time is the same, in whole quarters of an hour. */
 struct ox_zone_row {
     bool known; /* false: they do not tell */

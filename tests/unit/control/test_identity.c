@@ -129,6 +129,21 @@ static void conflict__two_that_speak_by_turns_get_nothing(void **state)
     assert_instance(fixture, "d0", A);
 }
 
+static void plan__says_how_many_are_in_conflict(void **state)
+{
+    struct fixture *fixture = *state;
+    json_t *in = body("{\"model_id\":\"m\",\"model_version\":\"v2\",\"device_ids\":[\"d0\"]}");
+    json_t *plan = NULL;
+
+    under_way(fixture);
+    make_conflict(fixture, "d0");
+    assert_int_equal(ox_control_campaign_plan(fixture->control, in, &plan, NULL), OX_OK);
+    assert_int_equal(number_at(plan, "devices.in_conflict"), 1);
+    assert_non_null(strstr(text_at(plan, "warnings.0"), "1 devices are in conflict"));
+    json_decref(plan);
+    json_decref(in);
+}
+
 static void conflict__what_the_other_one_says_is_not_the_devices(void **state)
 {
     struct fixture *fixture = *state;
@@ -548,6 +563,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(instance__is_adopted_and_the_first_generation_has_none),
         TEST(conflict__two_that_speak_by_turns_get_nothing),
+        TEST(plan__says_how_many_are_in_conflict),
         TEST(conflict__what_the_other_one_says_is_not_the_devices),
         TEST(conflict__one_late_word_of_the_earlier_one_is_none),
         TEST(conflict__a_guest_that_spoke_once_makes_none),

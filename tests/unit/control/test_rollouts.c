@@ -586,6 +586,11 @@ static void plan__tells_the_bytes_that_then_are_served_and_leaves_nothing(void *
     assert_string_equal(text_at(plan, "bases.0.by"), "patch");
     assert_string_equal(text_at(plan, "bases.0.delta"), "ready");
     bytes = number_at(plan, "bytes.total");
+    assert_int_equal(json_array_size(at(plan, "skips")), 0);
+    assert_int_equal(json_array_size(at(plan, "variants")), 1);
+    assert_true(json_is_null(at(plan, "variants.0.variant")));
+    assert_int_equal(number_at(plan, "variants.0.devices"), 3);
+    assert_int_equal(number_at(plan, "variants.0.bytes"), bytes);
     campaign(fixture, "v2", "all_at_once");
     answer = beat_running(fixture, "d0", "v1");
     assert_int_equal(number_at(answer, "assignments.0.patch.size") * 3, bytes);
@@ -606,6 +611,7 @@ static void plan__makes_missing_deltas_if_asked(void **state)
     json_decref(beat_running(fixture, "d0", "v1"));
     assert_int_equal(ox_control_campaign_plan(fixture->control, in, &plan, NULL), OX_OK);
     assert_int_equal(number_at(plan, "bytes.devices_not_known"), 1);
+    assert_int_equal(number_at(plan, "variants.0.devices_not_known"), 1);
     json_decref(plan);
     make_deltas(fixture);
     assert_int_equal(ox_control_campaign_plan(fixture->control, in, &plan, NULL), OX_OK);

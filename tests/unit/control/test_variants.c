@@ -113,6 +113,54 @@ static void campaign__skips_whom_none_is_for_and_says_so(void **state)
     json_decref(json);
 }
 
+static void plan__tells_of_variants_and_why_devices_are_skipped(void **state)
+{
+    struct fixture *fixture = *state;
+    json_t *in = body("{\"model_id\":\"m\",\"model_version\":\"v1\",\"fleet_id\":\"f\"}");
+    json_t *pin = body("{\"reason\":\"under test\"}");
+    json_t *plan = NULL;
+
+    variant(fixture, "int8/v1", 2, "platform.arch = \"x86_64\"");
+    variant(fixture, "q4/v1", 1, ARM);
+    fleet(fixture, "f", 7);
+    for (size_t i = 0; i < 7; i++) {
+        char id[32];
+
+        (void)snprintf(id, sizeof(id), "d%zu", i);
+        json_decref(beat_on(fixture, id, i == 0 ? "x86_64" : i < 3 ? "aarch64" : "riscv64"));
+    }
+    for (size_t i = 5; i < 7; i++) {
+        json_t *out = NULL;
+
+        assert_int_equal(
+            ox_control_device_pin(fixture->control, i == 5 ? "d5" : "d6", pin, &out, NULL), OX_OK);
+        json_decref(out);
+    }
+    assert_int_equal(ox_control_campaign_plan(fixture->control, in, &plan, NULL), OX_OK);
+    assert_int_equal(number_at(plan, "devices.to_update"), 3);
+    assert_int_equal(number_at(plan, "devices.skipped"), 4);
+    assert_int_equal(json_array_size(at(plan, "skips")), 2);
+    assert_int_equal(number_at(plan, "skips.0.devices"), 2);
+    assert_string_equal(text_at(plan, "skips.0.device_id"), "d3");
+    assert_non_null(strstr(text_at(plan, "skips.0.why"), "no variant of m@v1 is for it: "));
+    assert_int_equal(number_at(plan, "skips.1.devices"), 2);
+    assert_string_equal(text_at(plan, "skips.1.why"), "pinned: under test");
+    assert_int_equal(json_array_size(at(plan, "variants")), 2);
+    assert_string_equal(text_at(plan, "variants.0.variant"), "q4");
+    assert_string_equal(text_at(plan, "variants.0.sha256"), variant_hex(fixture, "v1", "q4"));
+    assert_int_equal(number_at(plan, "variants.0.devices"), 2);
+    assert_int_equal(number_at(plan, "variants.0.size_bytes"), MODEL_BYTES);
+    assert_int_equal(number_at(plan, "variants.0.bytes"), 2 * MODEL_BYTES);
+    assert_int_equal(number_at(plan, "variants.0.bytes_full"), 2 * MODEL_BYTES);
+    assert_int_equal(number_at(plan, "variants.0.devices_not_known"), 0);
+    assert_string_equal(text_at(plan, "variants.1.variant"), "int8");
+    assert_int_equal(number_at(plan, "variants.1.devices"), 1);
+    assert_string_equal(text_at(plan, "bases.0.variant"), "q4");
+    json_decref(plan);
+    json_decref(pin);
+    json_decref(in);
+}
+
 static void campaign__another_variant_of_what_a_device_runs_is_an_update(void **state)
 {
     struct fixture *fixture = *state;
@@ -274,6 +322,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(campaign__sends_each_device_its_own),
         TEST(campaign__skips_whom_none_is_for_and_says_so),
+        TEST(plan__tells_of_variants_and_why_devices_are_skipped),
         TEST(campaign__another_variant_of_what_a_device_runs_is_an_update),
         TEST(campaign__late_devices_get_their_own_too),
         TEST(campaign__those_who_come_to_pass_a_fleets_filter_get_their_own_too),
