@@ -21,6 +21,7 @@ struct subscriber {
     struct subscriber *next;
     struct ox_feed *feed;
     struct MHD_Connection *connection;
+    struct ox_conn *conn; /* may be NULL */
     char kinds[KINDS_MAX];
     char device_id[OX_ID_MAX + 1];
     char campaign_id[OX_ID_MAX + 1];
@@ -167,6 +168,7 @@ static void go_on(struct subscriber *subscriber)
 {
     subscriber->waiting = false;
     subscriber->sent_mono_ms = now_ms();
+    (void)ox_conn_enter(subscriber->conn, OX_CONN_ANSWER);
     MHD_resume_connection(subscriber->connection);
 }
 
@@ -259,6 +261,7 @@ static ssize_t read_subscriber(void *arg, uint64_t offset, char *out, size_t max
         result = MHD_CONTENT_READER_END_OF_STREAM;
     } else {
         subscriber->waiting = true;
+        (void)ox_conn_enter(subscriber->conn, OX_CONN_OURS); /* quiet is not slow */
         MHD_suspend_connection(subscriber->connection);
         feed->woken = true; /* events may have come meanwhile */
         (void)pthread_cond_signal(&feed->wake);
@@ -312,6 +315,7 @@ static enum ox_code open_subscriber(struct ox_feed *feed, struct ox_request *req
     }
     subscriber->feed = feed;
     subscriber->connection = request->connection;
+    subscriber->conn = request->conn;
     subscriber->after = after;
     subscriber->sent_mono_ms = now_ms();
     subscriber->query.kinds = copy(subscriber->kinds, sizeof(subscriber->kinds), query->kinds);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define KEEP 5
+#define WINDOW_MS 400
 #define ANSWER_MAX ((size_t)1 << 20)
 
 struct fixture {
@@ -39,7 +40,7 @@ static int set_up(void **state)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
     socklen_t len = sizeof(address);
     struct ox_control_options control = {.events_keep = KEEP};
-    struct ox_api_options api = {.version = "1.2.3"};
+    struct ox_api_options api = {.version = "1.2.3", .window_ms = WINDOW_MS};
     char path[96];
 
     (void)snprintf(fixture->dir, sizeof(fixture->dir), "/tmp/oxide-api.XXXXXX");
@@ -161,6 +162,18 @@ static void stream__sends_events_as_they_come(void **state)
     assert_non_null(strstr(receive(fixture, fd, "\n\n"), "id: 1\ndata: {\"id\":1,"));
     register_device(fixture, 2);
     assert_non_null(strstr(receive(fixture, fd, "\n\n"), "\"device_id\":\"d2\""));
+    (void)close(fd);
+}
+
+static void stream__stays_while_nothing_happens(void **state)
+{
+    struct fixture *fixture = *state;
+    int fd = ask(fixture, "", "");
+
+    (void)receive(fixture, fd, "id: 0\n\n");
+    (void)usleep(4 * WINDOW_MS * 1000);
+    register_device(fixture, 1);
+    (void)receive(fixture, fd, "id: 1\n");
     (void)close(fd);
 }
 
@@ -294,6 +307,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(stream__sends_events_as_they_come, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(stream__stays_while_nothing_happens, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stream__resumes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stream__tells_a_gap, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stream__ends_with_the_server, set_up, tear_down),
