@@ -1,11 +1,17 @@
+#define _GNU_SOURCE /* POLLRDHUP */
 #include "feed.h"
 
+#include "oxide/base/clock.h"
+
+#include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* Events that one query reads, and bytes that a piece holds at most, but for its last event. */
 #define PAGE 100
@@ -22,6 +28,7 @@ struct subscriber {
     struct ox_feed *feed;
     struct MHD_Connection *connection;
     struct ox_conn *conn; /* may be NULL */
+    int fd;
     char kinds[KINDS_MAX];
     char device_id[OX_ID_MAX + 1];
     char campaign_id[OX_ID_MAX + 1];
@@ -30,7 +37,8 @@ struct subscriber {
     /* The feed's thread has these while the connection is suspended, its own thread otherwise. */
     bool waiting; /* suspended; changes under the lock */
     bool failed;
-    bool more; /* the end of the log is not reached */
+    bool more;      /* the end of the log is not reached */
+    bool will_send; /* the client may still: it has not closed its side */
     int64_t after;
     int64_t sent_mono_ms; /* the last piece */
     struct ox_buf piece;
@@ -40,9 +48,8 @@ struct subscriber {
 struct ox_feed {
     struct ox_control *control;
     const struct ox_log *log;
+    int wake_fd; /* an eventfd: there may be something to do */
     pthread_mutex_t lock;
-    pthread_cond_t wake; /* on the monotonic clock */
-    bool woken;
     bool closing;
     struct subscriber *first;
     unsigned count;
@@ -50,23 +57,18 @@ struct ox_feed {
     bool started;
 };
 
-/* The clock that conditions wait by. */
 static int64_t now_ms(void)
 {
-    struct timespec now = {0, 0};
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return ox_clock_system()->mono_ms(NULL);
 }
 
 static void wake(void *arg)
 {
-    struct ox_feed *feed = arg;
+    const struct ox_feed *feed = arg;
+    const uint64_t one = 1;
+    ssize_t put = write(feed->wake_fd, &one, sizeof(one));
 
-    (void)pthread_mutex_lock(&feed->lock);
-    feed->woken = true;
-    (void)pthread_cond_signal(&feed->wake);
-    (void)pthread_mutex_unlock(&feed->lock);
+    (void)put;
 }
 
 /* --- what is sent --- */
@@ -145,22 +147,48 @@ static enum ox_code make_piece(struct subscriber *subscriber, struct ox_err *err
 
 /* --- the thread --- */
 
-/* Wait until there may be something to send, at the latest when the next keep-alive is due. */
+/* A suspended connection is out of libmicrohttpd's sight, so its end is seen here. Who has closed
+ * its side may still read: a comment tells, as whoever does not read any more refuses it. */
+static void look_at(struct subscriber *subscriber, short events)
+{
+    if ((events & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
+        subscriber->failed = true;
+    } else if ((events & POLLRDHUP) != 0) {
+        subscriber->will_send = false;
+        subscriber->sent_mono_ms = now_ms() - OX_FEED_KEEP_ALIVE_MS;
+    }
+}
+
+/* Wait until there may be something to send, at the latest when the next keep-alive is due, or
+ * somebody has left. Those that wait stay meanwhile: see serve_round. */
 static void wait_for_work(struct ox_feed *feed)
 {
-    int64_t until = now_ms() + OX_FEED_KEEP_ALIVE_MS;
+    struct subscriber *waiting[OX_FEED_SUBSCRIBERS_MAX];
+    struct pollfd fds[OX_FEED_SUBSCRIBERS_MAX + 1];
+    int64_t left_ms = OX_FEED_KEEP_ALIVE_MS;
+    uint64_t woken = 0;
+    ssize_t got;
+    size_t count = 0;
 
-    for (const struct subscriber *at = feed->first; at != NULL; at = at->next) {
-        if (at->waiting && at->sent_mono_ms + OX_FEED_KEEP_ALIVE_MS < until) {
-            until = at->sent_mono_ms + OX_FEED_KEEP_ALIVE_MS;
+    for (struct subscriber *at = feed->first; at != NULL; at = at->next) {
+        if (at->waiting) {
+            int64_t due_ms = at->sent_mono_ms + OX_FEED_KEEP_ALIVE_MS - now_ms();
+
+            left_ms = due_ms < left_ms ? due_ms : left_ms;
+            fds[count] = (struct pollfd){at->fd, at->will_send ? POLLRDHUP : 0, 0};
+            waiting[count++] = at;
         }
     }
-    while (!feed->woken && !feed->closing && now_ms() < until) {
-        const struct timespec deadline = {until / 1000, (until % 1000) * 1000000};
-
-        (void)pthread_cond_timedwait(&feed->wake, &feed->lock, &deadline);
+    fds[count] = (struct pollfd){feed->wake_fd, POLLIN, 0};
+    (void)pthread_mutex_unlock(&feed->lock);
+    if (poll(fds, count + 1, left_ms < 0 ? 0 : (int)left_ms) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            look_at(waiting[i], fds[i].revents);
+        }
     }
-    feed->woken = false;
+    got = read(feed->wake_fd, &woken, sizeof(woken)); /* it does not block */
+    (void)got;
+    (void)pthread_mutex_lock(&feed->lock);
 }
 
 /* A connection that goes on belongs to its own thread again. */
@@ -188,7 +216,7 @@ static void serve_round(struct ox_feed *feed)
     for (size_t i = 0; i < count; i++) {
         struct ox_err err = OX_ERR_INIT;
 
-        if (make_piece(waiting[i], &err) != OX_OK) {
+        if (!waiting[i]->failed && make_piece(waiting[i], &err) != OX_OK) {
             waiting[i]->failed = true;
             ox_log(feed->log, OX_LOG_ERROR, "an answer with events breaks off: %s", err.msg);
         }
@@ -197,19 +225,9 @@ static void serve_round(struct ox_feed *feed)
     for (size_t i = 0; i < count; i++) {
         if (waiting[i]->piece.len_bytes > 0 || waiting[i]->failed) {
             go_on(waiting[i]);
-        } else {
-            feed->woken = feed->woken || waiting[i]->more;
+        } else if (waiting[i]->more) {
+            wake(feed);
         }
-    }
-}
-
-static void rest(struct ox_feed *feed)
-{
-    int64_t until = now_ms() + ROUND_MS;
-    const struct timespec deadline = {until / 1000, (until % 1000) * 1000000};
-
-    while (!feed->closing && now_ms() < until) {
-        (void)pthread_cond_timedwait(&feed->wake, &feed->lock, &deadline);
     }
 }
 
@@ -222,7 +240,9 @@ static void *work(void *arg)
         wait_for_work(feed);
         if (!feed->closing) {
             serve_round(feed);
-            rest(feed);
+            (void)pthread_mutex_unlock(&feed->lock);
+            (void)poll(NULL, 0, ROUND_MS);
+            (void)pthread_mutex_lock(&feed->lock);
         }
     }
     for (struct subscriber *at = feed->first; at != NULL; at = at->next) {
@@ -263,8 +283,7 @@ static ssize_t read_subscriber(void *arg, uint64_t offset, char *out, size_t max
         subscriber->waiting = true;
         (void)ox_conn_enter(subscriber->conn, OX_CONN_OURS); /* quiet is not slow */
         MHD_suspend_connection(subscriber->connection);
-        feed->woken = true; /* events may have come meanwhile */
-        (void)pthread_cond_signal(&feed->wake);
+        wake(feed); /* events may have come meanwhile */
     }
     (void)pthread_mutex_unlock(&feed->lock);
     return result;
@@ -301,6 +320,8 @@ static enum ox_code open_subscriber(struct ox_feed *feed, struct ox_request *req
                                     const struct ox_event_query *query, int64_t after,
                                     struct subscriber **out, struct ox_err *err)
 {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct subscriber *subscriber = NULL;
 
     if (query->kinds != NULL && strlen(query->kinds) >= sizeof(subscriber->kinds)) {
@@ -316,6 +337,8 @@ static enum ox_code open_subscriber(struct ox_feed *feed, struct ox_request *req
     subscriber->feed = feed;
     subscriber->connection = request->connection;
     subscriber->conn = request->conn;
+    subscriber->fd = info == NULL ? -1 : info->connect_fd; /* poll passes by what is none */
+    subscriber->will_send = true;
     subscriber->after = after;
     subscriber->sent_mono_ms = now_ms();
     subscriber->query.kinds = copy(subscriber->kinds, sizeof(subscriber->kinds), query->kinds);
@@ -387,7 +410,6 @@ enum ox_code ox_feed_new(struct ox_feed **out, struct ox_control *control, const
                          struct ox_err *err)
 {
     struct ox_feed *feed = calloc(1, sizeof(*feed));
-    pthread_condattr_t attributes;
     enum ox_code code;
 
     if (feed == NULL) {
@@ -396,11 +418,8 @@ enum ox_code ox_feed_new(struct ox_feed **out, struct ox_control *control, const
     feed->control = control;
     feed->log = log;
     (void)pthread_mutex_init(&feed->lock, NULL);
-    (void)pthread_condattr_init(&attributes);
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_cond_init(&feed->wake, &attributes);
-    (void)pthread_condattr_destroy(&attributes);
-    code = start(feed, err);
+    feed->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    code = feed->wake_fd < 0 ? ox_err_sys(err, errno, "making an eventfd") : start(feed, err);
     if (code != OX_OK) {
         ox_feed_free(feed);
         return code;
@@ -415,8 +434,8 @@ void ox_feed_stop(struct ox_feed *feed)
     ox_control_events_unwatch(feed->control, feed);
     (void)pthread_mutex_lock(&feed->lock);
     feed->closing = true;
-    (void)pthread_cond_signal(&feed->wake);
     (void)pthread_mutex_unlock(&feed->lock);
+    wake(feed);
     if (feed->started) {
         (void)pthread_join(feed->thread, NULL);
         feed->started = false;
@@ -426,7 +445,9 @@ void ox_feed_stop(struct ox_feed *feed)
 void ox_feed_free(struct ox_feed *feed)
 {
     if (feed != NULL) {
-        (void)pthread_cond_destroy(&feed->wake);
+        if (feed->wake_fd >= 0) {
+            (void)close(feed->wake_fd);
+        }
         (void)pthread_mutex_destroy(&feed->lock);
         free(feed);
     }

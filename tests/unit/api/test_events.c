@@ -260,6 +260,65 @@ static void streams__are_bounded(void **state)
     }
 }
 
+/* Ask until there is a place, or half a second has passed. */
+static int ask_for_place(struct fixture *fixture)
+{
+    for (int i = 0; i < 50; i++) {
+        int fd = ask(fixture, "", "");
+
+        if (strstr(receive(fixture, fd, "\r\n\r\n"), " 200 OK") != NULL) {
+            return fd;
+        }
+        (void)close(fd);
+        (void)usleep(10000);
+    }
+    fail_msg("no place came free: %s", fixture->answer);
+    return -1;
+}
+
+static void streams__leave_their_place_as_soon_as_they_are_closed(void **state)
+{
+    struct fixture *fixture = *state;
+    int fds[64];
+
+    for (int i = 0; i < 64; i++) {
+        fds[i] = ask(fixture, "", "");
+        (void)receive(fixture, fds[i], "id: 0\n\n");
+    }
+    (void)close(fds[7]); /* all of it was read: it ends in order */
+    fds[7] = ask_for_place(fixture);
+    (void)setsockopt(fds[9], SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
+    (void)close(fds[9]); /* it breaks off */
+    fds[9] = ask_for_place(fixture);
+    for (int i = 0; i < 64; i++) {
+        (void)close(fds[i]);
+    }
+    for (int i = 0; i < 64; i++) {
+        fds[i] = ask_for_place(fixture);
+    }
+    register_device(fixture, 1);
+    for (int i = 0; i < 64; i++) {
+        (void)receive(fixture, fds[i], "id: 1\n");
+        (void)close(fds[i]);
+    }
+}
+
+static void stream__goes_on_for_who_has_nothing_more_to_send(void **state)
+{
+    struct fixture *fixture = *state;
+    int fd = ask(fixture, "", "");
+
+    (void)receive(fixture, fd, "id: 0\n\n");
+    assert_int_equal(shutdown(fd, SHUT_WR), 0);
+    (void)receive(fixture, fd, ": keep-alive\n");
+    register_device(fixture, 1);
+    (void)receive(fixture, fd, "id: 1\n");
+    (void)usleep(100000);
+    register_device(fixture, 2);
+    (void)receive(fixture, fd, "id: 2\n");
+    (void)close(fd);
+}
+
 static void page__shows_the_log(void **state)
 {
     struct fixture *fixture = *state;
@@ -312,6 +371,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(stream__tells_a_gap, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stream__ends_with_the_server, set_up, tear_down),
         cmocka_unit_test_setup_teardown(streams__are_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(streams__leave_their_place_as_soon_as_they_are_closed,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(stream__goes_on_for_who_has_nothing_more_to_send, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(page__shows_the_log, set_up, tear_down),
         cmocka_unit_test_setup_teardown(bad_questions__are_refused, set_up, tear_down),
     };
