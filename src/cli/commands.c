@@ -476,9 +476,10 @@ const struct ox_command ox_commands[] = {
      "oxide campaign create defect v2 --fleet factory --rollout rolling", REMOTE, OX_EXITS_OUTCOME,
      ox_run_deploy},
     {"campaign plan", "Tell what a campaign would do, without making it",
-     "Devices by stage, the versions that they run with the bytes that each would fetch, the disk "
-     "and the time that it takes, and what would hold it. Bytes of deltas that are not made yet "
-     "are not known: --prepare has them made, and waits for them.",
+     "Devices by stage and variant, why others are skipped, the versions that they run with the "
+     "bytes that each would fetch, the disk and the time that it takes, and what would hold it. "
+     "Bytes of deltas that are not made yet are not known: --prepare has them made, and waits for "
+     "them.",
      WORDS({"MODEL", OX_WORD_ONE, "The model"},
            {"VERSION", OX_WORD_OPTIONAL, "Its version; the newest if left out"}),
      OPTIONS(FLEET, DEVICES, WHO_PASS, POLICY,
