@@ -5,6 +5,7 @@
 
 #include "oxide/api/api.h"
 #include "oxide/base/file.h"
+#include "oxide/base/notify.h"
 #include "oxide/control/control.h"
 
 #include <sys/resource.h>
@@ -128,7 +129,10 @@ enum ox_code ox_serve_run(const struct ox_serve_options *options, struct ox_stop
         if (ready != NULL && ready->ready != NULL) {
             ready->ready(ready->ctx, host, port);
         }
+        ox_notify("READY=1\nSTATUS=Serving %.200s on %.60s port %u", options->data_dir, host,
+                  (unsigned)port);
         (void)ox_stop_wait(stop, -1);
+        ox_notify("STOPPING=1");
         ox_log(log, OX_LOG_INFO, "stopping");
     }
     close_all(&serve);

@@ -13,3 +13,17 @@ if(NOT CMAKE_CROSSCOMPILING)
     install(FILES ${completion} RENAME oxide
             DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
 endif()
+
+# Units of systemd, the sandbox that they share, their users, and the sample of the agent's settings.
+file(READ ${CMAKE_CURRENT_LIST_DIR}/sandbox.conf OXIDE_SANDBOX)
+set(OXIDE_BINDIR ${CMAKE_INSTALL_FULL_BINDIR})
+foreach(unit oxide-agent oxide-serve)
+    configure_file(${CMAKE_CURRENT_LIST_DIR}/${unit}.service.in
+        ${CMAKE_BINARY_DIR}/share/${unit}.service @ONLY)
+    install(FILES ${CMAKE_BINARY_DIR}/share/${unit}.service DESTINATION lib/systemd/system)
+endforeach()
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/oxide-model@.path
+    ${CMAKE_CURRENT_LIST_DIR}/oxide-model@.service DESTINATION lib/systemd/system)
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/sysusers.conf RENAME oxide.conf DESTINATION lib/sysusers.d)
+install(FILES ${CMAKE_CURRENT_LIST_DIR}/agent.conf
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/oxide/examples)
