@@ -2,7 +2,8 @@
 # Sourced by every end-to-end test: real processes on real sockets, in a temporary folder that is
 # removed, with everything stopped, when the test ends.
 #
-# Needs OXIDE_BIN (the executable) and OXIDE_TOOLS (the folder of make_model); ctest sets both.
+# Needs OXIDE_BIN (the executable) and OXIDE_TOOLS (the folder of make_model); ctest sets both. With
+# OXIDE_SANDBOX=yes, agent and control plane run under the restrictions of their units (root only).
 set -u
 : "${OXIDE_BIN:?OXIDE_BIN names the oxide executable}" "${OXIDE_TOOLS:?OXIDE_TOOLS names the folder of make_model}"
 unset OXIDE_SERVER NO_COLOR http_proxy https_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY all_proxy
@@ -85,9 +86,12 @@ within() {
 
 # start LOG COMMAND...: in the background; its process id is in $started
 start() {
-    local log=$1
+    local log=$1 sandbox=()
     shift
-    "$@" >> "$log" 2>&1 &
+    if [ -n "${OXIDE_SANDBOX-}" ] && [ "$1" = "$OXIDE_BIN" ] && [[ ${2-} == agent || ${2-} == serve ]]; then
+        sandbox=("$OXIDE_TOOLS/sandboxed" "$(dirname "$OXIDE_BIN")/../share/oxide-$2.service" "$work")
+    fi
+    "${sandbox[@]}" "$@" >> "$log" 2>&1 &
     started=$!
     pids+=("$started")
 }
