@@ -84,12 +84,18 @@ within() {
 
 # --- processes ---
 
+# in_sandbox UNIT: sets sandbox to what is put in front of a command
+in_sandbox() {
+    sandbox=()
+    [ -z "${OXIDE_SANDBOX-}" ] ||
+        sandbox=("$OXIDE_TOOLS/sandboxed" "$(dirname "$OXIDE_BIN")/../share/oxide-$1.service" "$work")
+}
 # start LOG COMMAND...: in the background; its process id is in $started
 start() {
     local log=$1 sandbox=()
     shift
-    if [ -n "${OXIDE_SANDBOX-}" ] && [ "$1" = "$OXIDE_BIN" ] && [[ ${2-} == agent || ${2-} == serve ]]; then
-        sandbox=("$OXIDE_TOOLS/sandboxed" "$(dirname "$OXIDE_BIN")/../share/oxide-$2.service" "$work")
+    if [ "$1" = "$OXIDE_BIN" ] && [[ ${2-} == agent || ${2-} == serve ]]; then
+        in_sandbox "$2"
     fi
     "${sandbox[@]}" "$@" >> "$log" 2>&1 &
     started=$!
@@ -133,9 +139,10 @@ forget() { # PID
 # serve [OPTIONS]: a control plane on a free port with data in ./data; sets $server, $server_pid and
 # OXIDE_SERVER. A port that was used before is taken again, as a restarted server would.
 serve() {
-    local i line=''
+    local i line='' sandbox
+    in_sandbox serve
     : > ready.log
-    "$OXIDE_BIN" serve --listen "127.0.0.1:${port:-0}" --data data "$@" > ready.log 2>> serve.log &
+    "${sandbox[@]}" "$OXIDE_BIN" serve --listen "127.0.0.1:${port:-0}" --data data "$@" > ready.log 2>> serve.log &
     server_pid=$!
     pids+=("$server_pid")
     for ((i = 0; i < 300; i++)); do

@@ -6,8 +6,10 @@
 [ -x "$OXIDE_TOOLS/sandboxed" ] || { skip "built without libseccomp"; exit; }
 command -v systemd-analyze > /dev/null || { skip "no systemd-analyze"; exit; }
 OXIDE_SANDBOX=yes
+is_up() { [[ $(tr '\0' ' ' < "/proc/$1/cmdline") == "$OXIDE_BIN "* ]]; }
 sealed() { # PID: the restrictions hold
     local of
+    within 10 "the sandbox is set up" is_up "$1"
     for of in "Seccomp:	2" "NoNewPrivs:	1" "CapEff:	0000000000000000" "CapBnd:	0000000000000000"; do
         grep -q "^$of" "/proc/$1/status" || fail "process $1: $of expected in $(grep "^${of%%:*}" "/proc/$1/status")"
     done
