@@ -97,13 +97,16 @@ static enum ox_code find_paths(struct ox_update *update, struct ox_err *err)
 
 enum ox_code ox_stage_stage(struct ox_update *update, struct ox_err *err)
 {
+    const struct ox_assignment *assignment = &update->journal.assignment;
     const char *staging = update->agent->folders.staging;
+    struct ox_access access = {.has_group = false};
     enum ox_code code;
 
     if (update->ready) {
         return OX_OK;
     }
-    if ((code = ox_folder_sync(staging, &update->journal.assignment.files, err)) != OX_OK ||
+    if ((code = ox_agent_access(update->agent, assignment->model_id, &access, err)) != OX_OK ||
+        (code = ox_folder_sync(staging, &assignment->files, &access, err)) != OX_OK ||
         (code = ox_remove_tree(update->target_path, err)) != OX_OK) { /* nobody's: see preflight */
         return code;
     }

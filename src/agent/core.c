@@ -165,6 +165,16 @@ size_t ox_agent_keep(struct ox_agent *agent, const char *model_id)
     return keep;
 }
 
+enum ox_code ox_agent_access(struct ox_agent *agent, const char *model_id, struct ox_access *out,
+                             struct ox_err *err)
+{
+    struct ox_tuning *tuning = ox_tuning_hold(&agent->tuning);
+    enum ox_code code = ox_access_resolve(out, ox_tuning_model(tuning, model_id)->group, err);
+
+    ox_tuning_drop(&agent->tuning, tuning);
+    return code;
+}
+
 /* --- opening --- */
 
 enum ox_code ox_agent_open(struct ox_agent *out, const struct ox_agent_options *options,

@@ -125,7 +125,7 @@ static enum ox_code look_into(const struct held *held, const struct ox_manifest_
     if (what[0] == '\0' && file->executable != ((st.st_mode & S_IXUSR) != 0)) {
         ox_checkup_find(held->doctor->checkup, OX_SEVERITY_WARNING, below(held->doctor, path),
                         "chmod it", "its mode is %04o, not %s", (unsigned)(st.st_mode & 07777u),
-                        file->executable ? "0755" : "0644");
+                        file->executable ? "0555" : "0444");
     }
     return OX_OK;
 }

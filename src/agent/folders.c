@@ -306,18 +306,35 @@ enum ox_code ox_folders_prune(const char *model_path, const char *const *keep, s
 
 /* --- syncing --- */
 
-static enum ox_code sync_file(const char *path, bool executable, struct ox_err *err)
+static enum ox_code sync_file(const char *dir, const struct ox_manifest_file *file,
+                              const struct ox_access *access, struct ox_err *err)
 {
-    enum ox_code code = OX_OK;
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = -1;
+    enum ox_code code = ox_file_open_below(dir, file->path, &fd, NULL, err);
+
+    if (code != OX_OK) {
+        return code;
+    }
+    code = ox_access_file(access, fd, file->executable, file->path, err);
+    if (code == OX_OK && fsync(fd) != 0) {
+        code = ox_err_sys(err, errno, "syncing %s/%s", dir, file->path);
+    }
+    (void)close(fd);
+    return code;
+}
+
+static enum ox_code sync_folder(const char *path, const struct ox_access *access,
+                                struct ox_err *err)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    enum ox_code code;
 
     if (fd < 0) {
-        return ox_err_sys(err, errno, "opening %s", path);
+        return ox_err_sys(err, errno, "opening folder %s", path);
     }
-    if (fchmod(fd, executable ? 0755 : 0644) != 0) {
-        code = ox_err_sys(err, errno, "setting the mode of %s", path);
-    } else if (fsync(fd) != 0) {
-        code = ox_err_sys(err, errno, "syncing %s", path);
+    code = ox_access_folder(access, fd, path, err);
+    if (code == OX_OK && fsync(fd) != 0) {
+        code = ox_err_sys(err, errno, "syncing folder %s", path);
     }
     (void)close(fd);
     return code;
@@ -326,7 +343,7 @@ static enum ox_code sync_file(const char *path, bool executable, struct ox_err *
 /* Sync the folders from that of the file at `file_path` up to, but not with, `top`; not those that
  * also hold `next`, whose turn comes. */
 static enum ox_code sync_folders(const char *top, char *file_path, const char *next,
-                                 struct ox_err *err)
+                                 const struct ox_access *access, struct ox_err *err)
 {
     size_t top_len = strlen(top);
     enum ox_code code = OX_OK;
@@ -340,23 +357,18 @@ static enum ox_code sync_folders(const char *top, char *file_path, const char *n
             break;
         }
         *slash = '\0';
-        code = ox_dir_sync(file_path, err);
+        code = sync_folder(file_path, access, err);
     }
     return code;
 }
 
-enum ox_code ox_folder_sync(const char *path, const struct ox_manifest *files, struct ox_err *err)
+enum ox_code ox_folder_sync(const char *path, const struct ox_manifest *files,
+                            const struct ox_access *access, struct ox_err *err)
 {
     enum ox_code code = OX_OK;
 
     for (size_t i = 0; code == OX_OK && i < files->count; i++) {
-        char *file_path = NULL;
-
-        code = ox_path_join(&file_path, path, files->files[i].path, err);
-        if (code == OX_OK) {
-            code = sync_file(file_path, files->files[i].executable, err);
-        }
-        free(file_path);
+        code = sync_file(path, &files->files[i], access, err);
     }
     for (size_t i = 0; code == OX_OK && i < files->count; i++) { /* after all files are there */
         char *file_path = NULL;
@@ -367,12 +379,12 @@ enum ox_code ox_folder_sync(const char *path, const struct ox_manifest *files, s
             code = ox_path_join(&next, path, files->files[i + 1].path, err);
         }
         if (code == OX_OK) { /* a folder is synced with the last file that lies in it */
-            code = sync_folders(path, file_path, next, err);
+            code = sync_folders(path, file_path, next, access, err);
         }
         free(next);
         free(file_path);
     }
-    return code == OX_OK ? ox_dir_sync(path, err) : code;
+    return code == OX_OK ? sync_folder(path, access, err) : code;
 }
 
 enum ox_code ox_set_aside(const char *path, int64_t wall_ms, const char *why,

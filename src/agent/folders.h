@@ -5,6 +5,7 @@
 #ifndef OX_AGENT_FOLDERS_H
 #define OX_AGENT_FOLDERS_H
 
+#include "access.h"
 #include "oxide/base/buf.h"
 #include "oxide/base/digest.h"
 #include "oxide/base/log.h"
@@ -79,9 +80,9 @@ OX_MUST_USE enum ox_code ox_folders_prune(const char *model_path, const char *co
 OX_MUST_USE enum ox_code ox_folder_clean(const char *path, const char *const *keep,
                                          size_t keep_count, struct ox_err *err);
 
-/** Make the files of a version durable: modes by the manifest, then bytes, then folders. */
+/** Make the files of a version durable: groups and modes, then bytes, then folders. */
 OX_MUST_USE enum ox_code ox_folder_sync(const char *path, const struct ox_manifest *files,
-                                        struct ox_err *err);
+                                        const struct ox_access *access, struct ox_err *err);
 
 /** Rename a file that cannot be understood to PATH.bad-TIME and log it. */
 OX_MUST_USE enum ox_code ox_set_aside(const char *path, int64_t wall_ms, const char *why,

@@ -6,58 +6,48 @@
 #include "oxide/crypto/sha256.h"
 #include "oxide/tensor/layout.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 /* --- files --- */
 
-/* Open without following a symlink at the last step. */
-static enum ox_code open_plain(const char *path, uint64_t *size_bytes, int *out_fd,
-                               struct ox_err *err)
+/* Open without following a symlink. What is no file there cannot have the right bytes. */
+static enum ox_code open_plain(const char *dir, const char *relative, uint64_t *size_bytes,
+                               int *out_fd, struct ox_err *err)
 {
-    struct stat st;
-    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct ox_err why = OX_ERR_INIT;
+    enum ox_code code = ox_file_open_below(dir, relative, out_fd, size_bytes, &why);
 
-    if (fd < 0) {
-        return ox_err_sys(err, errno, "opening %s", path);
-    }
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        (void)close(fd);
-        return ox_err_set(err, OX_EDIGEST, "%s is not a regular file", path);
-    }
-    *size_bytes = (uint64_t)st.st_size;
-    *out_fd = fd;
-    return OX_OK;
+    return code == OX_OK
+               ? OX_OK
+               : ox_err_set(err, code == OX_EINVAL || code == OX_EPERM ? OX_EDIGEST : code, "%s",
+                            why.msg);
 }
 
-static enum ox_code verify_file(const char *path, const struct ox_manifest_file *file,
+static enum ox_code verify_file(const char *dir, const struct ox_manifest_file *file,
                                 struct ox_stop *stop, struct ox_err *err)
 {
     struct ox_digest digest = {{0}};
-    struct ox_fd_io io = {-1, path};
+    struct ox_fd_io io = {-1, file->path};
     struct ox_source source;
     uint64_t size = 0;
-    enum ox_code code = open_plain(path, &size, &io.fd, err);
+    enum ox_code code = open_plain(dir, file->path, &size, &io.fd, err);
 
     if (code != OX_OK) {
         return code;
     }
     source = ox_fd_source(&io, size);
     if (size != file->size_bytes) {
-        code = ox_err_set(err, OX_EDIGEST, "%s has %" PRIu64 " bytes, it should have %" PRIu64,
-                          path, size, file->size_bytes);
+        code = ox_err_set(err, OX_EDIGEST, "%s/%s has %" PRIu64 " bytes, it should have %" PRIu64,
+                          dir, file->path, size, file->size_bytes);
     } else {
         code = ox_sha256_source(&source, stop, NULL, &digest, err);
     }
     if (code == OX_OK && !ox_digest_equal(&digest, &file->sha256)) {
-        code = ox_err_set(err, OX_EDIGEST, "%s does not have the digest that it should have", path);
+        code = ox_err_set(err, OX_EDIGEST, "%s/%s does not have the digest that it should have",
+                          dir, file->path);
     }
     (void)close(io.fd);
     return code;
@@ -69,13 +59,7 @@ enum ox_code ox_files_verify(const char *path, const struct ox_manifest *files,
     enum ox_code code = OX_OK;
 
     for (size_t i = 0; code == OX_OK && i < files->count; i++) {
-        char *file_path = NULL;
-
-        code = ox_path_join(&file_path, path, files->files[i].path, err);
-        if (code == OX_OK) {
-            code = verify_file(file_path, &files->files[i], stop, err);
-        }
-        free(file_path);
+        code = verify_file(path, &files->files[i], stop, err);
     }
     return code;
 }
@@ -95,13 +79,13 @@ static bool promises_format(const char *path)
     return false;
 }
 
-static enum ox_code parse_file(const char *path, struct ox_err *err)
+static enum ox_code parse_file(const char *dir, const char *relative, struct ox_err *err)
 {
     struct ox_layout layout = OX_LAYOUT_INIT;
-    struct ox_fd_io io = {-1, path};
+    struct ox_fd_io io = {-1, relative};
     struct ox_source source;
     uint64_t size = 0;
-    enum ox_code code = open_plain(path, &size, &io.fd, err);
+    enum ox_code code = open_plain(dir, relative, &size, &io.fd, err);
 
     if (code != OX_OK) {
         return code;
@@ -109,8 +93,8 @@ static enum ox_code parse_file(const char *path, struct ox_err *err)
     source = ox_fd_source(&io, size);
     code = ox_layout_read(&layout, &source, err);
     if (code == OX_ECORRUPT || code == OX_EUNSUPPORTED) {
-        code =
-            ox_err_set(err, OX_EFAILED, "%s does not parse: %s", path, err == NULL ? "" : err->msg);
+        code = ox_err_set(err, OX_EFAILED, "%s/%s does not parse: %s", dir, relative,
+                          err == NULL ? "" : err->msg);
     } else if (code == OX_ETOOBIG) { /* past our limits, which says nothing against it */
         code = OX_OK;
     }
@@ -125,16 +109,9 @@ static enum ox_code check_built_in(const struct ox_health_spec *spec, struct ox_
         spec->digests_known ? OX_OK : ox_files_verify(spec->path, spec->files, spec->stop, err);
 
     for (size_t i = 0; code == OX_OK && i < spec->files->count; i++) {
-        char *path = NULL;
-
-        if (!promises_format(spec->files->files[i].path)) {
-            continue;
+        if (promises_format(spec->files->files[i].path)) {
+            code = parse_file(spec->path, spec->files->files[i].path, err);
         }
-        code = ox_path_join(&path, spec->path, spec->files->files[i].path, err);
-        if (code == OX_OK) {
-            code = parse_file(path, err);
-        }
-        free(path);
     }
     return code;
 }

@@ -6,12 +6,14 @@
 #include "oxide/base/file.h"
 #include "oxide/tensor/layout.h"
 #include "patches.h"
+#include "reuse.h"
 #include "update.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LOG_EVERY_MS 15000
@@ -57,41 +59,6 @@ static size_t first_like(const struct ox_manifest *files, size_t index)
     return i;
 }
 
-/* A file of a version that is held. */
-struct held_file {
-    const struct ox_installed *version; /* NULL: there is none */
-    const struct ox_manifest_file *file;
-};
-
-/* One with the same bytes, in the latest version that has it. */
-static struct held_file like_held(const struct ox_update *update,
-                                  const struct ox_manifest_file *file)
-{
-    for (size_t i = 0; i < update->held_count; i++) {
-        const struct ox_manifest *files = &update->held[i].files;
-
-        for (size_t j = 0; j < files->count; j++) {
-            if (ox_digest_equal(&files->files[j].sha256, &file->sha256)) {
-                return (struct held_file){&update->held[i], &files->files[j]};
-            }
-        }
-    }
-    return (struct held_file){NULL, NULL};
-}
-
-/* Does the version really still hold these bytes? */
-static bool holds(struct ox_update *update, const struct held_file *held)
-{
-    const struct ox_manifest one = {(struct ox_manifest_file *)held->file, 1}; /* only read */
-    char *path = NULL;
-    bool right =
-        ox_folders_version(update->model_path, held->version->folder, &path, NULL) == OX_OK &&
-        ox_files_verify(path, &one, &update->stop, NULL) == OX_OK;
-
-    free(path);
-    return right;
-}
-
 static enum ox_code download_part(struct ox_update *update, const struct ox_fetch *fetch,
                                   const struct ox_digest *digest, uint64_t size_bytes,
                                   struct ox_err *err)
@@ -106,6 +73,20 @@ static enum ox_code download_part(struct ox_update *update, const struct ox_fetc
     return code;
 }
 
+/* Move a staged file to where parts lie, as one may be written to; what is shared may not. */
+static enum ox_code make_part(const char *staged, const char *part, struct ox_err *err)
+{
+    struct stat st;
+
+    if (lstat(staged, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink > 1 ||
+        ox_path_exists(part)) {
+        return OX_OK;
+    }
+    return chmod(staged, 0600) == 0 && rename(staged, part) == 0
+               ? OX_OK
+               : ox_err_sys(err, errno, "moving %s", staged);
+}
+
 /* What an earlier run had put together before it was killed is as good as parts. */
 static enum ox_code take_apart(struct ox_update *update, struct ox_err *err)
 {
@@ -118,10 +99,8 @@ static enum ox_code take_apart(struct ox_update *update, struct ox_err *err)
         char *staged = NULL;
 
         if ((code = ox_folders_part(folders, &files->files[i].sha256, &part, err)) == OX_OK &&
-            (code = ox_path_join(&staged, folders->staging, files->files[i].path, err)) == OX_OK &&
-            !ox_path_exists(part) && rename(staged, part) != 0 && errno != ENOENT &&
-            errno != ENOTDIR) {
-            code = ox_err_sys(err, errno, "moving %s", staged);
+            (code = ox_path_join(&staged, folders->staging, files->files[i].path, err)) == OX_OK) {
+            code = make_part(staged, part, err);
         }
         free(staged);
         free(part);
@@ -137,10 +116,10 @@ static enum ox_code download_files(struct ox_update *update, const struct ox_fet
 
     for (size_t i = 0; code == OX_OK && i < files->count; i++) {
         const struct ox_manifest_file *file = &files->files[i];
-        struct held_file held = like_held(update, file);
+        struct ox_held_file held = ox_reuse_find(update, file);
 
         if (file->size_bytes == 0 || first_like(files, i) < i ||
-            (held.version != NULL && holds(update, &held))) {
+            (held.version != NULL && ox_reuse_is_whole(update, &held))) {
             continue;
         }
         code = download_part(update, fetch, &file->sha256, file->size_bytes, err);
@@ -252,28 +231,14 @@ static enum ox_code create_empty(const char *path, struct ox_err *err)
     return OX_OK;
 }
 
-/* Copy a file of version folder `dir` to `path`. */
-static enum ox_code copy_like(const char *dir, const struct ox_manifest_file *file,
-                              const char *path, struct ox_err *err)
-{
-    char *from = NULL;
-    enum ox_code code = ox_path_join(&from, dir, file->path, err);
-
-    if (code == OX_OK) {
-        code = ox_file_copy(from, path, 0644, err);
-    }
-    free(from);
-    return code;
-}
-
-/* Put one file into staging: made, moved from its part, or copied from where its bytes lie. */
+/* Put one file into staging: made, moved from its part, or linked to where its bytes lie. */
 static enum ox_code place_file(struct ox_update *update, size_t index, const char *path,
                                struct ox_err *err)
 {
     const struct ox_manifest *files = &assigned(update)->files;
     const struct ox_manifest_file *file = &files->files[index];
     size_t like = first_like(files, index);
-    struct held_file held = like_held(update, file);
+    struct ox_held_file held = ox_reuse_find(update, file);
     char *from = NULL;
     enum ox_code code;
 
@@ -281,7 +246,8 @@ static enum ox_code place_file(struct ox_update *update, size_t index, const cha
         return create_empty(path, err);
     }
     if (like < index) {
-        return copy_like(update->agent->folders.staging, &files->files[like], path, err);
+        return ox_reuse_place(update->agent->folders.staging, files->files[like].path,
+                              files->files[like].executable == file->executable, path, err);
     }
     code = ox_folders_part(&update->agent->folders, &file->sha256, &from, err);
     if (code == OX_OK && rename(from, path) != 0) {
@@ -294,7 +260,8 @@ static enum ox_code place_file(struct ox_update *update, size_t index, const cha
         }
         code = ox_folders_version(update->model_path, held.version->folder, &from, err);
         if (code == OX_OK) {
-            code = copy_like(from, held.file, path, err);
+            code = ox_reuse_place(from, held.file->path, held.file->executable == file->executable,
+                                  path, err);
         }
     }
     free(from);
@@ -398,6 +365,9 @@ enum ox_code ox_stage_verify(struct ox_update *update, struct ox_err *err)
     if (!update->ready) {
         code =
             ox_files_verify(update->agent->folders.staging, &assignment->files, &update->stop, err);
+        if (code == OX_OK) {
+            code = ox_reuse_link_staged(update, err);
+        }
         if (code != OX_OK) {
             return code;
         }

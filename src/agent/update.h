@@ -35,9 +35,9 @@ struct ox_update {
     struct ox_installed held[1 + OX_KEEP_MAX]; /* what is current, and what is kept beside it */
     size_t held_count;
     const struct ox_installed *base; /* among them: what patches build on; NULL: nothing is held */
-    char *model_path;  /* MODEL_DIR/MODEL */
-    char *target_path; /* where the new version will lie */
-    bool ready;        /* it lies there already, whole */
+    char *model_path;                /* MODEL_DIR/MODEL */
+    char *target_path;               /* where the new version will lie */
+    bool ready;                      /* it lies there already, whole */
     bool use_patch;
     char *patch_path; /* what a server of the first generation sent instead of the file; or NULL */
     char note[OX_ERR_MSG_MAX]; /* why the patch did not do; empty if it did or there was none */

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,82 @@ enum ox_code ox_file_open_read(const char *path, int *out_fd, uint64_t *size_byt
         *size_bytes = (uint64_t)st.st_size;
     }
     return OX_OK;
+}
+
+/* Which kernel says what of a symlink where a folder was asked for differs: ELOOP or ENOTDIR. */
+static enum ox_code refuse_below(int why, int dir_fd, const char *name, const char *dir,
+                                 const char *relative, struct ox_err *err)
+{
+    struct stat st;
+
+    if ((why == ELOOP || why == ENOTDIR) && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISLNK(st.st_mode)) {
+        return ox_err_set(err, OX_EPERM, "%s/%s: there is a symlink on the way, at %s: remove it",
+                          dir, relative, name);
+    }
+    return ox_err_sys(err, why, "opening %s/%s", dir, relative);
+}
+
+enum ox_code ox_file_open_below(const char *dir, const char *relative, int *out_fd,
+                                uint64_t *size_bytes, struct ox_err *err)
+{
+    const int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC;
+    char name[NAME_MAX + 1];
+    struct stat st;
+    enum ox_code code = OX_OK;
+    int at = AT_FDCWD;
+    int fd = open(dir, flags | O_DIRECTORY);
+
+    if (fd < 0) {
+        return refuse_below(errno, AT_FDCWD, dir, dir, relative, err);
+    }
+    for (const char *from = relative; code == OX_OK && from != NULL;) {
+        const char *slash = strchr(from, '/');
+        size_t len = slash == NULL ? strlen(from) : (size_t)(slash - from);
+
+        if (at >= 0) {
+            (void)close(at);
+        }
+        at = fd;
+        fd = -1;
+        if (len > NAME_MAX) {
+            code = ox_err_set(err, OX_EINVAL, "%s/%s has too long a name in it", dir, relative);
+            break;
+        }
+        memcpy(name, from, len);
+        name[len] = '\0';
+        fd = openat(at, name, flags | (slash == NULL ? O_NONBLOCK : O_DIRECTORY));
+        if (fd < 0) {
+            code = refuse_below(errno, at, name, dir, relative, err);
+        }
+        from = slash == NULL ? NULL : slash + 1;
+    }
+    if (at >= 0) {
+        (void)close(at);
+    }
+    if (code == OX_OK && fstat(fd, &st) != 0) {
+        code = ox_err_sys(err, errno, "looking at %s/%s", dir, relative);
+    } else if (code == OX_OK && !S_ISREG(st.st_mode)) {
+        code = ox_err_set(err, OX_EINVAL, "%s/%s is not a regular file", dir, relative);
+    }
+    if (code != OX_OK) {
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        return code;
+    }
+    *out_fd = fd;
+    if (size_bytes != NULL) {
+        *size_bytes = (uint64_t)st.st_size;
+    }
+    return OX_OK;
+}
+
+bool ox_dir_is_real(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 enum ox_code ox_file_state(int fd, const char *name, struct ox_file_state *out, struct ox_err *err)

@@ -29,7 +29,8 @@ struct ox_agent_model_options {
     int64_t health_timeout_ms;     /* of the command */
     const struct ox_window *activate_windows; /* local time; none: always */
     size_t activate_windows_count;
-    size_t keep; /* versions that stay beside the active one, up to OX_KEEP_MAX */
+    const char *group; /* that alone may read the files; NULL: everybody may */
+    size_t keep;       /* versions that stay beside the active one, up to OX_KEEP_MAX */
 };
 
 /** What a running agent may be told anew. Everything it points to lives until `done` is called. */

@@ -61,6 +61,10 @@
       "1", "1", MODEL, RELOAD,                                                                     \
       "Versions that stay beside the active one, to go back to and to build on; 0 frees the old "  \
       "one after the commit")                                                                      \
+    X(GROUP, "models", "group", "group", TEXT, 1, 32, "NAME",                                      \
+      NULL, "everybody may read them", MODEL, RELOAD,                                              \
+      "Group whose members alone may read the files of models; the agent must be in it, and "      \
+      "programs that use models")                                                                  \
     X(HEALTH_CHECK, "check", "health_check", "health-check", COMMAND, 1, 0, "CMD",                 \
       NULL, "the file parses and its digest is right", MODEL, RELOAD,                              \
       "Shell command that decides whether a new model works: OXIDE_MODEL_PATH names it, status 0 " \

@@ -26,6 +26,18 @@ OX_MUST_USE enum ox_code ox_write_full(int fd, const void *bytes, size_t len_byt
 OX_MUST_USE enum ox_code ox_file_open_read(const char *path, int *out_fd, uint64_t *size_bytes,
                                            struct ox_err *err);
 
+/**
+ * Open the file `relative` (components with '/' between them) below the folder `dir` for reading,
+ * following no symlink from `dir` on. *size_bytes may be NULL.
+ * Errors: OX_EPERM if there is a symlink on the way; OX_EINVAL if it is no regular file; the
+ * system's.
+ */
+OX_MUST_USE enum ox_code ox_file_open_below(const char *dir, const char *relative, int *out_fd,
+                                            uint64_t *size_bytes, struct ox_err *err);
+
+/** Is `path` a folder, and no symlink to one? */
+bool ox_dir_is_real(const char *path);
+
 /** What an open file was when it was last looked at. */
 struct ox_file_state {
     uint64_t size_bytes;

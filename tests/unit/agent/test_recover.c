@@ -1,6 +1,7 @@
 #include "helpers.h"
 
 #include "oxide/base/file.h"
+#include "oxide/crypto/artifact.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -43,7 +44,8 @@ static int die_at(struct world *world, struct death death, bool removing)
             _exit(1);
         }
         ox_journal_clear(&journal);
-        journal = removing ? unassign(world, &world->v1) : assign(world, &world->v2, true);
+        journal = removing ? unassign(world, &world->v1)
+                           : assign(world, &world->v2, world->v2.files.count == 1);
         if (ox_update_new(&update, &world->agent, &journal, NULL) != OX_OK) {
             _exit(1);
         }
@@ -172,6 +174,38 @@ static void kill__then_a_failing_check_ends_at_old(void **state)
         assert_true(is_active(world, &world->v1));
         assert_link(world, "current", "v1");
         assert_int_equal(failures_of(world, &world->v2), 1);
+        assert_no_litter(world);
+    }
+}
+
+/* Files that are shared with the version before are never written to by what goes on with them. */
+static void kill__with_shared_files_leaves_both_versions_whole(void **state)
+{
+    struct world *world = *state;
+    const struct ox_digest own = put_blob(world, "own", 3);
+    struct artifact next = {.version = "v2"};
+
+    assert_int_equal(
+        ox_manifest_add(&next.files, "model.bin", MODEL_BYTES, &world->v1.digest, false, NULL),
+        OX_OK);
+    assert_int_equal(ox_manifest_add(&next.files, "own", 3, &own, false, NULL), OX_OK);
+    assert_int_equal(ox_manifest_finish(&next.files, NULL), OX_OK);
+    assert_int_equal(ox_artifact_digest(&next.files, &next.digest, NULL), OX_OK);
+    ox_manifest_clear(&world->v2.files);
+    world->v2 = next;
+    for (size_t i = 0; i < STAGES * 2; i++) {
+        const struct death death = {all_stages[i / 2], i % 2 == 1};
+        enum ox_code code = OX_OK;
+
+        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
+        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+        assert_int_equal(die_updating(world, death), 42);
+        (void)start_again(world, &code);
+        assert_int_equal(code, OX_OK);
+        assert_int_equal(update_to(world, &world->v2, false, NULL), OX_OK);
+        assert_true(is_active(world, &world->v2));
+        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+        assert_true(is_active(world, &world->v1));
         assert_no_litter(world);
     }
 }
@@ -357,6 +391,7 @@ int main(void)
         WITH_WORLD(kill__of_a_removal_at_any_boundary_ends_with_nothing),
         WITH_WORLD(kill__of_a_removal_whose_state_was_lost_ends_with_nothing),
         WITH_WORLD(kill__then_a_failing_check_ends_at_old),
+        WITH_WORLD(kill__with_shared_files_leaves_both_versions_whole),
         WITH_WORLD(kill__after_the_commit_was_written_reports_once),
         WITH_WORLD(state__damaged_is_set_aside_and_made_anew_from_the_links),
         WITH_WORLD(state__lost_in_mid_switch_goes_back_to_what_the_journal_says),

@@ -4,6 +4,7 @@
 #include "oxide/base/file.h"
 #include "oxide/crypto/artifact.h"
 
+#include <grp.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,11 +146,11 @@ static void update__several_files_modes_and_copies(void **state)
     assert_int_equal(world->blob_requests, 1); /* equal bytes come once, empty ones not at all */
     path = at(world, "defect/current/a/run.sh");
     assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0755);
+    assert_int_equal(st.st_mode & 0777, 0555);
     free(path);
     path = at(world, "defect/current/a/b/same");
     assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0644);
+    assert_int_equal(st.st_mode & 0777, 0444);
     free(path);
 
     assert_int_equal(ox_manifest_add(&next.files, "a/run.sh", 3, &one, true, NULL), OX_OK);
@@ -163,6 +164,147 @@ static void update__several_files_modes_and_copies(void **state)
     assert_false(exists(world, "defect/current/empty"));
     ox_manifest_clear(&folder.files);
     ox_manifest_clear(&next.files);
+}
+
+/* --- sharing, and who may read --- */
+
+static struct stat look(const struct world *world, const char *relative)
+{
+    char *path = at(world, relative);
+    struct stat st;
+
+    assert_int_equal(lstat(path, &st), 0);
+    free(path);
+    return st;
+}
+
+/* Two files, of which `common` is the same in each; `own` is as it is told. */
+static struct artifact two_files(const char *version, const struct ox_digest *common,
+                                 const struct ox_digest *own, bool executable)
+{
+    struct artifact artifact = {.version = version};
+
+    assert_int_equal(ox_manifest_add(&artifact.files, "a/common", 6, common, executable, NULL),
+                     OX_OK);
+    assert_int_equal(ox_manifest_add(&artifact.files, "own", 4, own, false, NULL), OX_OK);
+    assert_int_equal(ox_manifest_finish(&artifact.files, NULL), OX_OK);
+    assert_int_equal(ox_artifact_digest(&artifact.files, &artifact.digest, NULL), OX_OK);
+    return artifact;
+}
+
+static void reuse__what_did_not_change_is_the_same_file(void **state)
+{
+    struct world *world = *state;
+    const struct ox_digest common = put_blob(world, "common", 6);
+    const struct ox_digest first = put_blob(world, "one!", 4);
+    const struct ox_digest second = put_blob(world, "two!", 4);
+    struct artifact one = two_files("v1", &common, &first, false);
+    struct artifact two = two_files("v2", &common, &second, false);
+    struct artifact three = two_files("v3", &common, &second, true);
+
+    assert_int_equal(update_to(world, &one, false, NULL), OX_OK);
+    assert_int_equal(update_to(world, &two, false, NULL), OX_OK);
+    assert_true(is_active(world, &two));
+    assert_int_equal(look(world, "defect/versions/v2/a/common").st_ino,
+                     look(world, "defect/versions/v1/a/common").st_ino);
+    assert_int_equal(look(world, "defect/versions/v2/own").st_nlink, 1);
+    assert_int_equal(look(world, "defect/versions/v2/a/common").st_mode & 0777, 0444);
+
+    /* What differs in its mode alone is not fetched either, but is a file of its own. */
+    world->blob_requests = 0;
+    assert_int_equal(update_to(world, &three, false, NULL), OX_OK);
+    assert_int_equal(world->blob_requests, 0);
+    assert_int_equal(look(world, "defect/versions/v3/own").st_ino,
+                     look(world, "defect/versions/v2/own").st_ino);
+    assert_int_equal(look(world, "defect/versions/v3/a/common").st_nlink, 1);
+    assert_int_equal(look(world, "defect/versions/v3/a/common").st_mode & 0777, 0555);
+    assert_int_equal(look(world, "defect/versions/v2/a/common").st_mode & 0777, 0444);
+    ox_manifest_clear(&one.files);
+    ox_manifest_clear(&two.files);
+    ox_manifest_clear(&three.files);
+}
+
+static void reuse__what_is_damaged_is_fetched_and_shared_with_nothing(void **state)
+{
+    struct world *world = *state;
+    const struct ox_digest common = put_blob(world, "common", 6);
+    const struct ox_digest first = put_blob(world, "one!", 4);
+    const struct ox_digest second = put_blob(world, "two!", 4);
+    struct artifact one = two_files("v1", &common, &first, false);
+    struct artifact two = two_files("v2", &common, &second, false);
+
+    assert_int_equal(update_to(world, &one, false, NULL), OX_OK);
+    write_file(world, "defect/versions/v1/a/common", "rotten");
+    world->blob_requests = 0;
+    assert_int_equal(update_to(world, &two, false, NULL), OX_OK);
+    assert_true(is_active(world, &two));
+    assert_int_equal(world->blob_requests, 2);
+    assert_int_equal(look(world, "defect/versions/v2/a/common").st_nlink, 1);
+    ox_manifest_clear(&one.files);
+    ox_manifest_clear(&two.files);
+}
+
+static void group__files_and_folders_are_the_groups_alone(void **state)
+{
+    struct world *world = *state;
+    const struct group *own = getgrgid(getegid());
+
+    if (own == NULL) {
+        skip();
+    }
+    world->options.tuning.all.group = own->gr_name;
+    install_v1(world);
+    assert_int_equal(look(world, "defect/versions/v1/model.bin").st_mode & 07777, 0440);
+    assert_int_equal(look(world, "defect/versions/v1").st_mode & 07777, 02750);
+    assert_int_equal(look(world, "defect/versions").st_mode & 07777, 02750);
+    assert_int_equal(look(world, "defect").st_mode & 07777, 02750);
+    assert_int_equal(look(world, "defect").st_gid, getegid());
+
+    world->options.tuning.all.group = NULL;
+    assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);
+    assert_int_equal(look(world, "defect/versions/v2/model.bin").st_mode & 07777, 0444);
+    assert_int_equal(look(world, "defect").st_mode & 07777, 0755);
+}
+
+static void group__that_is_none_is_refused_before_anything_is_fetched(void **state)
+{
+    struct world *world = *state;
+    struct ox_err err = OX_ERR_INIT;
+
+    install_v1(world);
+    world->options.tuning.all.group = "no-such-group-here";
+    assert_int_equal(update_to(world, &world->v2, true, &err), OX_EPERM);
+    assert_non_null(strstr(err.msg, "no-such-group-here"));
+    assert_int_equal(world->blob_requests, 0);
+    assert_true(is_active(world, &world->v1));
+    assert_last_report(world, "failed preflight");
+    assert_int_equal(failures_of(world, &world->v2), 0);
+}
+
+static void symlink__in_a_version_is_not_followed(void **state)
+{
+    struct world *world = *state;
+    const struct ox_digest common = put_blob(world, "common", 6);
+    const struct ox_digest first = put_blob(world, "one!", 4);
+    const struct ox_digest second = put_blob(world, "two!", 4);
+    struct artifact one = two_files("v1", &common, &first, false);
+    struct artifact two = two_files("v2", &common, &second, false);
+    char *folder = at(world, "defect/versions/v1/a");
+    char *aside = at(world, "elsewhere");
+
+    /* The right bytes, but by way of a symlink: they are not taken for the version's. */
+    assert_int_equal(update_to(world, &one, false, NULL), OX_OK);
+    assert_int_equal(rename(folder, aside), 0);
+    assert_int_equal(symlink(aside, folder), 0);
+    world->blob_requests = 0;
+    assert_int_equal(update_to(world, &two, false, NULL), OX_OK);
+    assert_int_equal(world->blob_requests, 2);
+    assert_int_equal(look(world, "defect/versions/v2/a/common").st_nlink, 1);
+    assert_int_equal(look(world, "elsewhere/common").st_nlink, 1);
+    free(folder);
+    free(aside);
+    ox_manifest_clear(&one.files);
+    ox_manifest_clear(&two.files);
 }
 
 static void update__long_names_become_shortened_folders(void **state)
@@ -477,6 +619,11 @@ int main(void)
         WITH_WORLD(update__back_to_the_previous_version_downloads_nothing),
         WITH_WORLD(update__same_version_with_other_bytes_gets_a_folder_of_its_own),
         WITH_WORLD(update__several_files_modes_and_copies),
+        WITH_WORLD(reuse__what_did_not_change_is_the_same_file),
+        WITH_WORLD(reuse__what_is_damaged_is_fetched_and_shared_with_nothing),
+        WITH_WORLD(group__files_and_folders_are_the_groups_alone),
+        WITH_WORLD(group__that_is_none_is_refused_before_anything_is_fetched),
+        WITH_WORLD(symlink__in_a_version_is_not_followed),
         WITH_WORLD(update__long_names_become_shortened_folders),
         WITH_WORLD(fallback__a_damaged_base_means_full_files),
         WITH_WORLD(fallback__an_absent_base_means_full_files),

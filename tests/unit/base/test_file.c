@@ -145,6 +145,41 @@ static void symlink_replace__switches_and_heals_a_stale_one(void **state)
 
 /* --- reading ---*/
 
+static void open_below__follows_no_symlink_from_the_folder_on(void **state)
+{
+    struct ox_err err = OX_ERR_INIT;
+    uint64_t size = 0;
+    int fd = -1;
+
+    assert_int_equal(mkdir(in_folder(state, "real"), 0755), 0);
+    assert_int_equal(mkdir(in_folder(state, "real/sub"), 0755), 0);
+    assert_int_equal(ox_file_replace(in_folder(state, "real/sub/file"), "four", 4, 0600, NULL),
+                     OX_OK);
+    assert_int_equal(symlink("sub", in_folder(state, "real/by")), 0);
+    assert_int_equal(symlink("file", in_folder(state, "real/sub/alias")), 0);
+    assert_int_equal(symlink("real", in_folder(state, "planted")), 0);
+
+    assert_int_equal(ox_file_open_below(in_folder(state, "real"), "sub/file", &fd, &size, NULL),
+                     OX_OK);
+    assert_int_equal(size, 4);
+    (void)close(fd);
+    assert_int_equal(ox_file_open_below(in_folder(state, "real"), "by/file", &fd, NULL, &err),
+                     OX_EPERM);
+    assert_non_null(strstr(err.msg, "symlink"));
+    assert_int_equal(ox_file_open_below(in_folder(state, "real"), "sub/alias", &fd, NULL, &err),
+                     OX_EPERM);
+    assert_int_equal(ox_file_open_below(in_folder(state, "planted"), "sub/file", &fd, NULL, &err),
+                     OX_EPERM);
+    assert_int_equal(ox_file_open_below(in_folder(state, "real"), "sub", &fd, NULL, &err),
+                     OX_EINVAL);
+    assert_int_equal(ox_file_open_below(in_folder(state, "real"), "sub/none", &fd, NULL, &err),
+                     OX_ENOTFOUND);
+    assert_int_equal(ox_file_open_below(in_folder(state, "real"), "sub/file/more", &fd, NULL, &err),
+                     OX_ENOTFOUND);
+    assert_true(ox_dir_is_real(in_folder(state, "real")));
+    assert_false(ox_dir_is_real(in_folder(state, "planted")));
+}
+
 static void open_read__refuses_what_is_no_regular_file(void **state)
 {
     const char *path = in_folder(state, "fifo");
@@ -369,6 +404,7 @@ int main(void)
         FOLDER_TEST(replace__leaves_nothing_behind_on_failure),
         FOLDER_TEST(replace__keeps_the_old_file_when_the_new_cannot_be_written),
         FOLDER_TEST(symlink_replace__switches_and_heals_a_stale_one),
+        FOLDER_TEST(open_below__follows_no_symlink_from_the_folder_on),
         FOLDER_TEST(open_read__refuses_what_is_no_regular_file),
         FOLDER_TEST(open_read__tells_the_size_and_closes_on_exec),
         FOLDER_TEST(check_unchanged__minds_size_and_time),
