@@ -121,3 +121,14 @@ enum ox_code ox_access_home(const struct ox_access *access, const char *path, st
     (void)close(fd);
     return code;
 }
+
+enum ox_code ox_access_of(struct ox_access *out, const char *path, struct ox_err *err)
+{
+    struct stat st;
+
+    if (lstat(path, &st) != 0) {
+        return ox_err_sys(err, errno, "looking at %s", path);
+    }
+    *out = (struct ox_access){.has_group = (st.st_mode & S_ISGID) != 0, .group = st.st_gid};
+    return OX_OK;
+}

@@ -27,6 +27,9 @@ OX_MUST_USE enum ox_code ox_access_file(const struct ox_access *access, int fd, 
 OX_MUST_USE enum ox_code ox_access_folder(const struct ox_access *access, int fd, const char *path,
                                           struct ox_err *err);
 
+/** What a folder that was given its group and mode says. */
+OX_MUST_USE enum ox_code ox_access_of(struct ox_access *out, const char *path, struct ox_err *err);
+
 /** A folder that stays when versions come and go: only what a group asks for is changed, or what an
  *  earlier one asked for. Errors: OX_EPERM if it is a symlink. */
 OX_MUST_USE enum ox_code ox_access_home(const struct ox_access *access, const char *path,

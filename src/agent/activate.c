@@ -56,7 +56,7 @@ void ox_update_free(struct ox_update *update)
     }
     ox_http_free(update->http);
     ox_journal_clear(&update->journal);
-    free(update->model_path);
+    ox_shelf_clear(&update->shelf);
     free(update->target_path);
     free(update->patch_path);
     free(update->said);
@@ -74,20 +74,37 @@ void ox_update_withdraw(struct ox_update *update)
     (void)pthread_mutex_unlock(&update->agent->lock);
 }
 
+enum ox_code ox_update_open_shelf(struct ox_update *update, struct ox_err *err)
+{
+    const char *model_id = update->journal.assignment.model_id;
+    struct ox_agent *agent = update->agent;
+    const struct ox_model_state *model;
+
+    update->journal.layout = ox_agent_layout(agent, model_id);
+    (void)pthread_mutex_lock(&agent->lock);
+    model = ox_state_model(&agent->state, model_id);
+    if (model != NULL) {
+        update->journal.layout = model->layout;
+    }
+    (void)pthread_mutex_unlock(&agent->lock);
+    ox_shelf_clear(&update->shelf);
+    return ox_shelf_open(&update->shelf, &agent->folders, model_id, update->journal.layout, err);
+}
+
 /* Where things lie, also when a kill came between preflight and here. */
 static enum ox_code find_paths(struct ox_update *update, struct ox_err *err)
 {
     const struct ox_journal *journal = &update->journal;
     enum ox_code code = OX_OK;
 
-    if (update->model_path == NULL) {
-        code = ox_folders_model(&update->agent->folders, journal->assignment.model_id, false,
-                                &update->model_path, err);
+    if (update->shelf.home == NULL) {
+        code = ox_shelf_open(&update->shelf, &update->agent->folders, journal->assignment.model_id,
+                             journal->layout, err);
     }
     if (code == OX_OK && update->target_path == NULL) {
         code = journal->folder == NULL
                    ? ox_err_set(err, OX_EINTERNAL, "the journal does not name the version's folder")
-                   : ox_folders_version(update->model_path, journal->folder, &update->target_path,
+                   : ox_folders_version(update->shelf.home, journal->folder, &update->target_path,
                                         err);
     }
     return code;
@@ -146,24 +163,24 @@ void ox_undo_stage(struct ox_update *update)
 
 enum ox_code ox_stage_activate(struct ox_update *update, struct ox_err *err)
 {
+    const struct ox_shown version = {update->journal.folder, &update->journal.assignment.files};
     enum ox_code code = find_paths(update, err);
 
     if (code == OX_OK && !ox_path_exists(update->target_path)) {
         code = ox_err_set(err, OX_ENOTFOUND, "%s is gone", update->target_path);
     }
-    return code != OX_OK
-               ? code
-               : ox_folders_switch(update->model_path, "current", update->journal.folder, err);
+    return code == OX_OK ? ox_shelf_switch(&update->shelf, &version, err) : code;
 }
 
 void ox_undo_activate(struct ox_update *update)
 {
     const struct ox_assignment *assignment = &update->journal.assignment;
     const struct ox_installed *before = &update->journal.before;
+    const struct ox_shown version = {before->folder, &before->files};
     struct ox_err err = OX_ERR_INIT;
 
     if (find_paths(update, &err) != OX_OK ||
-        ox_folders_switch(update->model_path, "current", before->folder, &err) != OX_OK) {
+        ox_shelf_switch(&update->shelf, before->version == NULL ? NULL : &version, &err) != OX_OK) {
         ox_log(update->agent->log, OX_LOG_ERROR, "%s@%s: switching back: %s", assignment->model_id,
                assignment->version, err.msg);
         return;
@@ -185,19 +202,22 @@ enum ox_code ox_stage_check(struct ox_update *update, struct ox_err *err)
     struct ox_tuning *tuning = ox_tuning_hold(&update->agent->tuning);
     const struct ox_agent_model_options *options = ox_tuning_model(tuning, assignment->model_id);
     int64_t took_us = 0;
-    enum ox_code code;
+    char *seen = NULL;
+    enum ox_code code = ox_shelf_seen(&update->shelf, update->journal.folder, &seen, err);
 
-    ox_status_wait(&update->agent->status, options->health_timeout_ms + COMMAND_GRACE_MS);
-    code = ox_health_check(&(struct ox_health_spec){.command = options->health_check,
-                                                    .timeout_ms = options->health_timeout_ms,
-                                                    .model_id = assignment->model_id,
-                                                    .version = assignment->version,
-                                                    .path = update->target_path,
-                                                    .files = &assignment->files,
-                                                    .digests_known = update->digests_known,
-                                                    .stop = &update->stop},
-                           &took_us, err);
-
+    if (code == OX_OK) {
+        ox_status_wait(&update->agent->status, options->health_timeout_ms + COMMAND_GRACE_MS);
+        code = ox_health_check(&(struct ox_health_spec){.command = options->health_check,
+                                                        .timeout_ms = options->health_timeout_ms,
+                                                        .model_id = assignment->model_id,
+                                                        .version = assignment->version,
+                                                        .path = seen,
+                                                        .files = &assignment->files,
+                                                        .digests_known = update->digests_known,
+                                                        .stop = &update->stop},
+                               &took_us, err);
+    }
+    free(seen);
     ox_tuning_drop(&update->agent->tuning, tuning);
     if (code != OX_OK) {
         return code;
@@ -239,6 +259,7 @@ static enum ox_code commit_state(struct ox_update *update, struct ox_err *err)
             OX_OK &&
         (code = ox_state_set_result(&agent->state, NULL, err)) == OX_OK &&
         (code = ox_state_report(&agent->state, &report, err)) == OX_OK) {
+        ox_state_set_layout(&agent->state, assignment->model_id, update->journal.layout);
         ox_state_unpoison(&agent->state, assignment);
         agent->state.last_attempt = update->journal.attempt;
         code = ox_state_save(&agent->state, agent->folders.state, err);

@@ -2,10 +2,7 @@
 
 #include "oxide/base/clock.h"
 #include "oxide/base/file.h"
-#include "oxide/delta/side.h"
-#include "oxide/wire/id.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,88 +13,11 @@
 
 /* --- the state --- */
 
-/* What a link leads to, hashed anew. Left empty where anything is odd. */
-static enum ox_code adopt_link(const struct ox_agent *agent, const char *model_path,
-                               const char *link, struct ox_installed *out, struct ox_err *err)
-{
-    struct ox_artifact_files *files = NULL;
-    struct ox_installed installed = {0};
-    char *path = NULL;
-    enum ox_code code;
-
-    if ((code = ox_folders_link(model_path, link, &installed.folder, err)) != OX_OK ||
-        installed.folder == NULL) {
-        goto out;
-    }
-    /* A folder whose name was shortened or marked does not tell its version. */
-    if ((code = ox_id_check("version", installed.folder, err)) != OX_OK ||
-        (code = ox_strdup(&installed.version, installed.folder, err)) != OX_OK ||
-        (code = ox_folders_version(model_path, installed.folder, &path, err)) != OX_OK ||
-        (code = ox_artifact_open(&files, path, agent->stop, NULL, err)) != OX_OK) {
-        goto out;
-    }
-    installed.digest = ox_artifact_side(files)->digest;
-    code = ox_manifest_copy(&installed.files, ox_artifact_side(files)->manifest, err);
-    if (code == OX_OK) {
-        *out = installed;
-        installed = (struct ox_installed){0};
-    }
-out:
-    ox_artifact_close(files);
-    ox_installed_clear(&installed);
-    free(path);
-    return code;
-}
-
-static void adopt_model(struct ox_agent *agent, const char *model_id)
-{
-    struct ox_err err = OX_ERR_INIT;
-    struct ox_installed current = {0};
-    struct ox_installed previous = {0};
-    char *path = NULL;
-    enum ox_code code = ox_folders_model(&agent->folders, model_id, false, &path, &err);
-
-    if (code == OX_OK) {
-        code = adopt_link(agent, path, "current", &current, &err);
-    }
-    if (code == OX_OK && current.version != NULL) {
-        if (adopt_link(agent, path, "previous", &previous, &err) == OX_OK &&
-            previous.version != NULL) {
-            code = ox_state_commit(&agent->state, model_id, &previous, OX_KEEP_MAX, &err);
-        }
-        if (code == OX_OK) {
-            ox_log(agent->log, OX_LOG_INFO, "found %s@%s", model_id, current.version);
-            code = ox_state_commit(&agent->state, model_id, &current, OX_KEEP_MAX, &err);
-        }
-    }
-    if (code != OX_OK) {
-        ox_log(agent->log, OX_LOG_WARN, "%s is left alone: %s", model_id, err.msg);
-    }
-    ox_installed_clear(&current);
-    ox_installed_clear(&previous);
-    free(path);
-}
-
 static enum ox_code rebuild_state(struct ox_agent *agent, uint64_t first_seq, struct ox_err *err)
 {
-    struct dirent *entry;
-    DIR *dir;
     enum ox_code code = ox_state_init(&agent->state, agent->identity.device_id, first_seq, err);
 
-    if (code != OX_OK) {
-        return code;
-    }
-    dir = opendir(agent->folders.root);
-    if (dir == NULL) {
-        return ox_err_sys(err, errno, "reading folder %s", agent->folders.root);
-    }
-    while ((entry = readdir(dir)) != NULL) {
-        if (ox_id_check("model", entry->d_name, NULL) == OX_OK) {
-            adopt_model(agent, entry->d_name);
-        }
-    }
-    (void)closedir(dir);
-    return OX_OK;
+    return code == OX_OK ? ox_agent_adopt(agent, err) : code;
 }
 
 static enum ox_code load_state(struct ox_agent *agent, struct ox_err *err)
@@ -163,6 +83,15 @@ size_t ox_agent_keep(struct ox_agent *agent, const char *model_id)
 
     ox_tuning_drop(&agent->tuning, tuning);
     return keep;
+}
+
+enum ox_model_layout ox_agent_layout(struct ox_agent *agent, const char *model_id)
+{
+    struct ox_tuning *tuning = ox_tuning_hold(&agent->tuning);
+    enum ox_model_layout layout = ox_tuning_model(tuning, model_id)->layout;
+
+    ox_tuning_drop(&agent->tuning, tuning);
+    return layout;
 }
 
 enum ox_code ox_agent_access(struct ox_agent *agent, const char *model_id, struct ox_access *out,

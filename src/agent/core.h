@@ -49,9 +49,16 @@ void ox_agent_save_or_log(struct ox_agent *agent);
 /** Versions of a model that stay beside the active one, as the agent was told last. Any thread. */
 size_t ox_agent_keep(struct ox_agent *agent, const char *model_id);
 
+/** The layout that a model is to have, likewise. */
+enum ox_model_layout ox_agent_layout(struct ox_agent *agent, const char *model_id);
+
 /** Who may read a model's files, by what the agent was told last. Errors: OX_EPERM. Any thread. */
 OX_MUST_USE enum ox_code ox_agent_access(struct ox_agent *agent, const char *model_id,
                                          struct ox_access *out, struct ox_err *err);
+
+/** Take into an empty state what the symlinks below MODEL_DIR lead to, each byte hashed (adopt.c).
+ *  What is odd is left alone, and said. */
+OX_MUST_USE enum ox_code ox_agent_adopt(struct ox_agent *agent, struct ox_err *err);
 
 /** Make the folders of a model agree with the state: no more versions kept than were asked for,
  *  links switched, other versions removed, and all of it gone if the state does not know the model.

@@ -5,6 +5,7 @@
 #include "folders.h"
 #include "journal.h"
 #include "oxide/agent/doctor.h"
+#include "shelf.h"
 #include "state.h"
 
 struct ox_agent_doctor {

@@ -136,6 +136,12 @@ static enum ox_code examine_own(struct ox_agent_doctor *doctor, struct ox_err *e
     if (!doctor->checkup->in_use && ox_path_exists(folders->between)) {
         drop(doctor, folders->between, "what a chain of patches was rebuilding");
     }
+    if (!doctor->checkup->in_use && ox_path_exists(folders->fresh)) {
+        drop(doctor, folders->fresh, "what was about to be seen");
+    }
+    if (!doctor->checkup->in_use && ox_path_exists(folders->gone)) {
+        drop(doctor, folders->gone, "what is no longer to be seen");
+    }
     code = each(doctor, folders->own, look_at_own, NULL, err);
     return code == OX_OK && !doctor->checkup->in_use && !is_update_under_way(doctor)
                ? each(doctor, folders->download, look_at_part, NULL, err)
@@ -162,19 +168,19 @@ static enum ox_code examine_versions(struct ox_agent_doctor *doctor, struct ox_e
 
     for (size_t i = 0; code == OX_OK && i < doctor->state.models_count; i++) {
         const struct ox_model_state *model = &doctor->state.models[i];
-        char *path = NULL;
+        struct ox_shelf shelf = {.home = NULL};
         char *versions = NULL;
 
         if (ox_agent_doctor_updates(doctor, model->model_id)) {
             continue; /* what it brings lies there, too */
         }
-        if ((code = ox_folders_model(&doctor->folders, model->model_id, false, &path, err)) ==
+        if ((code = ox_shelf_open(&shelf, &doctor->folders, model->model_id, model->layout, err)) ==
                 OX_OK &&
-            (code = ox_path_join(&versions, path, "versions", err)) == OX_OK) {
+            (code = ox_path_join(&versions, shelf.home, "versions", err)) == OX_OK) {
             code = each(doctor, versions, look_at_version, model, err);
         }
         free(versions);
-        free(path);
+        ox_shelf_clear(&shelf);
     }
     return code;
 }
@@ -226,6 +232,9 @@ enum ox_code ox_agent_doctor_leftovers(struct ox_agent_doctor *doctor, struct ox
     }
     if (!doctor->checkup->in_use) {
         code = examine_versions(doctor, err);
+    }
+    if (code == OX_OK) {
+        code = each(doctor, doctor->folders.kept, look_at_model, NULL, err);
     }
     return code == OX_OK ? each(doctor, doctor->folders.root, look_at_model, NULL, err) : code;
 }

@@ -25,7 +25,7 @@
 struct held {
     struct ox_agent_doctor *doctor;
     const char *model_id;
-    const char *model_path;
+    const struct ox_shelf *shelf;
     const struct ox_installed *installed;
     const char *which; /* "current", "previous" or "kept" */
     uint64_t *done_bytes;
@@ -167,7 +167,7 @@ static enum ox_code check_version(const struct held *held, struct ox_err *err)
     if (installed->version == NULL) {
         return OX_OK;
     }
-    code = ox_folders_version(held->model_path, installed->folder, &folder, err);
+    code = ox_folders_version(held->shelf->home, installed->folder, &folder, err);
     if (code == OX_OK && lstat(folder, &st) != 0) {
         report(held, folder, "its folder is missing");
     } else if (code == OX_OK && !S_ISDIR(st.st_mode)) {
@@ -193,19 +193,18 @@ static bool same(const char *a, const char *b)
     return (a == NULL && b == NULL) || (a != NULL && b != NULL && strcmp(a, b) == 0);
 }
 
-static enum ox_code check_link(struct ox_agent_doctor *doctor, const char *model_path,
-                               const char *name, const char *wanted, enum ox_severity severity,
-                               struct ox_err *err)
+static enum ox_code check_link(struct ox_agent_doctor *doctor, const char *home, const char *name,
+                               const char *wanted, enum ox_severity severity, struct ox_err *err)
 {
     struct ox_err found = OX_ERR_INIT;
     char *path = NULL;
     char *leads = NULL;
-    enum ox_code code = ox_path_join(&path, model_path, name, err);
+    enum ox_code code = ox_path_join(&path, home, name, err);
 
     if (code != OX_OK) {
         return code;
     }
-    code = ox_folders_link(model_path, name, &leads, &found);
+    code = ox_folders_link(home, name, &leads, &found);
     if (code == OX_ENOMEM) {
         code = ox_err_nomem(err, "a symlink");
     } else if (code != OX_OK) {
@@ -221,9 +220,22 @@ static enum ox_code check_link(struct ox_agent_doctor *doctor, const char *model
     return code;
 }
 
+static enum ox_code check_seen(struct ox_agent_doctor *doctor, const struct ox_shelf *shelf,
+                               const char *folder, struct ox_err *err)
+{
+    char what[256] = "";
+    enum ox_code code = ox_shelf_examine(shelf, folder, what, sizeof(what), err);
+
+    if (code == OX_OK && what[0] != '\0') {
+        ox_checkup_find(doctor->checkup, OX_SEVERITY_ERROR, below(doctor, shelf->shown), HINT_LINK,
+                        "%s", what);
+    }
+    return code;
+}
+
 /* A symlink that is left where its version is gone is removed with the previous version alone. */
 static enum ox_code check_links(struct ox_agent_doctor *doctor, const struct ox_model_state *model,
-                                const char *model_path, struct ox_err *err)
+                                const struct ox_shelf *shelf, struct ox_err *err)
 {
     enum ox_code code;
 
@@ -231,13 +243,18 @@ static enum ox_code check_links(struct ox_agent_doctor *doctor, const struct ox_
         ox_stage_is_committing(doctor->journal.stage)) {
         return OX_OK; /* in the middle of a switch */
     }
-    code = check_link(doctor, model_path, "current", model->current.folder, OX_SEVERITY_ERROR, err);
-    return code == OX_OK
-               ? check_link(doctor, model_path, "previous",
-                            ox_state_previous(model) == NULL ? NULL
-                                                             : ox_state_previous(model)->folder,
-                            OX_SEVERITY_WARNING, err)
-               : code;
+    code =
+        check_link(doctor, shelf->home, "current", model->current.folder, OX_SEVERITY_ERROR, err);
+    if (code == OX_OK) {
+        code = check_seen(doctor, shelf, model->current.folder, err);
+    }
+    if (code == OX_OK) {
+        const struct ox_installed *previous = ox_state_previous(model);
+
+        code = check_link(doctor, shelf->home, "previous",
+                          previous == NULL ? NULL : previous->folder, OX_SEVERITY_WARNING, err);
+    }
+    return code;
 }
 
 /* --- all models --- */
@@ -255,10 +272,10 @@ static enum ox_code check_models(struct ox_agent_doctor *doctor, struct ox_err *
                             .which = "current",
                             .done_bytes = &done_bytes,
                             .all_bytes = bytes_of(&doctor->state)};
-        char *path = NULL;
+        struct ox_shelf shelf = {.home = NULL};
 
-        code = ox_folders_model(&doctor->folders, model->model_id, false, &path, err);
-        held.model_path = path;
+        code = ox_shelf_open(&shelf, &doctor->folders, model->model_id, model->layout, err);
+        held.shelf = &shelf;
         if (code == OX_OK) {
             code = check_version(&held, err);
         }
@@ -267,10 +284,10 @@ static enum ox_code check_models(struct ox_agent_doctor *doctor, struct ox_err *
             held.which = j == 0 ? "previous" : "kept";
             code = check_version(&held, err);
         }
-        if (code == OX_OK && (code = check_links(doctor, model, path, err)) == OX_OK) {
+        if (code == OX_OK && (code = check_links(doctor, model, &shelf, err)) == OX_OK) {
             code = ox_checkup_state(doctor->checkup, err);
         }
-        free(path);
+        ox_shelf_clear(&shelf);
     }
     return code;
 }

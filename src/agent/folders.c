@@ -50,6 +50,10 @@ enum ox_code ox_folders_locate(struct ox_folders *out, const char *model_dir, st
         return ox_err_sys(err, errno, "opening folder %s", model_dir);
     }
     if ((code = ox_path_join(&folders.own, folders.root, ".oxide", err)) == OX_OK &&
+        (code = ox_path_join(&folders.kept, folders.root, ".kept", err)) == OX_OK &&
+        (code = ox_path_join(&folders.fresh, folders.own, "fresh", err)) == OX_OK &&
+        (code = ox_path_join(&folders.gone, folders.own, "gone", err)) == OX_OK &&
+        (code = ox_path_join(&folders.numbers, folders.own, "numbers", err)) == OX_OK &&
         (code = ox_path_join(&folders.state, folders.own, "state.json", err)) == OX_OK &&
         (code = ox_path_join(&folders.identity, folders.own, "identity.json", err)) == OX_OK &&
         (code = ox_path_join(&folders.journal, folders.own, "journal.json", err)) == OX_OK &&
@@ -84,7 +88,11 @@ enum ox_code ox_folders_open(struct ox_folders *out, const char *model_dir, stru
 void ox_folders_clear(struct ox_folders *folders)
 {
     free(folders->root);
+    free(folders->kept);
     free(folders->own);
+    free(folders->fresh);
+    free(folders->gone);
+    free(folders->numbers);
     free(folders->state);
     free(folders->identity);
     free(folders->journal);
@@ -97,9 +105,13 @@ void ox_folders_clear(struct ox_folders *folders)
 
 enum ox_code ox_folders_drop_built(const struct ox_folders *folders, struct ox_err *err)
 {
-    enum ox_code code = ox_remove_tree(folders->staging, err);
+    const char *const built[] = {folders->staging, folders->between, folders->fresh, folders->gone};
+    enum ox_code code = OX_OK;
 
-    return code == OX_OK ? ox_remove_tree(folders->between, err) : code;
+    for (size_t i = 0; code == OX_OK && i < sizeof(built) / sizeof(built[0]); i++) {
+        code = ox_remove_tree(built[i], err);
+    }
+    return code;
 }
 
 /* --- names --- */
@@ -132,37 +144,10 @@ void ox_folder_name_with_digest(const char *name, const struct ox_digest *digest
                    ox_digest_hex(digest, hex));
 }
 
-enum ox_code ox_folders_model(const struct ox_folders *folders, const char *model_id, bool make,
-                              char **out, struct ox_err *err)
-{
-    char name[OX_FOLDER_NAME_MAX];
-    char *path = NULL;
-    char *versions = NULL;
-    enum ox_code code;
-
-    if ((code = ox_folder_name(model_id, name, err)) != OX_OK ||
-        (code = ox_path_join(&path, folders->root, name, err)) != OX_OK) {
-        goto out;
-    }
-    if (make && ((code = ox_path_join(&versions, path, "versions", err)) != OX_OK ||
-                 (code = ox_folder_make(path, 0755, err)) != OX_OK ||
-                 (code = ox_folder_make(versions, 0755, err)) != OX_OK ||
-                 (code = ox_dir_sync(path, err)) != OX_OK ||
-                 (code = ox_dir_sync(folders->root, err)) != OX_OK)) {
-        goto out;
-    }
-    *out = path;
-    path = NULL;
-out:
-    free(versions);
-    free(path);
-    return code;
-}
-
-enum ox_code ox_folders_version(const char *model_path, const char *folder, char **out,
+enum ox_code ox_folders_version(const char *home, const char *folder, char **out,
                                 struct ox_err *err)
 {
-    return ox_strf(out, err, "%s/%s%s", model_path, versions_prefix, folder);
+    return ox_strf(out, err, "%s/%s%s", home, versions_prefix, folder);
 }
 
 enum ox_code ox_folders_part(const struct ox_folders *folders, const struct ox_digest *digest,
@@ -175,15 +160,14 @@ enum ox_code ox_folders_part(const struct ox_folders *folders, const struct ox_d
 
 /* --- symlinks --- */
 
-enum ox_code ox_folders_link(const char *model_path, const char *name, char **out,
-                             struct ox_err *err)
+enum ox_code ox_folders_link(const char *home, const char *name, char **out, struct ox_err *err)
 {
     const size_t prefix = sizeof(versions_prefix) - 1;
     char target[PATH_MAX];
     char *path = NULL;
     char *folder = NULL;
     ssize_t len;
-    enum ox_code code = ox_path_join(&path, model_path, name, err);
+    enum ox_code code = ox_path_join(&path, home, name, err);
 
     if (code != OX_OK) {
         return code;
@@ -211,7 +195,7 @@ enum ox_code ox_folders_link(const char *model_path, const char *name, char **ou
     return code;
 }
 
-enum ox_code ox_folders_switch(const char *model_path, const char *name, const char *folder,
+enum ox_code ox_folders_switch(const char *home, const char *name, const char *folder,
                                struct ox_err *err)
 {
     struct stat st;
@@ -219,7 +203,7 @@ enum ox_code ox_folders_switch(const char *model_path, const char *name, const c
     char *target = NULL;
     char *now = NULL;
     bool there;
-    enum ox_code code = ox_path_join(&path, model_path, name, err);
+    enum ox_code code = ox_path_join(&path, home, name, err);
 
     if (code != OX_OK) {
         return code;
@@ -234,11 +218,11 @@ enum ox_code ox_folders_switch(const char *model_path, const char *name, const c
         if (there && unlink(path) != 0) {
             code = ox_err_sys(err, errno, "removing symlink %s", path);
         } else if (there) {
-            code = ox_dir_sync(model_path, err);
+            code = ox_dir_sync(home, err);
         }
         goto out;
     }
-    if (there && ox_folders_link(model_path, name, &now, NULL) == OX_OK && now != NULL &&
+    if (there && ox_folders_link(home, name, &now, NULL) == OX_OK && now != NULL &&
         strcmp(now, folder) == 0) {
         goto out;
     }
@@ -291,11 +275,11 @@ enum ox_code ox_folder_clean(const char *path, const char *const *keep, size_t k
     return code;
 }
 
-enum ox_code ox_folders_prune(const char *model_path, const char *const *keep, size_t keep_count,
+enum ox_code ox_folders_prune(const char *home, const char *const *keep, size_t keep_count,
                               struct ox_err *err)
 {
     char *versions = NULL;
-    enum ox_code code = ox_path_join(&versions, model_path, "versions", err);
+    enum ox_code code = ox_path_join(&versions, home, "versions", err);
 
     if (code == OX_OK) {
         code = ox_folder_clean(versions, keep, keep_count, err);

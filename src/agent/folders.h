@@ -16,6 +16,7 @@
 
 struct ox_folders {
     char *root;     /* MODEL_DIR */
+    char *kept;     /* MODEL_DIR/.kept: homes of models that consumers see elsewhere (shelf.h) */
     char *own;      /* MODEL_DIR/.oxide */
     char *state;    /* own/state.json */
     char *identity; /* own/identity.json */
@@ -23,6 +24,9 @@ struct ox_folders {
     char *lock;     /* own/lock */
     char *download; /* own/download: SHA256.part */
     char *staging;  /* own/staging: the one version that is being built */
+    char *fresh;    /* own/fresh: what consumers are about to see */
+    char *gone;     /* own/gone: what they no longer do */
+    char *numbers;  /* own/numbers: of numbered folders */
     char *between;  /* own/between: what a chain of patches rebuilds on its way there */
 };
 
@@ -49,12 +53,10 @@ OX_MUST_USE enum ox_code ox_folder_name(const char *id, char out[OX_FOLDER_NAME_
 void ox_folder_name_with_digest(const char *name, const struct ox_digest *digest,
                                 char out[OX_FOLDER_NAME_MAX]);
 
-/** MODEL_DIR/MODEL in fresh memory. With `make`, it and its versions/ are made and checked. */
-OX_MUST_USE enum ox_code ox_folders_model(const struct ox_folders *folders, const char *model_id,
-                                          bool make, char **out, struct ox_err *err);
+/* A model's home holds versions/ and the symlinks into it; where it is, shelf.h tells. */
 
-/** MODEL/versions/FOLDER in fresh memory. */
-OX_MUST_USE enum ox_code ox_folders_version(const char *model_path, const char *folder, char **out,
+/** HOME/versions/FOLDER in fresh memory. */
+OX_MUST_USE enum ox_code ox_folders_version(const char *home, const char *folder, char **out,
                                             struct ox_err *err);
 
 /** OWN/download/SHA256.part in fresh memory. */
@@ -62,18 +64,18 @@ OX_MUST_USE enum ox_code ox_folders_part(const struct ox_folders *folders,
                                          const struct ox_digest *digest, char **out,
                                          struct ox_err *err);
 
-/** The folder that the symlink MODEL/NAME names, in fresh memory; NULL if there is no such link.
+/** The folder that the symlink HOME/NAME names, in fresh memory; NULL if there is no such link.
  *  Errors: OX_ECONFLICT if something else is there, or it leads elsewhere. */
-OX_MUST_USE enum ox_code ox_folders_link(const char *model_path, const char *name, char **out,
+OX_MUST_USE enum ox_code ox_folders_link(const char *home, const char *name, char **out,
                                          struct ox_err *err);
 
-/** Point MODEL/NAME at versions/FOLDER, or remove it for NULL: durably, atomically, and not at all
+/** Point HOME/NAME at versions/FOLDER, or remove it for NULL: durably, atomically, and not at all
  *  if it says so already. Errors: OX_ECONFLICT if something else than a symlink is there. */
-OX_MUST_USE enum ox_code ox_folders_switch(const char *model_path, const char *name,
-                                           const char *folder, struct ox_err *err);
+OX_MUST_USE enum ox_code ox_folders_switch(const char *home, const char *name, const char *folder,
+                                           struct ox_err *err);
 
 /** Remove every version but those named in keep[0, keep_count), which may be NULL. */
-OX_MUST_USE enum ox_code ox_folders_prune(const char *model_path, const char *const *keep,
+OX_MUST_USE enum ox_code ox_folders_prune(const char *home, const char *const *keep,
                                           size_t keep_count, struct ox_err *err);
 
 /** Remove all in a folder but the names in keep[0, keep_count). */

@@ -1,6 +1,7 @@
 #include "journal.h"
 
 #include "oxide/base/file.h"
+#include "shelf.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,6 +50,7 @@ enum ox_code ox_journal_save(const struct ox_journal *journal, const char *path,
         (code = ox_json_set_str(json, "stage", journal->stage, err)) == OX_OK &&
         (code = ox_json_set(json, "first_gen", json_boolean(journal->first_gen), err)) == OX_OK &&
         (code = ox_json_set_str(json, "folder", journal->folder, err)) == OX_OK &&
+        (code = ox_json_set_str(json, "layout", ox_shelf_word(journal->layout), err)) == OX_OK &&
         (code = ox_installed_to_json(&journal->before, &before, err)) == OX_OK &&
         (code = ox_json_set(json, "before", before, err)) == OX_OK &&
         (code = assignment_to_json(&journal->assignment, &assigned, err)) == OX_OK &&
@@ -93,6 +95,7 @@ static enum ox_code take_all(const json_t *json, struct ox_journal *journal, str
     uint64_t format = 0;
     const char *stage = NULL;
     const char *folder = NULL;
+    const char *layout = NULL;
     enum ox_code code = ox_json_get_u64(json, "format", &format, err);
 
     if (code != OX_OK) {
@@ -107,6 +110,8 @@ static enum ox_code take_all(const json_t *json, struct ox_journal *journal, str
         (code = ox_json_get_str(json, "stage", &stage, err)) != OX_OK ||
         (code = ox_json_opt_bool(json, "first_gen", &journal->first_gen, err)) != OX_OK ||
         (code = ox_json_opt_str(json, "folder", &folder, err)) != OX_OK ||
+        (code = ox_json_opt_str(json, "layout", &layout, err)) != OX_OK ||
+        (layout != NULL && (code = ox_shelf_parse(layout, &journal->layout, err)) != OX_OK) ||
         (code = ox_installed_from_json(json_object_get(json, "before"), &journal->before, err)) !=
             OX_OK ||
         (code = take_assignment(json, &journal->assignment, err)) != OX_OK) {

@@ -15,8 +15,9 @@ struct ox_journal {
     char stage[OX_JOURNAL_STAGE_MAX];
     bool first_gen; /* assigned by a server of the first generation */
     struct ox_assignment assignment;
-    char *folder;               /* of the new version; NULL before preflight chose it */
-    struct ox_installed before; /* what was current when the update began */
+    enum ox_model_layout layout; /* in which the new version is put */
+    char *folder;                /* of the new version; NULL before preflight chose it */
+    struct ox_installed before;  /* what was current when the update began */
 };
 
 void ox_journal_clear(struct ox_journal *journal);

@@ -104,7 +104,7 @@ enum ox_code ox_patches_apply(struct ox_update *update, struct ox_err *err)
     if (before == NULL) {
         return ox_err_set(err, OX_EBASE, "a patch came, and nothing is held that it could be for");
     }
-    if ((code = ox_folders_version(update->model_path, before->folder, &base_path, err)) != OX_OK ||
+    if ((code = ox_folders_version(update->shelf.home, before->folder, &base_path, err)) != OX_OK ||
         (code = ox_file_open_read(update->patch_path, &io.fd, &size, err)) != OX_OK ||
         (code = ox_artifact_open_known(&base, base_path, &before->files, err)) != OX_OK ||
         (code = ox_target_create(&target, update->agent->folders.staging,
@@ -196,7 +196,7 @@ static enum ox_code base_of(const struct ox_update *update, size_t index, size_t
 {
     if (index == 0) {
         *files = &update->base->files;
-        return ox_folders_version(update->model_path, update->base->folder, path, err);
+        return ox_folders_version(update->shelf.home, update->base->folder, path, err);
     }
     *files = files_of(&update->journal.assignment, index - 1);
     return place_of(update, index - 1, count, path, err);

@@ -74,7 +74,7 @@ static enum ox_code choose_folder(struct ox_update *update, struct ox_err *err)
     update->journal.folder = update->target_path = NULL;
     code = ox_strdup(&update->journal.folder, folder, err);
     return code != OX_OK ? code
-                         : ox_folders_version(update->model_path, update->journal.folder,
+                         : ox_folders_version(update->shelf.home, update->journal.folder,
                                               &update->target_path, err);
 }
 
@@ -126,7 +126,7 @@ static enum ox_code choose_way(struct ox_update *update, struct ox_err *err)
                        assignment->base_version);
         return OX_OK;
     }
-    code = ox_folders_version(update->model_path, base->folder, &path, err);
+    code = ox_folders_version(update->shelf.home, base->folder, &path, err);
     if (code == OX_OK) {
         code = ox_files_verify(path, &base->files, &update->stop, &why);
         if (code == OX_OK) {
@@ -291,35 +291,19 @@ static enum ox_code ask_command(struct ox_update *update, struct ox_err *err)
     return code;
 }
 
-/* The folders of the model that stay are the group's, too. */
-static enum ox_code give_home(struct ox_update *update, const struct ox_access *access,
-                              struct ox_err *err)
-{
-    char *versions = NULL;
-    enum ox_code code = ox_access_home(access, update->model_path, err);
-
-    if (code == OX_OK &&
-        (code = ox_path_join(&versions, update->model_path, "versions", err)) == OX_OK) {
-        code = ox_access_home(access, versions, err);
-    }
-    free(versions);
-    return code;
-}
-
 enum ox_code ox_stage_preflight(struct ox_update *update, struct ox_err *err)
 {
     struct ox_access access = {.has_group = false};
     enum ox_code code;
 
-    free(update->model_path);
-    update->model_path = NULL;
     update->ready = update->use_patch = update->digests_known = false;
     if ((code = check_assignment(update, err)) != OX_OK ||
         (code = ox_agent_access(update->agent, assigned(update)->model_id, &access, err)) !=
             OX_OK ||
-        (code = ox_folders_model(&update->agent->folders, assigned(update)->model_id, true,
-                                 &update->model_path, err)) != OX_OK ||
-        (code = give_home(update, &access, err)) != OX_OK ||
+        (code = ox_update_open_shelf(update, err)) != OX_OK ||
+        (code = ox_shelf_check(&update->shelf, err)) != OX_OK ||
+        (code = ox_shelf_move_in(&update->shelf, err)) != OX_OK ||
+        (code = ox_shelf_make(&update->shelf, &access, err)) != OX_OK ||
         (code = remember_before(update, err)) != OX_OK ||
         (code = choose_folder(update, err)) != OX_OK ||
         (code = ask_command(update, err)) != OX_OK) {

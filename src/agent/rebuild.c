@@ -2,6 +2,7 @@
 #include "fetch.h"
 #include "first_gen.h"
 #include "health.h"
+#include "links.h"
 #include "oxide/base/clock.h"
 #include "oxide/base/file.h"
 #include "oxide/tensor/layout.h"
@@ -246,8 +247,8 @@ static enum ox_code place_file(struct ox_update *update, size_t index, const cha
         return create_empty(path, err);
     }
     if (like < index) {
-        return ox_reuse_place(update->agent->folders.staging, files->files[like].path,
-                              files->files[like].executable == file->executable, path, err);
+        return ox_link_or_copy(update->agent->folders.staging, files->files[like].path,
+                               files->files[like].executable == file->executable, path, err);
     }
     code = ox_folders_part(&update->agent->folders, &file->sha256, &from, err);
     if (code == OX_OK && rename(from, path) != 0) {
@@ -258,10 +259,10 @@ static enum ox_code place_file(struct ox_update *update, size_t index, const cha
         if (why != ENOENT || held.version == NULL) {
             return ox_err_sys(err, why, "moving %s into place", path);
         }
-        code = ox_folders_version(update->model_path, held.version->folder, &from, err);
+        code = ox_folders_version(update->shelf.home, held.version->folder, &from, err);
         if (code == OX_OK) {
-            code = ox_reuse_place(from, held.file->path, held.file->executable == file->executable,
-                                  path, err);
+            code = ox_link_or_copy(from, held.file->path, held.file->executable == file->executable,
+                                   path, err);
         }
     }
     free(from);

@@ -58,6 +58,20 @@ static enum ox_code correct_state(struct ox_agent *agent, const struct ox_journa
     return code != OX_OK ? code : ox_agent_save(agent, err);
 }
 
+/* One model of which something stands in the way is said, and keeps no other from going on. */
+static enum ox_code settle(struct ox_agent *agent, const char *model_id, const char *also,
+                           struct ox_err *err)
+{
+    struct ox_err why = OX_ERR_INIT;
+    enum ox_code code = ox_agent_settle(agent, model_id, also, &why);
+
+    if (code == OX_EPERM || code == OX_ECONFLICT) {
+        ox_log(agent->log, OX_LOG_ERROR, "%s is left as it is: %s", model_id, why.msg);
+        return OX_OK;
+    }
+    return code == OX_OK ? OX_OK : ox_err_set(err, code, "%s", why.msg);
+}
+
 /* Settle every model but the one of the journal (NULL: there is none). */
 static enum ox_code settle_all(struct ox_agent *agent, const char *but, struct ox_err *err)
 {
@@ -70,7 +84,7 @@ static enum ox_code settle_all(struct ox_agent *agent, const char *but, struct o
     }
     for (size_t i = 0; code == OX_OK && i < count; i++) {
         if (but == NULL || strcmp(ids[i], but) != 0) {
-            code = ox_agent_settle(agent, ids[i], NULL, err);
+            code = settle(agent, ids[i], NULL, err);
         }
     }
     for (size_t i = 0; i < count; i++) {
@@ -99,8 +113,7 @@ enum ox_code ox_agent_recover(struct ox_agent *agent, struct ox_journal *journal
     }
     code = settle_all(agent, there ? journal->assignment.model_id : NULL, err);
     if (code == OX_OK && there && !*pending) { /* what is whole already need not come again */
-        code = ox_agent_settle(agent, journal->assignment.model_id, ended ? NULL : journal->folder,
-                               err);
+        code = settle(agent, journal->assignment.model_id, ended ? NULL : journal->folder, err);
     }
     if (code == OX_OK && ended) {
         code = ox_journal_remove(agent->folders.journal, err);

@@ -1,18 +1,8 @@
 /* The stages of a removal: what an assignment takes away is the first version that the device had
  * of a model, where that is sent back. */
-#include "oxide/base/file.h"
 #include "update.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-static enum ox_code find_model(struct ox_update *update, struct ox_err *err)
-{
-    return update->model_path != NULL
-               ? OX_OK
-               : ox_folders_model(&update->agent->folders, update->journal.assignment.model_id,
-                                  false, &update->model_path, err);
-}
 
 /* Is it what the server thinks it is? It may not know what stood here before: what a device ran
  * before it is never lost by this. */
@@ -49,11 +39,9 @@ enum ox_code ox_stage_remove(struct ox_update *update, struct ox_err *err)
     enum ox_code code = check_target(update, err);
 
     if (code == OX_OK) {
-        code = find_model(update, err);
+        code = ox_update_open_shelf(update, err);
     }
-    return code == OX_OK && ox_path_exists(update->model_path)
-               ? ox_folders_switch(update->model_path, "current", NULL, err)
-               : code;
+    return code == OX_OK ? ox_shelf_switch(&update->shelf, NULL, err) : code;
 }
 
 /* The state keeps it until it is forgotten, so what the state has is active again. */
@@ -63,23 +51,25 @@ void ox_undo_remove(struct ox_update *update)
     struct ox_agent *agent = update->agent;
     struct ox_err err = OX_ERR_INIT;
     const struct ox_model_state *model;
-    char *folder = NULL;
-    enum ox_code code = find_model(update, &err);
+    struct ox_installed current = {0};
+    enum ox_code code = ox_update_open_shelf(update, &err);
 
     (void)pthread_mutex_lock(&agent->lock);
     model = ox_state_model(&agent->state, assignment->model_id);
     if (code == OX_OK && model != NULL) {
-        code = ox_strdup(&folder, model->current.folder, &err);
+        code = ox_installed_copy(&current, &model->current, &err);
     }
     (void)pthread_mutex_unlock(&agent->lock);
-    if (code == OX_OK && folder != NULL) {
-        code = ox_folders_switch(update->model_path, "current", folder, &err);
+    if (code == OX_OK && current.version != NULL) {
+        const struct ox_shown version = {current.folder, &current.files};
+
+        code = ox_shelf_switch(&update->shelf, &version, &err);
     }
     if (code != OX_OK) {
         ox_log(agent->log, OX_LOG_ERROR, "%s@%s: switching back: %s", assignment->model_id,
                assignment->version, err.msg);
     }
-    free(folder);
+    ox_installed_clear(&current);
 }
 
 /* One write of the state is the whole removal: model, result, report and end of the attempt. */

@@ -23,13 +23,6 @@ bool ox_reuse_is_whole(struct ox_update *update, const struct ox_held_file *held
 /** Will this file be linked, as far as can be told without reading it? */
 bool ox_reuse_is_likely(const struct ox_update *update, const struct ox_manifest_file *file);
 
-/**
- * Let file `relative` of folder `dir` appear at `path`, which must not exist: by a hard link where
- * `link_it` allows it and the file system does, else copied. No symlink is followed.
- */
-OX_MUST_USE enum ox_code ox_reuse_place(const char *dir, const char *relative, bool link_it,
-                                        const char *path, struct ox_err *err);
-
 /** Exchange what was rebuilt in staging for links to what is held, where the bytes are the same. */
 OX_MUST_USE enum ox_code ox_reuse_link_staged(struct ox_update *update, struct ox_err *err);
 

@@ -180,6 +180,16 @@ bool ox_state_trim(struct ox_agent_state *state, const char *model_id, size_t ke
     return changed;
 }
 
+void ox_state_set_layout(struct ox_agent_state *state, const char *model_id,
+                         enum ox_model_layout layout)
+{
+    size_t i = model_index(state, model_id);
+
+    if (i < state->models_count) {
+        state->models[i].layout = layout;
+    }
+}
+
 void ox_state_forget(struct ox_agent_state *state, const char *model_id)
 {
     size_t i = model_index(state, model_id);

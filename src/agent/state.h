@@ -18,7 +18,7 @@
 struct ox_installed {
     char *version;
     struct ox_digest digest; /* of the artifact */
-    char *folder;            /* below MODEL/versions */
+    char *folder;            /* below the home's versions/ */
     struct ox_manifest files;
 };
 void ox_installed_clear(struct ox_installed *installed);
@@ -33,6 +33,7 @@ OX_MUST_USE enum ox_code ox_installed_from_json(const json_t *json, struct ox_in
 
 struct ox_model_state {
     char *model_id;
+    enum ox_model_layout layout;
     struct ox_installed current;
     struct ox_installed kept[OX_KEEP_MAX]; /* that were active before, the last one first */
     size_t kept_count;
@@ -94,6 +95,10 @@ OX_MUST_USE enum ox_code ox_state_commit(struct ox_agent_state *state, const cha
                                          struct ox_err *err);
 /** Keep no more than so many of a model. Returns whether the state changed. */
 bool ox_state_trim(struct ox_agent_state *state, const char *model_id, size_t keep);
+
+/** A model that is known lies in this layout. */
+void ox_state_set_layout(struct ox_agent_state *state, const char *model_id,
+                         enum ox_model_layout layout);
 
 /** Forget a model. */
 void ox_state_forget(struct ox_agent_state *state, const char *model_id);

@@ -4,6 +4,7 @@
 #include "oxide/base/file.h"
 #include "oxide/crypto/artifact.h"
 #include "oxide/wire/id.h"
+#include "shelf.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -109,6 +110,7 @@ static enum ox_code put_models(json_t *json, const struct ox_agent_state *state,
 
         code = ox_json_append(models, entry, err); /* lives on in the array */
         if (code == OX_OK && (code = ox_json_set_str(entry, "id", model->model_id, err)) == OX_OK &&
+            (code = ox_json_set_str(entry, "layout", ox_shelf_word(model->layout), err)) == OX_OK &&
             (code = ox_installed_to_json(&model->current, &current, err)) == OX_OK &&
             (code = ox_json_set(entry, "current", current, err)) == OX_OK) {
             code = put_kept(entry, model, err);
@@ -238,8 +240,12 @@ static enum ox_code take_models(const json_t *json, struct ox_agent_state *state
     for (size_t i = 0; code == OX_OK && i < json_array_size(models); i++) {
         const json_t *entry = json_array_get(models, i);
         struct ox_model_state *model = &state->models[state->models_count++];
+        const char *layout = NULL;
 
         if ((code = dup_id(entry, "id", &model->model_id, err)) == OX_OK &&
+            (code = ox_json_opt_str(entry, "layout", &layout, err)) == OX_OK &&
+            (layout == NULL || /* of a release that knew one */
+             (code = ox_shelf_parse(layout, &model->layout, err)) == OX_OK) &&
             (code = ox_installed_from_json(json_object_get(entry, "current"), &model->current,
                                            err)) == OX_OK &&
             (code = take_kept(entry, model, err)) == OX_OK && model->current.version == NULL) {

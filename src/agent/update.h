@@ -7,6 +7,7 @@
 #include "journal.h"
 #include "oxide/base/random.h"
 #include "oxide/net/http.h"
+#include "shelf.h"
 
 #include <stdatomic.h>
 
@@ -35,9 +36,9 @@ struct ox_update {
     struct ox_installed held[1 + OX_KEEP_MAX]; /* what is current, and what is kept beside it */
     size_t held_count;
     const struct ox_installed *base; /* among them: what patches build on; NULL: nothing is held */
-    char *model_path;                /* MODEL_DIR/MODEL */
-    char *target_path;               /* where the new version will lie */
-    bool ready;                      /* it lies there already, whole */
+    struct ox_shelf shelf; /* of the model; its home is NULL as long as it was not opened */
+    char *target_path;     /* where the new version will lie */
+    bool ready;            /* it lies there already, whole */
     bool use_patch;
     char *patch_path; /* what a server of the first generation sent instead of the file; or NULL */
     char note[OX_ERR_MSG_MAX]; /* why the patch did not do; empty if it did or there was none */
@@ -52,6 +53,8 @@ struct ox_update {
 OX_MUST_USE enum ox_code ox_update_new(struct ox_update **out, struct ox_agent *agent,
                                        struct ox_journal *take_journal, struct ox_err *err);
 void ox_update_free(struct ox_update *update);
+/** Open the shelf of the model, in the layout that it has or, if it is unknown, is to have. */
+OX_MUST_USE enum ox_code ox_update_open_shelf(struct ox_update *update, struct ox_err *err);
 /** Forget what was held. */
 void ox_update_drop_held(struct ox_update *update);
 

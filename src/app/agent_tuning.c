@@ -38,6 +38,7 @@ static struct ox_agent_model_options model_options(const struct ox_agent_config 
         .health_timeout_ms = (int64_t)OF(HEALTH_TIMEOUT)->number,
         .activate_windows = OF(ACTIVATE_WINDOW)->windows,
         .activate_windows_count = OF(ACTIVATE_WINDOW)->windows_count,
+        .layout = (enum ox_model_layout)OF(LAYOUT)->number,
         .group = OF(GROUP)->text,
         .keep = (size_t)OF(KEEP)->number,
     };

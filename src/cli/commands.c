@@ -182,8 +182,8 @@ const struct ox_command ox_commands[] = {
     {"agent", "Run the agent of a device",
      "Asks the control plane what to run, fetches it by the smallest way, verifies it, switches to "
      "it at once, checks its health, and rolls back if that fails. The model is at "
-     "DIR/MODEL/current. SIGTERM or ctrl-c ends it cleanly, with status 0; SIGHUP lets it read its "
-     "settings again.",
+     "DIR/MODEL/current, unless --layout says otherwise. SIGTERM or ctrl-c ends it cleanly, with "
+     "status 0; SIGHUP lets it read its settings again.",
      NULL,
      OPTIONS(
          OX_AGENT_SETTINGS(AGENT_OPTION){

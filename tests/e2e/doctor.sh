@@ -52,7 +52,7 @@ healthy() { # OPTIONS...: not a word but notes
     holds "doctor $*" "$(cat found.txt)" "healthy"
     if grep -q 'error: \|warning: ' found.txt; then fail "doctor $*: $(cat found.txt)"; fi
 }
-fresh() { rm -rf try && cp -a "$1" try; } # FOLDER: a copy to be damaged
+fresh() { rm -rf try && cp -a "$1" try && chmod -R u+w try; } # FOLDER: a copy to be damaged
 
 step "healthy, beside a running server and agent"
 for _ in 1 2 3; do healthy --data data; done

@@ -1,7 +1,7 @@
 /**
  * The device agent: asks the control plane what to run, gets there by patch or full files, checks
- * it, and keeps it or goes back. At every instant MODEL_DIR/MODEL/current names a whole, verified
- * version, or nothing before the first one.
+ * it, and keeps it or goes back. At every instant consumers see a whole, verified version, or
+ * nothing before the first one. As long as no other layout is asked for:
  *
  *     MODEL_DIR/MODEL/versions/VERSION/...   the files of a version
  *     MODEL_DIR/MODEL/current                -> versions/VERSION
@@ -18,6 +18,14 @@
 
 #include <stdint.h>
 
+/** How consumers find the active version (docs/agent.md); in the order of the setting's words. */
+enum ox_model_layout {
+    OX_MODEL_VERSIONS, /* MODEL_DIR/MODEL/current/... */
+    OX_MODEL_FLAT,     /* MODEL_DIR/MODEL/... */
+    OX_MODEL_TRITON,   /* MODEL_DIR/MODEL/N/..., the highest N */
+    OX_MODEL_LAYOUTS
+};
+
 /** Versions of a model that may be kept beside the active one. */
 #define OX_KEEP_MAX 16
 
@@ -29,6 +37,7 @@ struct ox_agent_model_options {
     int64_t health_timeout_ms;     /* of the command */
     const struct ox_window *activate_windows; /* local time; none: always */
     size_t activate_windows_count;
+    enum ox_model_layout layout;
     const char *group; /* that alone may read the files; NULL: everybody may */
     size_t keep;       /* versions that stay beside the active one, up to OX_KEEP_MAX */
 };

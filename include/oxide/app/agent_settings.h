@@ -57,6 +57,11 @@
     X(ACTIVATE_WINDOW, "activate", "window", "activate-window", WINDOWS, 0, 0, "TIMES",            \
       NULL, "always", MODEL, RELOAD,                                                               \
       "When a new version may be switched to; may be repeated; the urgent do not wait")            \
+    X(LAYOUT, "models", "layout", "layout", CHOICE, 0, 0, "versions|flat|triton",                  \
+      "versions", "versions", MODEL, RELOAD,                                                       \
+      "Where programs find a model's files: MODEL/current/ (versions), MODEL/ (flat), or the "     \
+      "highest of MODEL/1/, MODEL/2/ ... (triton, a model repository); what is there already "     \
+      "moves at the next start or update")                                                         \
     X(KEEP, "models", "keep", "keep", NUMBER, 0, 16, "N",                                          \
       "1", "1", MODEL, RELOAD,                                                                     \
       "Versions that stay beside the active one, to go back to and to build on; 0 frees the old "  \

@@ -5,6 +5,7 @@
 #include "oxide/crypto/sha256.h"
 #include "oxide/delta/delta.h"
 
+#include <dirent.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -266,6 +267,22 @@ int world_setup(void **state)
     return 0;
 }
 
+int world_setup_flat(void **state)
+{
+    int failed = world_setup(state);
+
+    ((struct world *)*state)->options.tuning.all.layout = OX_MODEL_FLAT;
+    return failed;
+}
+
+int world_setup_triton(void **state)
+{
+    int failed = world_setup(state);
+
+    ((struct world *)*state)->options.tuning.all.layout = OX_MODEL_TRITON;
+    return failed;
+}
+
 int world_teardown(void **state)
 {
     struct world *world = *state;
@@ -414,23 +431,109 @@ char *read_text(const struct world *world, const char *relative)
     return (char *)buf.data;
 }
 
+static const char *home(const struct world *world)
+{
+    return world->options.tuning.all.layout == OX_MODEL_VERSIONS ? "defect" : ".kept/defect";
+}
+
+unsigned highest_number(const struct world *world)
+{
+    char *path = at(world, "defect");
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    unsigned highest = 0;
+
+    while (dir != NULL && (entry = readdir(dir)) != NULL) {
+        unsigned number = (unsigned)strtoul(entry->d_name, NULL, 10);
+
+        highest = number > highest ? number : highest;
+    }
+    if (dir != NULL) {
+        (void)closedir(dir);
+    }
+    free(path);
+    return highest;
+}
+
+char *seen(const struct world *world)
+{
+    char *relative = NULL;
+    char *path;
+    struct stat st;
+
+    switch (world->options.tuning.all.layout) {
+    case OX_MODEL_FLAT:
+        assert_int_equal(ox_strf(&relative, NULL, "defect"), OX_OK);
+        break;
+    case OX_MODEL_TRITON:
+        assert_int_equal(ox_strf(&relative, NULL, "defect/%u", highest_number(world)), OX_OK);
+        break;
+    default:
+        assert_int_equal(ox_strf(&relative, NULL, "defect/current"), OX_OK);
+    }
+    path = at(world, relative);
+    if (stat(path, &st) != 0) {
+        free(relative);
+        relative = NULL;
+    }
+    free(path);
+    return relative;
+}
+
+bool has_version(const struct world *world, const char *folder)
+{
+    char *relative = NULL;
+    bool has;
+
+    assert_int_equal(ox_strf(&relative, NULL, "%s/versions/%s", home(world), folder), OX_OK);
+    has = exists(world, relative);
+    free(relative);
+    return has;
+}
+
+static int count_files(const char *path)
+{
+    DIR *dir = opendir(path);
+    struct dirent *entry;
+    int count = 0;
+
+    if (dir == NULL) {
+        return 1;
+    }
+    while ((entry = readdir(dir)) != NULL) {
+        char *inner = NULL;
+
+        if (entry->d_name[0] != '.') {
+            assert_int_equal(ox_path_join(&inner, path, entry->d_name, NULL), OX_OK);
+            count += count_files(inner);
+            free(inner);
+        }
+    }
+    (void)closedir(dir);
+    return count;
+}
+
 bool is_active(const struct world *world, const struct artifact *artifact)
 {
-    bool right = true;
+    char *folder = seen(world);
+    char *folder_path = folder == NULL ? NULL : at(world, folder);
+    bool right = folder != NULL && count_files(folder_path) == (int)artifact->files.count;
 
-    for (size_t i = 0; i < artifact->files.count; i++) {
+    free(folder_path);
+    for (size_t i = 0; right && i < artifact->files.count; i++) {
         const struct ox_manifest_file *file = &artifact->files.files[i];
         struct ox_digest digest;
         char *relative = NULL;
         char *path;
 
-        assert_int_equal(ox_strf(&relative, NULL, "defect/current/%s", file->path), OX_OK);
+        assert_int_equal(ox_strf(&relative, NULL, "%s/%s", folder, file->path), OX_OK);
         path = at(world, relative);
         right = right && ox_sha256_file(path, &digest, NULL, NULL) == OX_OK &&
                 ox_digest_equal(&digest, &file->sha256);
         free(path);
         free(relative);
     }
+    free(folder);
     return right;
 }
 
@@ -439,6 +542,8 @@ void assert_no_litter(const struct world *world)
     char *download = at(world, ".oxide/download");
 
     assert_false(exists(world, ".oxide/staging"));
+    assert_false(exists(world, ".oxide/fresh"));
+    assert_false(exists(world, ".oxide/gone"));
     assert_false(exists(world, ".oxide/journal.json"));
     assert_int_equal(rmdir(download), 0); /* empty */
     assert_int_equal(mkdir(download, 0700), 0);
@@ -447,7 +552,7 @@ void assert_no_litter(const struct world *world)
 
 void assert_link(const struct world *world, const char *name, const char *folder)
 {
-    char *model = at(world, "defect");
+    char *model = at(world, home(world));
     char *found = NULL;
 
     assert_int_equal(ox_folders_link(model, name, &found, NULL), OX_OK);

@@ -79,7 +79,17 @@ struct world {
 
 int world_setup(void **state);
 int world_teardown(void **state);
+int world_setup_flat(void **state);
+int world_setup_triton(void **state);
 #define WITH_WORLD(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)
+
+/** The same in each layout. */
+#define WITH_LAYOUTS(test)                                                                         \
+    {#test, test, world_setup, world_teardown, NULL},                                              \
+        {#test " (flat)", test, world_setup_flat, world_teardown, NULL},                           \
+    {                                                                                              \
+#test " (triton)", test, world_setup_triton, world_teardown, NULL                          \
+    }
 
 /** Put bytes on the server; the digest is returned. */
 struct ox_digest put_blob(struct world *world, const void *bytes, size_t len);
@@ -109,10 +119,17 @@ void write_file(const struct world *world, const char *relative, const char *tex
 /** The file's text in fresh memory. */
 char *read_text(const struct world *world, const char *relative);
 
-/** Is this version active, all its bytes right? */
+/** Where consumers look for the active version of the model, below MODEL_DIR; NULL: they see
+ *  nothing. In fresh memory. */
+char *seen(const struct world *world);
+/** The highest number in MODEL_DIR/defect; 0: there is none. */
+unsigned highest_number(const struct world *world);
+/** Is this version active, all its bytes right, and do consumers see it, and nothing else? */
 bool is_active(const struct world *world, const struct artifact *artifact);
+/** Is this folder there among the versions? */
+bool has_version(const struct world *world, const char *folder);
 void assert_no_litter(const struct world *world);
-/** Is there a link MODEL_DIR/defect/NAME to versions/FOLDER? NULL: none at all. */
+/** Is there a link NAME in the home of the model to versions/FOLDER? NULL: none at all. */
 void assert_link(const struct world *world, const char *name, const char *folder);
 /** The last report in the state on disk: "failed health", "complete", "complete patch". */
 void assert_last_report(const struct world *world, const char *expected);
