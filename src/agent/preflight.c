@@ -5,13 +5,12 @@
 #include "oxide/base/file.h"
 #include "oxide/crypto/artifact.h"
 #include "patches.h"
+#include "space.h"
 #include "update.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define PREFLIGHT_COMMAND_MS 60000
 
@@ -146,54 +145,6 @@ static enum ox_code choose_way(struct ox_update *update, struct ox_err *err)
     return code;
 }
 
-/* Bytes of a part that lies there from an earlier try. */
-static uint64_t part_bytes(const struct ox_update *update, const struct ox_digest *digest)
-{
-    struct stat st;
-    char *path = NULL;
-    uint64_t bytes = 0;
-
-    if (ox_folders_part(&update->agent->folders, digest, &path, NULL) == OX_OK &&
-        lstat(path, &st) == 0 && S_ISREG(st.st_mode)) {
-        bytes = (uint64_t)st.st_size;
-    }
-    free(path);
-    return bytes;
-}
-
-static enum ox_code check_space(struct ox_update *update, struct ox_err *err)
-{
-    const struct ox_assignment *assignment = assigned(update);
-    uint64_t need = ox_manifest_size(&assignment->files);
-    uint64_t have = 0;
-    uint64_t free_bytes = 0;
-    char need_text[OX_NUMBER_TEXT_MAX];
-    char free_text[OX_NUMBER_TEXT_MAX];
-    enum ox_code code;
-
-    if (update->ready) {
-        return OX_OK;
-    }
-    if (update->use_patch) {
-        need = ox_patches_disk_bytes(assignment);
-        have = ox_patches_are_begun(update) ? ox_manifest_size(&assignment->files) : 0;
-    } else {
-        for (size_t i = 0; i < assignment->files.count; i++) {
-            have += part_bytes(update, &assignment->files.files[i].sha256);
-        }
-    }
-    need = need > have ? need - have : 0;
-    need = need > INT64_MAX ? INT64_MAX : need + OX_UPDATE_MARGIN_BYTES;
-    code = ox_disk_free(update->agent->folders.root, &free_bytes, err);
-    if (code == OX_OK && free_bytes < need) {
-        code = ox_err_set(err, OX_ENOSPC,
-                          "the update needs %s bytes on the disk, %s are free: make room in %s",
-                          ox_number_text(need, need_text), ox_number_text(free_bytes, free_text),
-                          update->agent->folders.root);
-    }
-    return code;
-}
-
 /* A name in the download folder: of a part, or of a bookmark in a patch. */
 struct kept_name {
     char text[OX_DIGEST_HEX_MAX + 8];
@@ -319,7 +270,7 @@ enum ox_code ox_stage_preflight(struct ox_update *update, struct ox_err *err)
         ox_patches_count(assigned(update)) > 0) {
         return ox_err_set(err, OX_EBASE, "%s", update->note);
     }
-    if ((code = check_space(update, err)) == OX_OK &&
+    if ((code = ox_space_check(update, err)) == OX_OK &&
         (code = drop_other_parts(update, err)) == OX_OK) {
         log_plan(update);
     }

@@ -49,17 +49,6 @@ static void on_download(void *ctx, uint64_t done, uint64_t total)
     }
 }
 
-/* The index of the first file with the same bytes as file `index`. */
-static size_t first_like(const struct ox_manifest *files, size_t index)
-{
-    size_t i = 0;
-
-    while (!ox_digest_equal(&files->files[i].sha256, &files->files[index].sha256)) {
-        i++;
-    }
-    return i;
-}
-
 static enum ox_code download_part(struct ox_update *update, const struct ox_fetch *fetch,
                                   const struct ox_digest *digest, uint64_t size_bytes,
                                   struct ox_err *err)
@@ -119,7 +108,7 @@ static enum ox_code download_files(struct ox_update *update, const struct ox_fet
         const struct ox_manifest_file *file = &files->files[i];
         struct ox_held_file held = ox_reuse_find(update, file);
 
-        if (file->size_bytes == 0 || first_like(files, i) < i ||
+        if (file->size_bytes == 0 || ox_reuse_first_like(files, i) < i ||
             (held.version != NULL && ox_reuse_is_whole(update, &held))) {
             continue;
         }
@@ -238,7 +227,7 @@ static enum ox_code place_file(struct ox_update *update, size_t index, const cha
 {
     const struct ox_manifest *files = &assigned(update)->files;
     const struct ox_manifest_file *file = &files->files[index];
-    size_t like = first_like(files, index);
+    size_t like = ox_reuse_first_like(files, index);
     struct ox_held_file held = ox_reuse_find(update, file);
     char *from = NULL;
     enum ox_code code;

@@ -12,6 +12,16 @@
 
 /* --- finding --- */
 
+size_t ox_reuse_first_like(const struct ox_manifest *files, size_t index)
+{
+    size_t i = 0;
+
+    while (!ox_digest_equal(&files->files[i].sha256, &files->files[index].sha256)) {
+        i++;
+    }
+    return i;
+}
+
 struct ox_held_file ox_reuse_find(const struct ox_update *update,
                                   const struct ox_manifest_file *file)
 {

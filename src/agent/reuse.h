@@ -13,6 +13,9 @@ struct ox_held_file {
     const struct ox_manifest_file *file;
 };
 
+/** The index of the first file with the same bytes as file `index`. */
+size_t ox_reuse_first_like(const struct ox_manifest *files, size_t index);
+
 /** One with the same bytes, of the same mode if there is one, in the latest version that has it. */
 struct ox_held_file ox_reuse_find(const struct ox_update *update,
                                   const struct ox_manifest_file *file);

@@ -1,11 +1,18 @@
 /* What is checked before an update begins, and after its switch. */
 #include "helpers.h"
 
+#include "../../../src/agent/space.h"
 #include "oxide/base/file.h"
+#include "oxide/crypto/artifact.h"
 
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* --- preflight --- */
@@ -74,6 +81,94 @@ static void preflight__something_else_at_current_is_left_alone(void **state)
     assert_true(exists(world, "defect/current"));
     assert_false(exists(world, "defect/versions/v1"));
     free(model);
+}
+
+/* --- room --- */
+
+/* An artifact of a file that the device may hold, and of one that no disk has room for. */
+static struct artifact held_and_huge(const struct artifact *held)
+{
+    struct artifact artifact = {.version = "v9"};
+    const struct ox_digest none = {{7}};
+
+    assert_int_equal(
+        ox_manifest_add(&artifact.files, "held", MODEL_BYTES, &held->digest, false, NULL), OX_OK);
+    assert_int_equal(
+        ox_manifest_add(&artifact.files, "held too", MODEL_BYTES, &held->digest, false, NULL),
+        OX_OK);
+    assert_int_equal(
+        ox_manifest_add(&artifact.files, "huge", (uint64_t)1 << 58, &none, false, NULL), OX_OK);
+    assert_int_equal(ox_manifest_finish(&artifact.files, NULL), OX_OK);
+    assert_int_equal(ox_artifact_digest(&artifact.files, &artifact.digest, NULL), OX_OK);
+    return artifact;
+}
+
+static void room__what_is_linked_takes_none_and_what_has_arrived_counts(void **state)
+{
+    struct world *world = *state;
+    struct artifact artifact = held_and_huge(&world->v1);
+    struct ox_journal none = {0};
+    struct ox_journal journal;
+    struct ox_update *update = NULL;
+    bool pending;
+
+    install_v1(world);
+    open_agent(world, &none, &pending);
+    journal = assign(world, &artifact, false);
+    assert_int_equal(ox_update_new(&update, &world->agent, &journal, NULL), OX_OK);
+    assert_int_equal(ox_stage_preflight(update, NULL), OX_ENOSPC);
+    assert_int_equal(ox_space_needed(update), (uint64_t)1 << 58);
+    write_file(world,
+               ".oxide/download/"
+               "0700000000000000000000000000000000000000000000000000000000000000.part",
+               "12345");
+    assert_int_equal(ox_space_needed(update), ((uint64_t)1 << 58) - 5);
+    ox_update_free(update);
+    close_agent(world);
+    ox_manifest_clear(&artifact.files);
+}
+
+static void room__that_lacks_is_told_with_who_holds_removed_files(void **state)
+{
+    struct world *world = *state;
+    struct artifact artifact = held_and_huge(&world->v1);
+    struct ox_err err = OX_ERR_INIT;
+    char pid_text[32];
+    char *path = at(world, "was-removed");
+    int said[2];
+    char byte;
+    pid_t pid;
+
+    install_v1(world);
+    write_file(world, "was-removed", "a few bytes");
+    assert_int_equal(pipe(said), 0);
+    pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int fd = open(path, O_RDONLY);
+        const char *map = mmap(NULL, 11, PROT_READ, MAP_SHARED, fd, 0);
+
+        (void)close(fd); /* mapped, and no longer open */
+        _exit(map == MAP_FAILED || unlink(path) != 0 || write(said[1], "x", 1) != 1 ||
+              pause() == 0);
+    }
+    assert_int_equal(read(said[0], &byte, 1), 1);
+    assert_int_equal(update_to(world, &artifact, false, &err), OX_ENOSPC);
+    assert_int_equal(kill(pid, SIGKILL), 0);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    assert_non_null(strstr(err.msg, "bytes lack: the update needs 288,230,376,1"));
+    (void)snprintf(pid_text, sizeof(pid_text), "process %d (unit_agent_chec", (int)pid);
+    assert_non_null(strstr(err.msg, pid_text));
+    assert_non_null(strstr(err.msg, "still holds "));
+    assert_int_equal(world->blob_requests, 0);
+    assert_last_report(world, "failed disk");
+    assert_int_equal(failures_of(world, &artifact), 0);
+    assert_int_equal(update_to(world, &artifact, false, &err), OX_ENOSPC);
+    assert_null(strstr(err.msg, "still holds"));
+    (void)close(said[0]);
+    (void)close(said[1]);
+    free(path);
+    ox_manifest_clear(&artifact.files);
 }
 
 /* --- health --- */
@@ -172,6 +267,8 @@ int main(void)
         WITH_WORLD(preflight__too_little_disk_is_told_in_bytes_and_not_counted),
         WITH_WORLD(preflight__files_must_be_those_of_the_digest),
         WITH_WORLD(preflight__planted_symlinks_are_not_followed),
+        WITH_WORLD(room__what_is_linked_takes_none_and_what_has_arrived_counts),
+        WITH_WORLD(room__that_lacks_is_told_with_who_holds_removed_files),
         WITH_WORLD(preflight__something_else_at_current_is_left_alone),
         WITH_WORLD(health__failure_rolls_back_and_is_counted),
         WITH_WORLD(health__failed_first_install_leaves_nothing_active),
