@@ -169,7 +169,7 @@ enum ox_code ox_stage_activate(struct ox_update *update, struct ox_err *err)
     if (code == OX_OK && !ox_path_exists(update->target_path)) {
         code = ox_err_set(err, OX_ENOTFOUND, "%s is gone", update->target_path);
     }
-    return code == OX_OK ? ox_shelf_switch(&update->shelf, &version, err) : code;
+    return code == OX_OK ? ox_shelf_activate(&update->shelf, &version, err) : code;
 }
 
 void ox_undo_activate(struct ox_update *update)
@@ -180,7 +180,8 @@ void ox_undo_activate(struct ox_update *update)
     struct ox_err err = OX_ERR_INIT;
 
     if (find_paths(update, &err) != OX_OK ||
-        ox_shelf_switch(&update->shelf, before->version == NULL ? NULL : &version, &err) != OX_OK) {
+        ox_shelf_restore(&update->shelf, before->version == NULL ? NULL : &version, &err) !=
+            OX_OK) {
         ox_log(update->agent->log, OX_LOG_ERROR, "%s@%s: switching back: %s", assignment->model_id,
                assignment->version, err.msg);
         return;

@@ -41,7 +41,7 @@ enum ox_code ox_stage_remove(struct ox_update *update, struct ox_err *err)
     if (code == OX_OK) {
         code = ox_update_open_shelf(update, err);
     }
-    return code == OX_OK ? ox_shelf_switch(&update->shelf, NULL, err) : code;
+    return code == OX_OK ? ox_shelf_restore(&update->shelf, NULL, err) : code;
 }
 
 /* The state keeps it until it is forgotten, so what the state has is active again. */
@@ -63,7 +63,7 @@ void ox_undo_remove(struct ox_update *update)
     if (code == OX_OK && current.version != NULL) {
         const struct ox_shown version = {current.folder, &current.files};
 
-        code = ox_shelf_switch(&update->shelf, &version, &err);
+        code = ox_shelf_restore(&update->shelf, &version, &err);
     }
     if (code != OX_OK) {
         ox_log(agent->log, OX_LOG_ERROR, "%s@%s: switching back: %s", assignment->model_id,

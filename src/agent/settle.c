@@ -87,7 +87,7 @@ static enum ox_code settle_unknown(struct ox_agent *agent, const char *model_id,
         code = ox_shelf_open(&shelf, &agent->folders, model_id, (enum ox_model_layout)(layout - 1),
                              err);
         if (code == OX_OK && ox_shelf_check(&shelf, NULL) == OX_OK &&
-            (code = ox_shelf_switch(&shelf, NULL, err)) == OX_OK && ox_path_exists(shelf.home) &&
+            (code = ox_shelf_restore(&shelf, NULL, err)) == OX_OK && ox_path_exists(shelf.home) &&
             (code = ox_folders_switch(shelf.home, "previous", NULL, err)) == OX_OK &&
             (code = prune(&shelf, &none, also, err)) == OX_OK) {
             ox_shelf_remove_empty(&shelf);
@@ -115,7 +115,7 @@ static enum ox_code enter_layout(const struct ox_shelf *from, const struct ox_sh
     enum ox_code code = ox_shelf_hide(from, err);
 
     if (code == OX_OK && (code = ox_shelf_move_in(to, err)) == OX_OK) {
-        code = ox_shelf_switch(to, shown, err);
+        code = ox_shelf_restore(to, shown, err);
     }
     return code;
 }
@@ -178,7 +178,7 @@ static enum ox_code settle_known(struct ox_agent *agent, const char *model_id, s
         code = settle_unknown(agent, model_id, also, err);
         goto out;
     }
-    if ((code = ox_shelf_switch(&shelf, &shown, err)) == OX_OK &&
+    if ((code = ox_shelf_restore(&shelf, &shown, err)) == OX_OK &&
         (code = change_layout(agent, model_id, &shelf, &shown, err)) == OX_OK &&
         (code = ox_folders_switch(
              shelf.home, "previous",

@@ -85,11 +85,12 @@ static enum ox_code flat_claim_after(const struct ox_shelf *shelf, struct ox_err
 
 /* Made elsewhere and renamed: a neighbour's name could be another model's. */
 static enum ox_code flat_show(const struct ox_shelf *shelf, const struct ox_shown *version,
-                              struct ox_err *err)
+                              bool back, struct ox_err *err)
 {
     enum found found = look_at_link(shelf);
     enum ox_code code = OX_OK;
 
+    (void)back; /* one version is seen at a time */
     if (version == NULL) {
         if (found != FOUND_OURS) {
             return OX_OK;
@@ -318,29 +319,45 @@ out:
 
 /* --- switching --- */
 
-enum ox_code ox_shelf_switch(const struct ox_shelf *shelf, const struct ox_shown *version,
-                             struct ox_err *err)
+static enum ox_code switch_to(const struct ox_shelf *shelf, const struct ox_shown *version,
+                              bool back, struct ox_err *err)
 {
     const struct ox_shelf_kind *kind = kinds[shelf->layout];
     enum ox_code code = ox_shelf_check(shelf, err);
 
-    if (code == OX_OK && version == NULL) {
-        code = ox_shelf_hide(shelf, err);
-        return code == OX_OK && ox_path_exists(shelf->home)
-                   ? ox_folders_switch(shelf->home, "current", NULL, err)
-                   : code;
-    }
     if (code == OX_OK) {
         code = ox_folders_switch(shelf->home, "current", version->folder, err);
     }
-    return code == OX_OK && kind->show != NULL ? kind->show(shelf, version, err) : code;
+    return code == OX_OK && kind->show != NULL ? kind->show(shelf, version, back, err) : code;
+}
+
+enum ox_code ox_shelf_activate(const struct ox_shelf *shelf, const struct ox_shown *version,
+                               struct ox_err *err)
+{
+    return switch_to(shelf, version, false, err);
+}
+
+enum ox_code ox_shelf_restore(const struct ox_shelf *shelf, const struct ox_shown *version,
+                              struct ox_err *err)
+{
+    enum ox_code code;
+
+    if (version != NULL) {
+        return switch_to(shelf, version, true, err);
+    }
+    if ((code = ox_shelf_check(shelf, err)) == OX_OK) {
+        code = ox_shelf_hide(shelf, err);
+    }
+    return code == OX_OK && ox_path_exists(shelf->home)
+               ? ox_folders_switch(shelf->home, "current", NULL, err)
+               : code;
 }
 
 enum ox_code ox_shelf_hide(const struct ox_shelf *shelf, struct ox_err *err)
 {
     const struct ox_shelf_kind *kind = kinds[shelf->layout];
 
-    return kind->show == NULL ? OX_OK : kind->show(shelf, NULL, err);
+    return kind->show == NULL ? OX_OK : kind->show(shelf, NULL, true, err);
 }
 
 enum ox_code ox_shelf_prune(const struct ox_shelf *shelf, const char *const *keep,

@@ -61,9 +61,13 @@ OX_MUST_USE enum ox_code ox_shelf_may_move_in(const struct ox_shelf *shelf, stru
 /** Versions that lie in the home of another layout come over to this one. */
 OX_MUST_USE enum ox_code ox_shelf_move_in(const struct ox_shelf *shelf, struct ox_err *err);
 
-/** Switch to a version, or to none for NULL, durably and atomically. */
-OX_MUST_USE enum ox_code ox_shelf_switch(const struct ox_shelf *shelf,
-                                         const struct ox_shown *version, struct ox_err *err);
+/** Switch to a version, durably and atomically. Who still reads the one before goes on to do so. */
+OX_MUST_USE enum ox_code ox_shelf_activate(const struct ox_shelf *shelf,
+                                           const struct ox_shown *version, struct ox_err *err);
+
+/** Switch back to a version, or to none for NULL, likewise; what came after it is seen no more. */
+OX_MUST_USE enum ox_code ox_shelf_restore(const struct ox_shelf *shelf,
+                                          const struct ox_shown *version, struct ox_err *err);
 
 /** Let consumers no longer see anything: `current` stays. */
 OX_MUST_USE enum ox_code ox_shelf_hide(const struct ox_shelf *shelf, struct ox_err *err);

@@ -11,8 +11,9 @@ struct ox_shelf_kind {
     enum ox_code (*claim)(const struct ox_shelf *shelf, struct ox_err *err);
     /* The same, once what the agent has there in another layout has gone. NULL: always. */
     enum ox_code (*claim_after)(const struct ox_shelf *shelf, struct ox_err *err);
-    /* Let them see this version and no later one, or none for NULL; nothing is done if they do. */
-    enum ox_code (*show)(const struct ox_shelf *shelf, const struct ox_shown *version,
+    /* Let them see this version, or none for NULL; nothing is done if they do. `back`: and nothing
+     * that came after it. */
+    enum ox_code (*show)(const struct ox_shelf *shelf, const struct ox_shown *version, bool back,
                          struct ox_err *err);
     /* Let them see no version but these any more. */
     enum ox_code (*prune)(const struct ox_shelf *shelf, const char *const *keep, size_t keep_count,

@@ -1,10 +1,11 @@
 /*
  * Numbered folders as Triton's model repository wants them: MODEL_DIR/MODEL/N with the files of a
  * version, hard links to those in the home, so that they take no room of their own. By default
- * Triton serves the highest number: a version becomes active as a whole folder is renamed to a
- * number above all others, and the one before is active again as the numbers above its own are
- * renamed away, the highest last. Nothing else is put there: Triton takes what begins with a digit
- * for a version, and touches of a model's folder for a change of the model.
+ * Triton serves the highest number: a version becomes active, also one that was active before, as a
+ * whole folder is renamed to a number above all others. Where it does not do, the one before is
+ * active again as the numbers above its own are renamed away, the highest last. Nothing else is put
+ * there: Triton takes what begins with a digit for a version, and touches of a model's folder for a
+ * change of the model.
  */
 #include "links.h"
 #include "oxide/base/file.h"
@@ -301,34 +302,56 @@ static enum ox_code forget_unseen(const struct ox_shelf *shelf, const struct num
 
 /* --- the row --- */
 
+/* The highest number of ours that is seen; 0: none is. */
+static uint64_t highest_seen(const struct ox_shelf *shelf, const struct numbers *numbers)
+{
+    size_t i = numbers->count;
+
+    while (i > 0 && !is_seen(shelf, numbers->list[i - 1].value)) {
+        i--;
+    }
+    return i > 0 ? numbers->list[i - 1].value : 0;
+}
+
+/* The number under which the version is to be the active one: one that it has, or a new one. */
+static enum ox_code raise_version(const struct ox_shelf *shelf, struct numbers *numbers,
+                                  const struct ox_shown *version, bool back, uint64_t *out,
+                                  struct ox_err *err)
+{
+    uint64_t last = numbers->count > 0 ? numbers->list[numbers->count - 1].value : 0;
+    uint64_t others = 0;
+    uint64_t value = number_of(shelf, numbers, version->folder);
+    enum ox_code code = highest_of_others(shelf, numbers, &others, err);
+
+    if (code == OX_OK &&
+        (value == 0 || value < others || (!back && value < highest_seen(shelf, numbers)))) {
+        value = (last > others ? last : others) + 1;
+        if ((code = show_as(shelf, version, value, err)) == OX_OK) {
+            code = add(numbers, value, version->folder, err);
+        }
+    }
+    if (code == OX_OK) {
+        *out = value;
+    }
+    return code;
+}
+
 static enum ox_code triton_show(const struct ox_shelf *shelf, const struct ox_shown *version,
-                                struct ox_err *err)
+                                bool back, struct ox_err *err)
 {
     struct numbers numbers = {NULL, 0};
-    uint64_t others = 0;
-    uint64_t stays = 0;
+    uint64_t active = 0;
     enum ox_code code = triton_claim(shelf, err);
 
     if (code != OX_OK) {
         return version == NULL ? OX_OK : code; /* nothing of ours is there to be seen */
     }
-    if ((code = numbers_read(shelf, &numbers, err)) != OX_OK ||
-        (code = highest_of_others(shelf, &numbers, &others, err)) != OX_OK) {
-        goto out;
+    code = numbers_read(shelf, &numbers, err);
+    if (code == OX_OK && version != NULL) {
+        code = raise_version(shelf, &numbers, version, back, &active, err);
     }
-    if (version != NULL) {
-        uint64_t last = numbers.count > 0 ? numbers.list[numbers.count - 1].value : 0;
-
-        stays = number_of(shelf, &numbers, version->folder);
-        if (stays == 0 || stays < others) {
-            stays = (last > others ? last : others) + 1;
-            if ((code = show_as(shelf, version, stays, err)) == OX_OK) {
-                code = add(&numbers, stays, version->folder, err);
-            }
-        }
-    }
-    for (size_t i = 0; code == OX_OK && i < numbers.count; i++) { /* the highest last */
-        if (numbers.list[i].value > stays) {
+    for (size_t i = 0; code == OX_OK && back && i < numbers.count; i++) { /* the highest last */
+        if (numbers.list[i].value > active) {
             code = take_away(shelf, numbers.list[i].value, err);
         }
     }
@@ -338,7 +361,6 @@ static enum ox_code triton_show(const struct ox_shelf *shelf, const struct ox_sh
     if (code == OX_OK && version == NULL && rmdir(shelf->shown) == 0) { /* nothing else was there */
         code = ox_parent_sync(shelf->shown, err);
     }
-out:
     numbers_clear(&numbers);
     return code;
 }

@@ -2,7 +2,11 @@
 #include "helpers.h"
 
 #include "oxide/base/file.h"
+#include "oxide/crypto/artifact.h"
 
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -139,6 +143,103 @@ static void keep__holds_in_each_layout(void **state)
     }
 }
 
+/* --- read all the time --- */
+
+enum { ACTIVATIONS = 210 };
+
+struct reader {
+    struct world *world;
+    atomic_bool over;
+    unsigned reads;
+    unsigned torn;
+};
+
+/* Of two files that change together, each says which version it is of. */
+static bool is_whole(int dir)
+{
+    static const char *const names[] = {"one", "deep/two"};
+    char texts[2][8] = {"", ""};
+
+    for (size_t i = 0; i < 2; i++) {
+        int fd = openat(dir, names[i], O_RDONLY);
+        ssize_t got = fd < 0 ? -1 : read(fd, texts[i], sizeof(texts[i]) - 1);
+
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+        if (got != 6) {
+            return false;
+        }
+    }
+    return strcmp(texts[0] + 3, texts[1] + 3) == 0; /* "one-v1" and "two-v1" */
+}
+
+static void *read_always(void *arg)
+{
+    struct reader *reader = arg;
+
+    while (!atomic_load(&reader->over)) {
+        char *relative = seen(reader->world);
+        char *path = relative == NULL ? NULL : at(reader->world, relative);
+        int dir = path == NULL ? -1 : open(path, O_RDONLY | O_DIRECTORY);
+
+        reader->torn += dir < 0 || !is_whole(dir);
+        reader->reads++;
+        if (dir >= 0) {
+            (void)close(dir);
+        }
+        free(path);
+        free(relative);
+    }
+    return NULL;
+}
+
+static struct artifact paired(struct world *world, const char *version)
+{
+    struct artifact artifact = {.version = version};
+    char text[8];
+
+    for (size_t i = 0; i < 2; i++) {
+        struct ox_digest digest;
+
+        (void)snprintf(text, sizeof(text), "%s-%.2s", i == 0 ? "one" : "two", version);
+        digest = put_blob(world, text, 6);
+        assert_int_equal(
+            ox_manifest_add(&artifact.files, i == 0 ? "one" : "deep/two", 6, &digest, false, NULL),
+            OX_OK);
+    }
+    assert_int_equal(ox_manifest_finish(&artifact.files, NULL), OX_OK);
+    assert_int_equal(ox_artifact_digest(&artifact.files, &artifact.digest, NULL), OX_OK);
+    return artifact;
+}
+
+static void layout__a_reader_never_sees_a_partial_version(void **state)
+{
+    struct world *world = *state;
+    struct artifact artifacts[] = {paired(world, "v4"), paired(world, "v5"), paired(world, "v6"),
+                                   paired(world, "v7"), paired(world, "v8"), paired(world, "v9")};
+    const size_t count = sizeof(artifacts) / sizeof(artifacts[0]);
+    struct reader reader = {.world = world};
+    pthread_t thread;
+
+    world->options.tuning.all.keep = 3; /* a slow reader's version stays for that long */
+    assert_int_equal(update_to(world, &artifacts[0], false, NULL), OX_OK);
+    assert_int_equal(pthread_create(&thread, NULL, read_always, &reader), 0);
+    for (size_t i = 1; i <= ACTIVATIONS; i++) {
+        assert_int_equal(update_to(world, &artifacts[i % count], false, NULL), OX_OK);
+    }
+    atomic_store(&reader.over, true);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(reader.reads > ACTIVATIONS);
+    assert_int_equal(reader.torn, 0);
+    assert_true(is_active(world, &artifacts[ACTIVATIONS % count]));
+    for (size_t i = 0; i < count; i++) {
+        ox_manifest_clear(&artifacts[i].files);
+    }
+}
+
+/* --- planted symlinks --- */
+
 /* Plant a symlink to a folder of others' at `place`: an update and a start are refused, and what is
  * there is as it was. */
 static void refuses_planted(struct world *world, const char *place)
@@ -261,11 +362,17 @@ static void triton__numbers_rise_and_are_never_given_twice(void **state)
     assert_int_equal(highest_number(world), 4);
     assert_false(exists(world, "defect/1"));
 
-    assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK); /* back: 2 is still there */
-    assert_int_equal(highest_number(world), 2);
-    assert_true(is_active(world, &world->v2));
-    assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+    assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK); /* sent back: forwards */
     assert_int_equal(highest_number(world), 5);
+    assert_true(is_active(world, &world->v2));
+    assert_true(exists(world, "defect/4")); /* who reads it still can */
+    assert_false(exists(world, "defect/2"));
+
+    world->options.tuning.all.health_check = "exit 1"; /* from one kept version to another */
+    assert_int_equal(update_to(world, &world->v3, false, NULL), OX_EFAILED);
+    assert_int_equal(highest_number(world), 5);
+    assert_true(is_active(world, &world->v2));
+    assert_true(exists(world, "defect/4"));
     assert_no_litter(world);
 }
 
@@ -294,9 +401,12 @@ static void triton__what_is_the_operators_stays(void **state)
     assert_true(exists(world, "defect/7"));
     assert_true(exists(world, "defect/config.pbtxt"));
 
-    make_folder(world, "defect/20"); /* above ours: going back needs a number above it */
-    assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);
+    make_folder(world, "defect/20"); /* above ours: what is active gets one above it */
+    start(world);
     assert_true(exists(world, "defect/21/model.bin"));
+    assert_true(is_active(world, &world->v3));
+    assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);
+    assert_int_equal(highest_number(world), 22);
     assert_true(is_active(world, &world->v2));
     assert_false(exists(world, "defect/9")); /* of the same version */
     assert_true(exists(world, "defect/20"));
@@ -429,6 +539,7 @@ int main(void)
         WITH_LAYOUTS(layout__a_first_install_that_fails_leaves_nothing),
         WITH_LAYOUTS(layout__the_check_sees_what_consumers_see),
         WITH_LAYOUTS(keep__holds_in_each_layout),
+        WITH_LAYOUTS(layout__a_reader_never_sees_a_partial_version),
         WITH_LAYOUTS(planted__symlinks_are_refused_and_not_followed),
         WITH_LAYOUTS(planted__a_symlink_in_place_of_the_home_keeps_no_other_model_from_going_on),
         {"flat__link", flat__the_models_folder_is_a_symlink_that_never_changes, world_setup_flat,
