@@ -1,7 +1,7 @@
 /**
  * Who may read the files of a model. Nobody writes to them: they may be shared by several versions.
  * Without a group everybody reads (0444, executable ones 0555, folders 0755). With one, its members
- * alone do (0440, 0550), and folders hand the group on (2750).
+ * alone do (0440, 0550), and folders hand the group on (2750), where the agent may set that bit.
  */
 #ifndef OX_AGENT_ACCESS_H
 #define OX_AGENT_ACCESS_H

@@ -5,6 +5,7 @@
 #include "oxide/crypto/artifact.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -141,6 +142,32 @@ static void keep__holds_in_each_layout(void **state)
         }
         assert_no_litter(world);
     }
+}
+
+static void group__reads_what_consumers_see(void **state)
+{
+    struct world *world = *state;
+    const struct group *own = getgrgid(getegid());
+    char *relative;
+    char *path;
+    struct stat st;
+
+    if (own == NULL) {
+        skip();
+    }
+    world->options.tuning.all.group = own->gr_name;
+    install_v1(world);
+    relative = seen(world);
+    path = at(world, relative);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 02750);
+    free(path);
+    path = at(world, "defect");
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 02750);
+    free(path);
+    free(relative);
+    assert_true(is_active(world, &world->v1));
 }
 
 /* --- read all the time --- */
@@ -539,6 +566,7 @@ int main(void)
         WITH_LAYOUTS(layout__a_first_install_that_fails_leaves_nothing),
         WITH_LAYOUTS(layout__the_check_sees_what_consumers_see),
         WITH_LAYOUTS(keep__holds_in_each_layout),
+        WITH_LAYOUTS(group__reads_what_consumers_see),
         WITH_LAYOUTS(layout__a_reader_never_sees_a_partial_version),
         WITH_LAYOUTS(planted__symlinks_are_refused_and_not_followed),
         WITH_LAYOUTS(planted__a_symlink_in_place_of_the_home_keeps_no_other_model_from_going_on),
