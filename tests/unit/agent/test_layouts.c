@@ -464,6 +464,37 @@ static void triton__a_number_that_was_removed_is_made_anew_at_the_start(void **s
     free(path);
 }
 
+/* A number was given and its folder half made; or it is there, and the state does not say so. */
+static void triton__killed_between_the_steps_of_a_switch(void **state)
+{
+    struct world *world = *state;
+    char *given = at(world, ".oxide/numbers/defect/2");
+    char *half = at(world, ".oxide/fresh");
+    char *there = at(world, "defect/3");
+
+    install_v1(world);
+    assert_int_equal(symlink("v2", given), 0);
+    make_folder(world, ".oxide/fresh/deep");
+    start(world);
+    assert_true(is_active(world, &world->v1));
+    assert_false(ox_path_exists(half));
+    assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);
+    assert_true(is_active(world, &world->v2));
+    assert_int_equal(highest_number(world), 3);
+
+    free(given);
+    given = at(world, ".oxide/numbers/defect/4");
+    assert_int_equal(symlink("v3", given), 0); /* a version that was never checked */
+    make_folder(world, "defect/4");
+    start(world);
+    assert_true(is_active(world, &world->v2));
+    assert_int_equal(highest_number(world), 3);
+    assert_true(ox_path_exists(there));
+    free(given);
+    free(half);
+    free(there);
+}
+
 /* --- from one to another --- */
 
 static void change__keeps_what_is_active_and_what_is_kept(void **state)
@@ -582,6 +613,8 @@ int main(void)
          world_teardown, NULL},
         {"triton__configuration", triton__a_first_install_that_goes_leaves_the_configuration,
          world_setup_triton, world_teardown, NULL},
+        {"triton__killed", triton__killed_between_the_steps_of_a_switch, world_setup_triton,
+         world_teardown, NULL},
         {"triton__anew", triton__a_number_that_was_removed_is_made_anew_at_the_start,
          world_setup_triton, world_teardown, NULL},
         WITH_WORLD(change__keeps_what_is_active_and_what_is_kept),
