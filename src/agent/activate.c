@@ -60,6 +60,7 @@ void ox_update_free(struct ox_update *update)
     free(update->target_path);
     free(update->patch_path);
     free(update->said);
+    ox_local_request_clear(&update->request);
     ox_update_drop_held(update);
     free(update);
 }

@@ -33,6 +33,7 @@ struct loop {
     pthread_t thread;
     atomic_bool update_done;
     enum ox_code update_code;
+    struct ox_err update_err;
 
     uint64_t update_failures; /* in a row, of whatever */
     int64_t retry_mono_ms;    /* no update begins before */
@@ -53,14 +54,41 @@ static void *run_update(void *arg)
 {
     struct loop *loop = arg;
 
-    loop->update_code = ox_update_run(loop->update, NULL);
+    ox_err_clear(&loop->update_err);
+    loop->update_code = loop->update->by_hand
+                            ? ox_update_run_by_hand(loop->update, &loop->update_err)
+                            : ox_update_run(loop->update, &loop->update_err);
     atomic_store(&loop->update_done, true);
     ox_agent_wake(loop->agent);
     return NULL;
 }
 
-/* Begin an update; *take_journal is emptied. */
-static void start_update(struct loop *loop, struct ox_journal *take_journal)
+/* The attempt's number: any that is not the last one's. */
+static uint64_t new_attempt(struct loop *loop)
+{
+    uint64_t attempt;
+
+    do {
+        attempt = ox_rng_u64(&loop->rng) >> 1; /* JSON holds 63 bits */
+    } while (attempt == 0 || attempt == loop->agent->state.last_attempt);
+    return attempt;
+}
+
+static void end_by_hand(const struct loop *loop, enum ox_code code, const struct ox_err *err)
+{
+    struct ox_hand *hand = &loop->agent->hand;
+
+    (void)pthread_mutex_lock(&loop->agent->lock);
+    hand->phase = OX_HAND_DONE;
+    hand->code = code;
+    (void)snprintf(hand->error, sizeof(hand->error), "%s", err->msg);
+    (void)pthread_mutex_unlock(&loop->agent->lock);
+}
+
+/* Begin an update; *take_journal is emptied, and so is *take_request, which is NULL unless somebody
+ * asked for it by hand. */
+static void start_update(struct loop *loop, struct ox_journal *take_journal,
+                         struct ox_local_request *take_request)
 {
     const struct ox_log *log = loop->agent->log;
     struct ox_err err = OX_ERR_INIT;
@@ -68,14 +96,50 @@ static void start_update(struct loop *loop, struct ox_journal *take_journal)
     atomic_store(&loop->update_done, false);
     if (ox_update_new(&loop->update, loop->agent, take_journal, &err) != OX_OK) {
         ox_log(log, OX_LOG_ERROR, "%s", err.msg);
+        if (take_request != NULL) {
+            end_by_hand(loop, err.code, &err);
+        }
         return;
     }
     loop->update->time = loop->beat.time;
+    if (take_request != NULL) {
+        loop->update->by_hand = true;
+        loop->update->request = *take_request;
+        *take_request = (struct ox_local_request){.path = NULL};
+    }
     if (pthread_create(&loop->thread, NULL, run_update, loop) != 0) {
-        ox_log(log, OX_LOG_ERROR, "no thread for an update");
+        (void)ox_err_set(&err, OX_EBUSY, "there is no thread for an update");
+        ox_log(log, OX_LOG_ERROR, "%s", err.msg);
+        if (loop->update->by_hand) {
+            end_by_hand(loop, err.code, &err);
+        }
         ox_update_free(loop->update);
         loop->update = NULL;
     }
+}
+
+/* Take the next request by hand, if one waits. */
+static void consider_by_hand(struct loop *loop)
+{
+    struct ox_agent *agent = loop->agent;
+    struct ox_local_request request = {.path = NULL};
+    struct ox_journal journal = {.attempt = 0};
+    bool waits;
+
+    (void)pthread_mutex_lock(&agent->lock);
+    waits = agent->hand.phase == OX_HAND_WAITING;
+    if (waits) {
+        request = agent->hand.request;
+        agent->hand.request = (struct ox_local_request){.path = NULL};
+        agent->hand.phase = OX_HAND_RUNNING;
+    }
+    (void)pthread_mutex_unlock(&agent->lock);
+    if (waits) {
+        journal.attempt = new_attempt(loop);
+        start_update(loop, &journal, &request);
+    }
+    ox_journal_clear(&journal);
+    ox_local_request_clear(&request);
 }
 
 static void log_end(const struct loop *loop)
@@ -83,6 +147,9 @@ static void log_end(const struct loop *loop)
     const struct ox_assignment *assignment = &loop->update->journal.assignment;
     const struct ox_log *log = loop->agent->log;
 
+    if (assignment->model_id == NULL) { /* asked by hand, and it came to nothing */
+        return;
+    }
     if (loop->update->withdrawn) {
         ox_log(log, OX_LOG_INFO, "%s@%s was withdrawn", assignment->model_id, assignment->version);
     } else if (loop->update->deferred) {
@@ -102,11 +169,16 @@ static void end_update(struct loop *loop)
 {
     (void)pthread_join(loop->thread, NULL);
     log_end(loop);
+    if (loop->update->by_hand) {
+        end_by_hand(loop, loop->update_code, &loop->update_err);
+    }
     if (loop->update_code == OX_OK) {
         loop->beat.since_whole = 0; /* other models run now */
         loop->update_failures = 0;
         loop->retry_mono_ms = 0;
         ox_held_remove(&loop->held, &loop->update->journal.assignment);
+    } else if (loop->update->by_hand) { /* nothing that is tried again */
+        loop->beat.since_whole = 0;
     } else if (loop->update->deferred && !loop->update->withdrawn) {
         ox_held_add(&loop->held, &loop->update->journal.assignment);
     } else {
@@ -120,17 +192,6 @@ static void end_update(struct loop *loop)
 }
 
 /* --- assignments --- */
-
-/* The attempt's number: any that is not the last one's. */
-static uint64_t new_attempt(struct loop *loop)
-{
-    uint64_t attempt;
-
-    do {
-        attempt = ox_rng_u64(&loop->rng) >> 1; /* JSON holds 63 bits */
-    } while (attempt == 0 || attempt == loop->agent->state.last_attempt);
-    return attempt;
-}
 
 /* Tell each campaign once that what failed thrice is skipped. */
 static void report_skipped(struct loop *loop, const struct ox_assignment *assignment)
@@ -217,7 +278,7 @@ static bool consider(struct loop *loop, struct ox_assignment *assignment, bool f
     journal.first_gen = first_gen;
     journal.assignment = *assignment;
     *assignment = (struct ox_assignment){0};
-    start_update(loop, &journal);
+    start_update(loop, &journal, NULL);
     ox_journal_clear(&journal);
     return true;
 }
@@ -266,6 +327,9 @@ static bool is_wanted(const struct loop *loop, const struct ox_heartbeat_answer 
 {
     const struct ox_journal *journal = &loop->update->journal;
 
+    if (loop->update->by_hand) {
+        return true;
+    }
     if (!answer->assignments_present) {
         return answer->assigned_model != NULL && answer->assigned_version != NULL &&
                strcmp(answer->assigned_model, journal->assignment.model_id) == 0 &&
@@ -429,11 +493,15 @@ static void wait_for_next(struct loop *loop, int64_t wait_ms)
         if (by == ROUSED_BY_TIME) {
             return;
         }
+        if (loop->update == NULL) {
+            consider_by_hand(loop);
+        }
         if (by == ROUSED_BY_INTERVAL) {
             wait_ms = ox_policy_poll_ms(loop->beat.poll_ms, &loop->rng);
             deadline_mono_ms = beat_mono_ms + wait_ms;
         } else if (loop->update != NULL && atomic_load(&loop->update_done)) {
             end_update(loop);
+            consider_by_hand(loop);
             if (loop->beat_failures == 0) {
                 return;
             }
@@ -476,7 +544,7 @@ static enum ox_code run_loop(struct loop *loop, struct ox_err *err)
         if (pending) {
             ox_log(agent->log, OX_LOG_INFO, "%s@%s: going on from stage %s",
                    journal.assignment.model_id, journal.assignment.version, journal.stage);
-            start_update(loop, &journal);
+            start_update(loop, &journal, NULL);
         }
         while (!ox_stop_requested(agent->stop)) {
             wait_for_next(loop, beat_once(loop));

@@ -37,6 +37,90 @@ static enum ox_code tell_status(struct ox_agent *agent, const json_t *request, j
     return ox_status_json(agent, out, err);
 }
 
+static json_t *number_answer(uint64_t number)
+{
+    return json_pack("{s:I}", "number", (json_int_t)number);
+}
+
+/* Leave it to the beating thread. */
+static enum ox_code ask_by_hand(struct ox_agent *agent, const struct ox_by_hand_spec *spec,
+                                json_t **out, struct ox_err *err)
+{
+    struct ox_local_request request = {.path = NULL};
+    struct ox_hand *hand = &agent->hand;
+    enum ox_code code = ox_local_request_copy(&request, spec, err);
+
+    (void)pthread_mutex_lock(&agent->lock);
+    if (code == OX_OK && (hand->phase == OX_HAND_WAITING || hand->phase == OX_HAND_RUNNING)) {
+        code = ox_err_set(err, OX_EBUSY,
+                          "another request by hand is under way: 'oxide agent status' shows it");
+    }
+    if (code == OX_OK) {
+        hand->request = request;
+        request = (struct ox_local_request){.path = NULL};
+        hand->phase = OX_HAND_WAITING;
+        hand->number++;
+        hand->error[0] = '\0';
+        *out = number_answer(hand->number);
+        code = *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+    }
+    (void)pthread_mutex_unlock(&agent->lock);
+    ox_local_request_clear(&request);
+    if (code == OX_OK) {
+        ox_agent_wake(agent);
+    }
+    return code;
+}
+
+static enum ox_code take_by_hand(struct ox_agent *agent, const json_t *request,
+                                 enum ox_by_hand kind, json_t **out, struct ox_err *err)
+{
+    struct ox_by_hand_spec spec = {.kind = kind};
+    enum ox_code code;
+
+    if ((code = ox_json_opt_str(request, "model_id", &spec.model_id, err)) != OX_OK ||
+        (code = ox_json_opt_str(request, "version", &spec.version, err)) != OX_OK ||
+        (code = ox_json_opt_str(request, "path", &spec.path, err)) != OX_OK) {
+        return code;
+    }
+    return ask_by_hand(agent, &spec, out, err);
+}
+
+static enum ox_code roll_back(struct ox_agent *agent, const json_t *request, json_t **out,
+                              struct ox_err *err)
+{
+    return take_by_hand(agent, request, OX_BY_HAND_ROLLBACK, out, err);
+}
+
+static enum ox_code apply(struct ox_agent *agent, const json_t *request, json_t **out,
+                          struct ox_err *err)
+{
+    return take_by_hand(agent, request, OX_BY_HAND_APPLY, out, err);
+}
+
+static enum ox_code adopt(struct ox_agent *agent, const json_t *request, json_t **out,
+                          struct ox_err *err)
+{
+    return take_by_hand(agent, request, OX_BY_HAND_ADOPT, out, err);
+}
+
+static enum ox_code free_quarantined(struct ox_agent *agent, const json_t *request, json_t **out,
+                                     struct ox_err *err)
+{
+    const char *model_id = NULL;
+    const char *version = NULL;
+    size_t count = 0;
+    enum ox_code code;
+
+    if ((code = ox_json_get_str(request, "model_id", &model_id, err)) != OX_OK ||
+        (code = ox_json_opt_str(request, "version", &version, err)) != OX_OK ||
+        (code = ox_local_free(agent, model_id, version, &count, err)) != OX_OK) {
+        return code;
+    }
+    *out = json_pack("{s:I}", "freed", (json_int_t)count);
+    return *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
+}
+
 /* To add a request: a row, its words in docs/agent.md. */
 static const struct {
     const char *word;
@@ -44,7 +128,8 @@ static const struct {
     enum ox_code (*answer)(struct ox_agent *agent, const json_t *request, json_t **out,
                            struct ox_err *err);
 } requests[] = {
-    {"status", false, tell_status},
+    {"status", false, tell_status}, {"rollback", true, roll_back},    {"apply", true, apply},
+    {"adopt", true, adopt},         {"free", true, free_quarantined},
 };
 #define REQUESTS (sizeof(requests) / sizeof(requests[0]))
 

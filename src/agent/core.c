@@ -145,6 +145,7 @@ void ox_agent_close(struct ox_agent *agent)
         (void)close(agent->lock_fd);
     }
     ox_state_clear(&agent->state);
+    ox_local_request_clear(&agent->hand.request);
     ox_folders_clear(&agent->folders);
     ox_tuning_close(&agent->tuning);
     ox_status_close(&agent->status);

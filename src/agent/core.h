@@ -1,18 +1,28 @@
 /**
  * What the threads of the agent share: the caller's, which beats, and one more while an update
- * runs. `lock` guards state; everything else is fixed before the second thread begins.
+ * runs. `lock` guards state and hand; everything else is fixed before the second thread begins.
  */
 #ifndef OX_AGENT_CORE_H
 #define OX_AGENT_CORE_H
 
 #include "folders.h"
 #include "identity.h"
+#include "local.h"
 #include "oxide/agent/agent.h"
 #include "state.h"
 #include "status.h"
 #include "tuning.h"
 
 #include <pthread.h>
+
+/** What is asked by hand, one at a time: it waits until no update is under way. */
+struct ox_hand {
+    uint64_t number; /* of the last one; 0: none was asked yet */
+    enum { OX_HAND_NONE, OX_HAND_WAITING, OX_HAND_RUNNING, OX_HAND_DONE } phase;
+    struct ox_local_request request; /* while it waits */
+    enum ox_code code;               /* once it is done */
+    char error[OX_ERR_MSG_MAX];
+};
 
 struct ox_agent {
     const struct ox_agent_options *options; /* but for its tuning, which may be another since */
@@ -26,6 +36,7 @@ struct ox_agent {
     struct ox_status status;     /* with a lock of its own */
     pthread_mutex_t lock;
     struct ox_agent_state state;
+    struct ox_hand hand;
 };
 
 /**

@@ -342,6 +342,20 @@ static void tidy(struct ox_update *update, bool paused)
     }
 }
 
+enum ox_code ox_update_run_by_hand(struct ox_update *update, struct ox_err *err)
+{
+    uint64_t attempt = update->journal.attempt;
+    enum ox_code code =
+        ox_local_prepare(update->agent, &update->request, &update->stop, &update->journal, err);
+
+    update->journal.attempt = attempt;
+    if (code == OX_OK) {
+        return ox_update_run(update, err);
+    }
+    ox_undo_download(update);
+    return code;
+}
+
 enum ox_code ox_update_run(struct ox_update *update, struct ox_err *err)
 {
     struct ox_err own = OX_ERR_INIT;

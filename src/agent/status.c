@@ -236,6 +236,24 @@ static enum ox_code add_quarantine(const struct ox_agent_state *state, json_t *o
     return code;
 }
 
+/* What was asked by hand last; null if nothing was. With the agent's lock. */
+static json_t *json_of_hand(const struct ox_hand *hand)
+{
+    static const char *const words[] = {[OX_HAND_NONE] = "none",
+                                        [OX_HAND_WAITING] = "waiting",
+                                        [OX_HAND_RUNNING] = "running",
+                                        [OX_HAND_DONE] = "done"};
+    bool failed = hand->phase == OX_HAND_DONE && hand->code != OX_OK;
+
+    if (hand->phase == OX_HAND_NONE) {
+        return json_null();
+    }
+    return json_pack(
+        "{s:I, s:s, s:o}", "number", (json_int_t)hand->number, "state", words[hand->phase], "error",
+        failed ? json_pack("{s:s, s:s}", "code", ox_code_word(hand->code), "message", hand->error)
+               : json_null());
+}
+
 /* With the agent's lock. */
 static enum ox_code add_state(const struct ox_agent_state *state, json_t *json, struct ox_err *err)
 {
@@ -275,6 +293,9 @@ enum ox_code ox_status_json(struct ox_agent *agent, json_t **out, struct ox_err 
         (code = ox_json_set_str(json, "control_plane", options->control_plane, err)) == OX_OK &&
         (code = ox_json_set_str(json, "model_dir", agent->folders.root, err)) == OX_OK) {
         code = add_state(&agent->state, json, err);
+    }
+    if (code == OX_OK) {
+        code = ox_json_set(json, "by_hand", json_of_hand(&agent->hand), err);
     }
     (void)pthread_mutex_unlock(&agent->lock);
     if (code != OX_OK) {

@@ -25,12 +25,14 @@ struct ox_update {
     struct ox_stage_observer observer;
     struct ox_http *http;
     struct ox_rng rng;
-    struct ox_device_time time; /* as it was known at the begin */
-    struct ox_stop stop;        /* of this update: shutdown or withdrawal */
-    bool withdrawn;             /* under agent->lock */
-    bool past_return;           /* under agent->lock: too late to withdraw */
-    bool deferred;              /* it ended before the switch, outside of the windows for that */
-    struct ox_journal journal;  /* the assignment, and what was current before */
+    struct ox_device_time time;      /* as it was known at the begin */
+    struct ox_stop stop;             /* of this update: shutdown or withdrawal */
+    bool withdrawn;                  /* under agent->lock */
+    bool past_return;                /* under agent->lock: too late to withdraw */
+    bool by_hand;                    /* nobody but who asked for it withdraws it */
+    struct ox_local_request request; /* by hand: what is to be prepared first */
+    bool deferred;             /* it ended before the switch, outside of the windows for that */
+    struct ox_journal journal; /* the assignment, and what was current before */
 
     /* What the stages found out. */
     struct ox_installed held[1 + OX_KEEP_MAX]; /* what is current, and what is kept beside it */
@@ -68,6 +70,10 @@ void ox_update_withdraw(struct ox_update *update);
  * journal stays, to go on later); all else has been undone and reported.
  */
 OX_MUST_USE enum ox_code ox_update_run(struct ox_update *update, struct ox_err *err);
+
+/** The same of what was asked by hand: first its files are put into place (local.h), which leaves
+ * no journal when it fails. */
+OX_MUST_USE enum ox_code ox_update_run_by_hand(struct ox_update *update, struct ox_err *err);
 
 /** The state says that it is done: leave nothing of it, and say "model WORD". What cannot be tidied
  *  now is logged, and settled at the next start. */

@@ -84,6 +84,10 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
 OX_COMMAND_RUN(serve);
 OX_COMMAND_RUN(agent);
 OX_COMMAND_RUN(agent_status);
+OX_COMMAND_RUN(agent_rollback);
+OX_COMMAND_RUN(agent_apply);
+OX_COMMAND_RUN(agent_adopt);
+OX_COMMAND_RUN(agent_free);
 OX_COMMAND_RUN(simulate);
 OX_COMMAND_RUN(push);
 OX_COMMAND_RUN(deploy);

@@ -56,6 +56,10 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
 #define WORDS(...) (const struct ox_positional[]){__VA_ARGS__, {NULL, OX_WORD_ONE, NULL}}
 
 /* rows that several commands share */
+#define OX_EXITS_AGENT                                                                             \
+    (OX_EXIT_BIT(OX_EXIT_NOT_FOUND) | OX_EXIT_BIT(OX_EXIT_CONFLICT) |                              \
+     OX_EXIT_BIT(OX_EXIT_BAD_INPUT) | OX_EXIT_BIT(OX_EXIT_NO_SPACE) |                              \
+     OX_EXIT_BIT(OX_EXIT_DENIED))
 #define THE_AGENT                                                                                  \
     {"model-dir", 0, "DIR", "as the agent's settings say", "The folder of the agent's models"},    \
     {"config", 0, "FILE", "/etc/oxide/agent.conf, if there", "The agent's settings"}
@@ -207,6 +211,40 @@ const struct ox_command ox_commands[] = {
      OX_EXIT_BIT(OX_EXIT_NOT_FOUND) | OX_EXIT_BIT(OX_EXIT_UNREACHABLE) |
          OX_EXIT_BIT(OX_EXIT_DENIED),
      ox_run_agent_status},
+    {"agent rollback", "Go back to the version before",
+     "Switches to the version that was active before, checks it, and quarantines the one that was: "
+     "the control plane cannot bring it again, unless it is freed or comes with other bytes. What "
+     "was installed first is taken away.",
+     WORDS({"MODEL", OX_WORD_ONE, "The model"}), OPTIONS(THE_AGENT), "oxide agent rollback yolo", 0,
+     OX_EXITS_AGENT, ox_run_agent_rollback},
+    {"agent apply", "Bring a version from a file, a folder or a patch",
+     "From a USB stick, say: through the same stages and checks as what is downloaded, by the agent "
+     "that runs or else in its place. A patch tells itself which model it is for.",
+     WORDS({"PATH", OX_WORD_ONE, "A file or folder, or a patch of 'oxide delta create'"}),
+     OPTIONS({"model", 0, "MODEL", "told by the patch", "Whose version it is"},
+             {"model-version", 0, "VERSION", "local-DIGEST", "The name of this version"},
+             THE_AGENT),
+     "oxide agent apply /media/usb/v7.oxdl --model-version v7\n"
+     "oxide agent apply /media/usb/yolo.onnx --model yolo --model-version v7",
+     0, OX_EXITS_AGENT, ox_run_agent_apply},
+    {"agent adopt", "Take over a model that is here already",
+     "Copies it to where the agent keeps models and makes it active there; from then on it is a "
+     "base for patches, if the control plane knows its digest.",
+     WORDS({"MODEL", OX_WORD_ONE, "The model, which the agent does not keep yet"},
+           {"PATH", OX_WORD_ONE, "The file or folder"}),
+     OPTIONS({"model-version", 0, "VERSION", "local-DIGEST", "The name of this version"},
+             THE_AGENT),
+     "oxide agent adopt yolo /opt/app/yolo.onnx --model-version v6", 0, OX_EXITS_AGENT,
+     ox_run_agent_adopt},
+    {"agent free", "Let a version be tried again that failed here",
+     "Forgets its failures on this device; the control plane has a list of its own ('oxide device "
+     "free').",
+     WORDS({"MODEL", OX_WORD_ONE, "The model"},
+           {"VERSION", OX_WORD_OPTIONAL, "The version; without it, all of the model"}),
+     OPTIONS(THE_AGENT), "oxide agent free yolo v7", OX_TAKES_JSON,
+     OX_EXIT_BIT(OX_EXIT_NOT_FOUND) | OX_EXIT_BIT(OX_EXIT_UNREACHABLE) |
+         OX_EXIT_BIT(OX_EXIT_DENIED),
+     ox_run_agent_free},
     {"simulate", "Simulate many agents, to plan capacity and to test",
      "Registers devices and lets them poll, fetch, apply, check and report as real agents do, over "
      "real sockets, in one process; what they fetch is thrown away. Shows latencies, bytes, errors "
