@@ -1,5 +1,8 @@
 /* The stages that others see: stage, activate, check, commit. And making and freeing an update. */
+#include "boot.h"
+#include "consumer.h"
 #include "health.h"
+#include "oxide/base/clock.h"
 #include "oxide/base/file.h"
 #include "policy.h"
 #include "update.h"
@@ -10,6 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SOAK_GAP_MIN_MS 1000
+#define SOAK_GAP_MAX_MS 60000
+#define REBOOTS_MAX 3
 #define COMMAND_GRACE_MS 60000 /* in which a command that took too long is ended */
 
 enum ox_code ox_update_new(struct ox_update **out, struct ox_agent *agent,
@@ -162,15 +168,66 @@ void ox_undo_stage(struct ox_update *update)
 
 /* --- activate --- */
 
+/* The new version as consumers see it; the path is the caller's to free. */
+static enum ox_code find_seen(const struct ox_update *update, char **path,
+                              struct ox_seen_version *out, struct ox_err *err)
+{
+    const struct ox_assignment *assignment = &update->journal.assignment;
+    enum ox_code code = ox_shelf_seen(&update->shelf, update->journal.folder, path, err);
+
+    if (code == OX_OK) {
+        *out = (struct ox_seen_version){assignment->model_id, assignment->version, *path,
+                                        &assignment->files};
+    }
+    return code;
+}
+
 enum ox_code ox_stage_activate(struct ox_update *update, struct ox_err *err)
 {
     const struct ox_shown version = {update->journal.folder, &update->journal.assignment.files};
+    struct ox_seen_version next = {.version = NULL};
+    char *path = NULL;
     enum ox_code code = find_paths(update, err);
 
     if (code == OX_OK && !ox_path_exists(update->target_path)) {
         code = ox_err_set(err, OX_ENOTFOUND, "%s is gone", update->target_path);
     }
-    return code == OX_OK ? ox_shelf_activate(&update->shelf, &version, err) : code;
+    if (code == OX_OK) {
+        next = (struct ox_seen_version){update->journal.assignment.model_id,
+                                        update->journal.assignment.version, update->target_path,
+                                        &update->journal.assignment.files};
+        code = ox_consumer_before(update, &next, err);
+    }
+    if (code == OX_OK && (code = ox_shelf_activate(&update->shelf, &version, err)) == OX_OK &&
+        (code = find_seen(update, &path, &next, err)) == OX_OK) {
+        code = ox_consumer_tell(update, &next, false, err);
+    }
+    free(path);
+    return code;
+}
+
+/* Who was told of the new version is told of the one before. */
+static void tell_back(struct ox_update *update)
+{
+    const struct ox_installed *before = &update->journal.before;
+    struct ox_seen_version now = {.model_id = update->journal.assignment.model_id};
+    struct ox_err err = OX_ERR_INIT;
+    char *path = NULL;
+    enum ox_code code = OX_OK;
+
+    if (before->version != NULL &&
+        (code = ox_shelf_seen(&update->shelf, before->folder, &path, &err)) == OX_OK) {
+        now.version = before->version;
+        now.path = path;
+        now.files = &before->files;
+    }
+    if (code == OX_OK) {
+        code = ox_consumer_tell(update, &now, true, &err);
+    }
+    if (code != OX_OK) {
+        ox_log(update->agent->log, OX_LOG_WARN, "after going back: %s", err.msg);
+    }
+    free(path);
 }
 
 void ox_undo_activate(struct ox_update *update)
@@ -194,32 +251,95 @@ void ox_undo_activate(struct ox_update *update)
         ox_log(update->agent->log, OX_LOG_WARN, "rolled back: no version of %s is active",
                assignment->model_id);
     }
+    tell_back(update);
 }
 
 /* --- check --- */
+
+/* Everything that decides, once. */
+static enum ox_code check_once(struct ox_update *update,
+                               const struct ox_agent_model_options *options,
+                               const struct ox_seen_version *now, int64_t *took_us,
+                               struct ox_err *err)
+{
+    enum ox_code code;
+
+    ox_status_wait(&update->agent->status, options->health_timeout_ms +
+                                               options->consumer.probe_timeout_ms +
+                                               COMMAND_GRACE_MS);
+    free(update->said);
+    update->said = NULL;
+    code = ox_health_check(&(struct ox_health_spec){.command = options->health_check,
+                                                    .timeout_ms = options->health_timeout_ms,
+                                                    .model_id = now->model_id,
+                                                    .version = now->version,
+                                                    .path = now->path,
+                                                    .files = now->files,
+                                                    .digests_known = update->digests_known,
+                                                    .stop = &update->stop,
+                                                    .said = &update->said},
+                           took_us, err);
+    return code == OX_OK ? ox_consumer_probe(update, now, err) : code;
+}
+
+/* Asked again and again for a while: what fails only then goes back, too. */
+static enum ox_code soak(struct ox_update *update, const struct ox_agent_model_options *options,
+                         const struct ox_seen_version *now, struct ox_err *err)
+{
+    const struct ox_clock *clock = ox_clock_system();
+    int64_t gap_ms = options->soak_ms / 10;
+    int64_t until_mono_ms = clock->mono_ms(NULL) + options->soak_ms;
+    int64_t took_us = 0;
+    enum ox_code code = OX_OK;
+
+    gap_ms = gap_ms < SOAK_GAP_MIN_MS   ? SOAK_GAP_MIN_MS
+             : gap_ms > SOAK_GAP_MAX_MS ? SOAK_GAP_MAX_MS
+                                        : gap_ms;
+    while (code == OX_OK && clock->mono_ms(NULL) < until_mono_ms) {
+        ox_status_wait(&update->agent->status, 2 * gap_ms);
+        if (ox_stop_wait(&update->stop, gap_ms)) {
+            return ox_err_set(err, OX_ECANCELED, "stopped while the new version proved itself");
+        }
+        code = check_once(update, options, now, &took_us, err);
+    }
+    return code;
+}
+
+/* A check that the machine does not outlive speaks against the version: a restart of the machine,
+ * told by the boot's id, cuts it short. */
+static enum ox_code count_reboots(struct ox_update *update, struct ox_err *err)
+{
+    struct ox_journal *journal = &update->journal;
+    char boot[OX_BOOT_ID_MAX];
+
+    ox_boot_id(boot);
+    if (strcmp(journal->check_boot, boot) == 0) {
+        return OX_OK;
+    }
+    journal->check_reboots += journal->check_boot[0] != '\0';
+    (void)snprintf(journal->check_boot, sizeof(journal->check_boot), "%s", boot);
+    if (journal->check_reboots >= REBOOTS_MAX) {
+        return ox_err_set(err, OX_EFAILED, "the device restarted %d times during the check",
+                          REBOOTS_MAX);
+    }
+    return ox_journal_save(journal, update->agent->folders.journal, err);
+}
 
 enum ox_code ox_stage_check(struct ox_update *update, struct ox_err *err)
 {
     const struct ox_assignment *assignment = &update->journal.assignment;
     struct ox_tuning *tuning = ox_tuning_hold(&update->agent->tuning);
     const struct ox_agent_model_options *options = ox_tuning_model(tuning, assignment->model_id);
+    struct ox_seen_version now = {.version = NULL};
     int64_t took_us = 0;
-    char *seen = NULL;
-    enum ox_code code = ox_shelf_seen(&update->shelf, update->journal.folder, &seen, err);
+    char *path = NULL;
+    enum ox_code code = count_reboots(update, err);
 
-    if (code == OX_OK) {
-        ox_status_wait(&update->agent->status, options->health_timeout_ms + COMMAND_GRACE_MS);
-        code = ox_health_check(&(struct ox_health_spec){.command = options->health_check,
-                                                        .timeout_ms = options->health_timeout_ms,
-                                                        .model_id = assignment->model_id,
-                                                        .version = assignment->version,
-                                                        .path = seen,
-                                                        .files = &assignment->files,
-                                                        .digests_known = update->digests_known,
-                                                        .stop = &update->stop},
-                               &took_us, err);
+    if (code == OX_OK && (code = find_seen(update, &path, &now, err)) == OX_OK &&
+        (code = check_once(update, options, &now, &took_us, err)) == OX_OK) {
+        code = soak(update, options, &now, err);
     }
-    free(seen);
+    free(path);
     ox_tuning_drop(&update->agent->tuning, tuning);
     if (code != OX_OK) {
         return code;

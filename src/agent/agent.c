@@ -1,6 +1,7 @@
 #include "oxide/agent/agent.h"
 
 #include "beat.h"
+#include "consumer.h"
 #include "control_socket.h"
 #include "first_gen.h"
 #include "held.h"
@@ -153,8 +154,8 @@ static void log_end(const struct loop *loop)
     if (loop->update->withdrawn) {
         ox_log(log, OX_LOG_INFO, "%s@%s was withdrawn", assignment->model_id, assignment->version);
     } else if (loop->update->deferred) {
-        ox_log(log, OX_LOG_INFO, "%s@%s is ready, and waits for its window to be switched to",
-               assignment->model_id, assignment->version);
+        ox_log(log, OX_LOG_INFO, "%s@%s is ready, and %s", assignment->model_id,
+               assignment->version, loop->update_err.msg);
     } else if (loop->update_code == OX_ECANCELED) {
         ox_log(log, OX_LOG_INFO, "%s@%s goes on at the next start", assignment->model_id,
                assignment->version);
@@ -268,7 +269,9 @@ static bool consider(struct loop *loop, struct ox_assignment *assignment, bool f
     case OX_DECIDE_UPDATE:
         break;
     }
-    if (waits_for_window(loop, assignment)) {
+    if (waits_for_window(loop, assignment) ||
+        (ox_held_has(&loop->held, assignment) &&
+         ox_consumer_is_busy(&loop->agent->tuning, assignment->model_id))) {
         return false;
     }
     if (now_mono_ms() < loop->retry_mono_ms) {

@@ -13,23 +13,6 @@
 
 const char *const ox_bookmark_suffixes[OX_BOOKMARK_SUFFIXES] = {"head", "mark", "durable"};
 
-static void boot_id(char out[OX_BOOT_ID_MAX])
-{
-    struct ox_buf text = OX_BUF_INIT;
-    size_t len = 0;
-
-    if (ox_file_read_all("/proc/sys/kernel/random/boot_id", OX_BOOT_ID_MAX - 1, &text, NULL) ==
-        OX_OK) {
-        len = text.len_bytes;
-        memcpy(out, text.data, len);
-    }
-    while (len > 0 && out[len - 1] == '\n') {
-        len--;
-    }
-    out[len] = '\0';
-    ox_buf_clear(&text);
-}
-
 enum ox_code ox_bookmark_init(struct ox_bookmark *out, const struct ox_folders *folders,
                               const struct ox_digest *patch, struct ox_err *err)
 {
@@ -38,7 +21,7 @@ enum ox_code ox_bookmark_init(struct ox_bookmark *out, const struct ox_folders *
     enum ox_code code = OX_OK;
 
     *out = (struct ox_bookmark){.boot = ""};
-    boot_id(out->boot);
+    ox_boot_id(out->boot);
     ox_digest_hex(patch, hex);
     for (size_t i = 0; code == OX_OK && i < OX_BOOKMARK_SUFFIXES; i++) {
         code = ox_strf(paths[i], err, "%s/%s.%s", folders->download, hex, ox_bookmark_suffixes[i]);

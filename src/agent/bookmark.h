@@ -9,14 +9,13 @@
 #ifndef OX_AGENT_BOOKMARK_H
 #define OX_AGENT_BOOKMARK_H
 
+#include "boot.h"
 #include "folders.h"
 #include "oxide/patch/oxdl.h"
 
 /** Names of a blob in the download folder begin with its digest and end so. */
 #define OX_BOOKMARK_SUFFIXES 3
 extern const char *const ox_bookmark_suffixes[OX_BOOKMARK_SUFFIXES];
-
-#define OX_BOOT_ID_MAX 64
 
 struct ox_bookmark {
     char boot[OX_BOOT_ID_MAX]; /* which run of the machine this is; "": the system does not tell */

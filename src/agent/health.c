@@ -140,7 +140,7 @@ enum ox_code ox_health_check(const struct ox_health_spec *spec, int64_t *took_us
                                                        .files = spec->files,
                                                        .verdict = OX_EFAILED,
                                                        .stop = spec->stop},
-                             NULL, err);
+                             spec->said, err);
 
     if (code == OX_OK) {
         *took_us = mono_us() - started_us;

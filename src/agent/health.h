@@ -14,6 +14,7 @@ struct ox_health_spec {
     const struct ox_manifest *files;
     bool digests_known; /* they were verified since the files were written */
     struct ox_stop *stop;
+    char **said; /* the last 4 KiB that the command printed if it says no, the caller's; or NULL */
 };
 
 /**

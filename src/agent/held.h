@@ -1,4 +1,5 @@
-/** Updates that are ready but for the switch, and wait for a window of the device's own. In memory:
+/** Updates that are ready but for the switch, and wait for a window of the device's own or for a
+ *  busy program. In memory:
  *  after a restart they are found ready again. */
 #ifndef OX_AGENT_HELD_H
 #define OX_AGENT_HELD_H

@@ -51,6 +51,8 @@ enum ox_code ox_journal_save(const struct ox_journal *journal, const char *path,
         (code = ox_json_set(json, "first_gen", json_boolean(journal->first_gen), err)) == OX_OK &&
         (code = ox_json_set_str(json, "folder", journal->folder, err)) == OX_OK &&
         (code = ox_json_set_str(json, "layout", ox_shelf_word(journal->layout), err)) == OX_OK &&
+        (code = ox_json_set_str(json, "check_boot", journal->check_boot, err)) == OX_OK &&
+        (code = ox_json_set_u64(json, "check_reboots", journal->check_reboots, err)) == OX_OK &&
         (code = ox_installed_to_json(&journal->before, &before, err)) == OX_OK &&
         (code = ox_json_set(json, "before", before, err)) == OX_OK &&
         (code = assignment_to_json(&journal->assignment, &assigned, err)) == OX_OK &&
@@ -96,6 +98,7 @@ static enum ox_code take_all(const json_t *json, struct ox_journal *journal, str
     const char *stage = NULL;
     const char *folder = NULL;
     const char *layout = NULL;
+    const char *boot = "";
     enum ox_code code = ox_json_get_u64(json, "format", &format, err);
 
     if (code != OX_OK) {
@@ -111,6 +114,8 @@ static enum ox_code take_all(const json_t *json, struct ox_journal *journal, str
         (code = ox_json_opt_bool(json, "first_gen", &journal->first_gen, err)) != OX_OK ||
         (code = ox_json_opt_str(json, "folder", &folder, err)) != OX_OK ||
         (code = ox_json_opt_str(json, "layout", &layout, err)) != OX_OK ||
+        (code = ox_json_opt_str(json, "check_boot", &boot, err)) != OX_OK ||
+        (code = ox_json_opt_u64(json, "check_reboots", &journal->check_reboots, err)) != OX_OK ||
         (layout != NULL && (code = ox_shelf_parse(layout, &journal->layout, err)) != OX_OK) ||
         (code = ox_installed_from_json(json_object_get(json, "before"), &journal->before, err)) !=
             OX_OK ||
@@ -123,6 +128,7 @@ static enum ox_code take_all(const json_t *json, struct ox_journal *journal, str
         return ox_err_set(err, OX_EINVAL, "\"attempt\", \"stage\" or \"folder\" is wrong");
     }
     (void)snprintf(journal->stage, sizeof(journal->stage), "%s", stage);
+    (void)snprintf(journal->check_boot, sizeof(journal->check_boot), "%s", boot);
     return ox_strdup(&journal->folder, folder, err);
 }
 

@@ -5,6 +5,7 @@
 #ifndef OX_AGENT_JOURNAL_H
 #define OX_AGENT_JOURNAL_H
 
+#include "boot.h"
 #include "state.h"
 
 #define OX_JOURNAL_FORMAT 1
@@ -15,9 +16,11 @@ struct ox_journal {
     char stage[OX_JOURNAL_STAGE_MAX];
     bool first_gen; /* assigned by a server of the first generation */
     struct ox_assignment assignment;
-    enum ox_model_layout layout; /* in which the new version is put */
-    char *folder;                /* of the new version; NULL before preflight chose it */
-    struct ox_installed before;  /* what was current when the update began */
+    enum ox_model_layout layout;     /* in which the new version is put */
+    char *folder;                    /* of the new version; NULL before preflight chose it */
+    struct ox_installed before;      /* what was current when the update began */
+    char check_boot[OX_BOOT_ID_MAX]; /* in which the check was begun last; "": not yet */
+    uint64_t check_reboots;          /* that cut it short */
 };
 
 void ox_journal_clear(struct ox_journal *journal);

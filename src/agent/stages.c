@@ -7,6 +7,7 @@
  * those before it, last first; an interruption undoes only what must not stay half done. An update
  * passes by the stages of a removal (remove.c), and a removal by those of an update.
  */
+#include "consumer.h"
 #include "oxide/base/buf.h"
 #include "oxide/base/clock.h"
 #include "oxide/base/file.h"
@@ -137,7 +138,11 @@ static enum ox_code may_switch(struct ox_update *update, struct ox_err *err)
                        !ox_windows_open(options->activate_windows, options->activate_windows_count,
                                         ox_device_time_local_ms(&update->time, ox_clock_system()));
     ox_tuning_drop(&update->agent->tuning, tuning);
-    return update->deferred ? ox_err_set(err, OX_ECANCELED, "waits for a window to switch in")
+    if (update->deferred) {
+        return ox_err_set(err, OX_ECANCELED, "waits for its window to be switched to");
+    }
+    update->deferred = ox_consumer_is_busy(&update->agent->tuning, assignment->model_id);
+    return update->deferred ? ox_err_set(err, OX_ECANCELED, "waits for a program that is busy")
                             : OX_OK;
 }
 

@@ -322,8 +322,8 @@ OX_MUST_USE enum ox_code ox_campaign_make(struct ox_control *control,
 OX_MUST_USE enum ox_code ox_campaign_make_in(struct ox_control *control, struct ox_tx *tx,
                                              const struct ox_campaign_spec *spec, bool dry,
                                              struct ox_campaign_made *out, struct ox_err *err);
-/** Send back the devices that a campaign has updated or may have, by a campaign of its own; if there
- *  are none, out->id is "". */
+/** Send back the devices that a campaign has updated or may have, by a campaign of its own; if
+ * there are none, out->id is "". */
 OX_MUST_USE enum ox_code ox_campaign_revert(struct ox_control *control, struct ox_tx *tx,
                                             const struct ox_campaign_row *campaign,
                                             struct ox_campaign_made *out, struct ox_err *err);
@@ -365,8 +365,8 @@ OX_MUST_USE enum ox_code ox_campaign_would_move(struct ox_control *control, stru
 /** Change the row's state by an event; false if it does not allow that. Not written. */
 bool ox_campaign_step(struct ox_campaign_row *campaign, enum ox_campaign_event event,
                       int64_t now_ms);
-/** Abort it, withdraw what has not begun, and write it; why may be NULL. `revert`: and send back whom
- *  it has updated, as ox_campaign_revert does; NULL: they stay as they are. */
+/** Abort it, withdraw what has not begun, and write it; why may be NULL. `revert`: and send back
+ * whom it has updated, as ox_campaign_revert does; NULL: they stay as they are. */
 OX_MUST_USE enum ox_code ox_campaign_end(struct ox_control *control, struct ox_tx *tx,
                                          struct ox_campaign_row *campaign, const char *why,
                                          struct ox_campaign_made *revert, struct ox_err *err);

@@ -261,8 +261,8 @@ static void bind_at(int fd, const char *path, bool writable)
     char from[64];
 
     (void)snprintf(from, sizeof(from), "/proc/self/fd/%d", fd);
-    must(mount(from, path, NULL, MS_BIND, NULL), path);
-    must(mount_setattr(AT_FDCWD, path, 0, &attr, sizeof(attr)), path);
+    must(mount(from, path, NULL, MS_BIND | MS_REC, NULL), path);
+    must(mount_setattr(AT_FDCWD, path, AT_RECURSIVE, &attr, sizeof(attr)), path);
 }
 
 /* Every folder on the way to path. */

@@ -29,12 +29,29 @@ enum ox_model_layout {
 /** Versions of a model that may be kept beside the active one. */
 #define OX_KEEP_MAX 16
 
+/** How who uses a model is asked and told. NULL: not at all. Commands are run by sh -c; {model} and
+ *  {version} in URLs and texts are filled in. */
+struct ox_consumer_options {
+    const char *busy_lock;    /* a file: held by it while it must not be switched */
+    const char *pre_activate; /* commands before and after a switch */
+    const char *post_activate;
+    const char *notify_url; /* POST after a switch */
+    const char *notify_body;
+    const char *pid_file; /* to be sent a signal after a switch */
+    enum { OX_SIGNAL_HUP, OX_SIGNAL_USR1, OX_SIGNAL_USR2, OX_SIGNAL_TERM } signal;
+    const char *probe_url;    /* GET, until 2xx */
+    const char *probe_expect; /* and this is in the answer */
+    int64_t probe_timeout_ms;
+};
+
 /** What is said of one model, or of all that have nothing of their own. */
 struct ox_agent_model_options {
     const char *model_id;          /* NULL: of all others */
     const char *preflight_command; /* run by sh -c before anything is fetched; NULL: none */
     const char *health_check;      /* run by sh -c; NULL: the built-in check */
     int64_t health_timeout_ms;     /* of the command */
+    int64_t soak_ms;               /* it is asked again for so long, and must not fail */
+    struct ox_consumer_options consumer;
     const struct ox_window *activate_windows; /* local time; none: always */
     size_t activate_windows_count;
     enum ox_model_layout layout;

@@ -79,7 +79,43 @@
       "How long the health check may take")                                                        \
     X(PREFLIGHT_COMMAND, "check", "preflight_command", "preflight-command", COMMAND, 1, 0, "CMD",  \
       NULL, "none", MODEL, RELOAD,                                                                 \
-      "Shell command that decides whether an update may begin, within 60 s: status 0 lets it")
+      "Shell command that decides whether an update may begin, within 60 s: status 0 lets it")      \
+    X(PROBE_URL, "check", "probe_url", "probe-url", URL, 1, 1024, "URL",                           \
+      NULL, "none", MODEL, RELOAD,                                                                 \
+      "Then the program that uses the model is asked there (GET) until it answers with 2xx; "      \
+      "{model} and {version} are filled in")                                                       \
+    X(PROBE_EXPECT, "check", "probe_expect", "probe-expect", TEXT, 1, 1024, "TEXT",                \
+      NULL, "anything", MODEL, RELOAD,                                                             \
+      "And this is in its answer, such as {version}")                                              \
+    X(PROBE_TIMEOUT, "check", "probe_timeout", "probe-timeout", DURATION, 1, 86400000, "TIME",     \
+      "60", "60", MODEL, RELOAD,                                                                   \
+      "How long it may take until it answers so")                                                  \
+    X(SOAK, "check", "soak", "soak", DURATION, 0, 604800000, "TIME",                               \
+      "0", "none", MODEL, RELOAD,                                                                  \
+      "How long all of this is asked again before the version is kept; the first failure goes back") \
+    X(BUSY_LOCK, "consumer", "busy_lock", "busy-lock", PATH, 1, 0, "FILE",                         \
+      NULL, "none", MODEL, RELOAD,                                                                 \
+      "While a program holds a lock on this file (flock or fcntl), no version is switched to")     \
+    X(PRE_ACTIVATE, "consumer", "pre_activate", "pre-activate", COMMAND, 1, 0, "CMD",              \
+      NULL, "none", MODEL, RELOAD,                                                                 \
+      "Shell command before a switch, within 60 s: status 0 lets it; may be run again")            \
+    X(POST_ACTIVATE, "consumer", "post_activate", "post-activate", COMMAND, 1, 0, "CMD",           \
+      NULL, "none", MODEL, RELOAD,                                                                 \
+      "Shell command after a switch, also after going back: OXIDE_MODEL_VERSION is active now; "   \
+      "another status than 0 goes back")                                                           \
+    X(NOTIFY_URL, "consumer", "notify_url", "notify-url", URL, 1, 1024, "URL",                     \
+      NULL, "none", MODEL, RELOAD,                                                                 \
+      "Where a switch is told (POST), such as Triton's load call; {model} and {version} are "      \
+      "filled in; another answer than 2xx within 60 s goes back")                                  \
+    X(NOTIFY_BODY, "consumer", "notify_body", "notify-body", TEXT, 1, 0, "TEXT",                   \
+      "{}", "{}", MODEL, RELOAD,                                                                   \
+      "The body of that request, JSON")                                                            \
+    X(PID_FILE, "consumer", "pid_file", "pid-file", PATH, 1, 0, "FILE",                            \
+      NULL, "none", MODEL, RELOAD,                                                                 \
+      "The file that names the process to be sent a signal after a switch")                        \
+    X(SIGNAL, "consumer", "signal", "signal", CHOICE, 0, 0, "hup|usr1|usr2|term",                  \
+      "hup", "hup", MODEL, RELOAD,                                                                 \
+      "That signal")
 /* clang-format on */
 
 /** The place of each in the table: OX_AGENT_SETTING_POLL_INTERVAL. */

@@ -222,7 +222,7 @@ static void config__names_the_place_of_what_is_wrong(void **state)
     refuses_file(place, "poll_interval = 3\n", ":1: ", "write [agent] above it");
     refuses_file(place, "\n[agnt]\nx = 3\n", ":2: ", "did you mean [agent]?");
     refuses_file(place, "[what]\nx = 3\n",
-                 ":1: ", "[agent], [download], [activate], [models], [check], and");
+                 ":1: ", "[agent], [download], [activate], [models], [check], [consumer], and");
     refuses_file(place, "[model yolo]\npoll_interval = 3\n", ":2: ", "for all models alike");
     refuses_file(place, "[model ..]\nx = 1\n", ":1: ", "[model ..]: the model must");
     refuses_file(place, "[agent]\npoll_interval = 3\npoll_interval = 4\n",
