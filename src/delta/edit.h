@@ -33,6 +33,15 @@ enum ox_code edit_encode(struct edit_encoder *encoder, uint8_t *history, uint32_
                          const struct edit_effort *effort, size_t limit, struct ox_buf *out,
                          bool *fits, struct ox_err *err);
 
+/**
+ * Bytes of the target that are noise, so that a body has about so many at the least: edit_noise.h
+ * says how it is told. It takes a hundredth of the time of edit_encode.
+ * Errors: OX_ENOMEM.
+ */
+enum ox_code edit_noise(struct edit_encoder *encoder, const uint8_t *history, uint32_t gathered,
+                        uint32_t n, const struct edit_hint *hints, size_t hint_count,
+                        const struct edit_effort *effort, uint32_t *out, struct ox_err *err);
+
 /** Rebuild n bytes of target. Errors: OX_ECORRUPT, OX_ENOMEM. */
 enum ox_code edit_decode(struct edit_model *model, const uint8_t *gathered, uint32_t gathered_bytes,
                          uint8_t *target, uint32_t n, const uint8_t *body, size_t body_bytes,

@@ -3,7 +3,7 @@
  * places that the plan hints at, and from the distances of late; the cheapest way through them is
  * found by dynamic programming, with prices as the model stands.
  */
-#include "edit.h"
+#include "edit_noise.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -457,34 +457,60 @@ static void step(struct edit_encoder *self)
 
 /* --- the whole --- */
 
+/* Places of each table, for a history up to self->end. */
 static enum ox_code make_tables(struct edit_encoder *self, const struct edit_effort *effort,
-                                struct ox_err *err)
+                                unsigned *log2, struct ox_err *err)
 {
-    unsigned log2 = 10;
-    unsigned ways_log2 = 0;
-
-    while (log2 < effort->table_log2 && (size_t)1 << log2 < self->end * (size_t)2) {
-        log2++;
+    *log2 = 10;
+    while (*log2 < effort->table_log2 && (size_t)1 << *log2 < self->end * (size_t)2) {
+        (*log2)++;
     }
-    while (1u << ways_log2 < effort->ways) {
-        ways_log2++;
-    }
-    if (self->places < (size_t)1 << log2) {
+    if (self->places < (size_t)1 << *log2) {
         for (unsigned i = 0; i < 2; i++) {
             free(self->tables[i]);
-            self->tables[i] = malloc(sizeof(uint32_t) << log2);
+            self->tables[i] = malloc(sizeof(uint32_t) << *log2);
         }
-        self->places = (size_t)1 << log2;
+        self->places = (size_t)1 << *log2;
         if (self->tables[0] == NULL || self->tables[1] == NULL) {
             self->places = 0;
             return ox_err_nomem(err, "finding matches");
         }
     }
+    return OX_OK;
+}
+
+static enum ox_code begin_tables(struct edit_encoder *self, const struct edit_effort *effort,
+                                 struct ox_err *err)
+{
+    unsigned log2 = 0;
+    unsigned ways_log2 = 0;
+    enum ox_code code = make_tables(self, effort, &log2, err);
+
+    while (1u << ways_log2 < effort->ways) {
+        ways_log2++;
+    }
     self->shift = 64 - (log2 - ways_log2);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; code == OX_OK && i < 2; i++) {
         memset(self->tables[i], 0, sizeof(uint32_t) << log2);
     }
-    return OX_OK;
+    return code;
+}
+
+enum ox_code edit_noise(struct edit_encoder *encoder, const uint8_t *history, uint32_t gathered,
+                        uint32_t n, const struct edit_hint *hints, size_t hint_count,
+                        const struct edit_effort *effort, uint32_t *out, struct ox_err *err)
+{
+    struct edit_encoder *self = encoder;
+    struct edit_frame frame = {history, gathered, n, hints, hint_count};
+    unsigned log2 = 0;
+    enum ox_code code;
+
+    self->end = gathered + n;
+    code = make_tables(self, effort, &log2, err);
+    if (code == OX_OK) {
+        *out = edit_noise_find(&frame, self->tables[0], log2);
+    }
+    return code;
 }
 
 enum ox_code edit_encode(struct edit_encoder *encoder, uint8_t *history, uint32_t gathered,
@@ -506,7 +532,7 @@ enum ox_code edit_encode(struct edit_encoder *encoder, uint8_t *history, uint32_
     self->hints = hints;
     self->hint_count = hint_count;
     self->hint = 0;
-    if ((code = make_tables(self, effort, err)) != OX_OK) {
+    if ((code = begin_tables(self, effort, err)) != OX_OK) {
         return code;
     }
     memset(self->blocks, 0, sizeof(self->blocks));

@@ -401,8 +401,9 @@ enum ox_code encoder_run(struct encoder *encoder, const struct stretch *stretch,
         code = put_bytes_frames(self, stretch->pieces, stretch->piece_count, stretch->target,
                                 self->bytes.data, stretch->len, beat, &self->frames[1], &counts[1],
                                 err);
-        /* Else there may be numbers, which no layout tells of. */
-        pieces = pieces && self->frames[1].len_bytes > stretch->len / 8;
+        /* Else there may be numbers, which no layout tells of: but not in noise. */
+        pieces = pieces && self->frames[1].len_bytes > stretch->len / 8 &&
+                 noise_leaves_room(self->noise_put, self->frames[1].len_bytes);
     }
     if (code == OX_OK && pieces) {
         code = put_by_pieces(self, stretch, !densely && may(self, OX_OXDL_EDIT), &self->frames[0],

@@ -21,6 +21,8 @@
  * larger frames that are mostly new bytes. */
 #define SLOW_BYTES ((uint32_t)256 * 1024)
 
+#define NOISE_UNKNOWN UINT32_MAX
+
 /* --- gathering --- */
 
 /* The part of the base that a piece most likely comes from. */
@@ -229,7 +231,8 @@ static enum ox_code read_ranges(struct encoder *self, const uint8_t *bytes, uint
     return code;
 }
 
-/* Where in the gathered bytes each piece likely comes from: the next range that has it. */
+/* Where in the gathered bytes each piece likely comes from: the next range that has it. Call it
+ * whenever other bytes were gathered. */
 static void list_hints(struct encoder *self, const struct piece *pieces, size_t count)
 {
     uint32_t at = 0;
@@ -237,6 +240,7 @@ static void list_hints(struct encoder *self, const struct piece *pieces, size_t 
     uint32_t start = 0; /* of that range, in the gathered bytes */
 
     self->hint_count = 0;
+    self->noise = NOISE_UNKNOWN;
     for (size_t i = 0; i < count; i++) {
         struct ox_oxdl_range from = {false, 0, 0};
         size_t tried = 0;
@@ -264,6 +268,42 @@ static void list_hints(struct encoder *self, const struct piece *pieces, size_t 
 
 /* --- frames --- */
 
+static enum ox_code make_edit_encoder(struct encoder *self, struct edit_effort *effort,
+                                      struct ox_err *err)
+{
+    *effort = self->effort->edit;
+    effort->everywhere = effort->everywhere || self->base->size_bytes <= SMALL_BASE ||
+                         self->prefix.len_bytes <= EVERYWHERE_MAX;
+    return self->edit == NULL ? edit_encoder_new(&self->edit, err) : OX_OK;
+}
+
+/* Set self->noise for the n bytes behind what is gathered. Costs little beside coding them. */
+static enum ox_code find_noise(struct encoder *self, uint32_t n, struct ox_err *err)
+{
+    struct edit_effort effort;
+    enum ox_code code = OX_OK;
+
+    if (self->noise == NOISE_UNKNOWN) {
+        code = make_edit_encoder(self, &effort, err);
+        if (code == OX_OK) {
+            code = edit_noise(self->edit, self->prefix.data, (uint32_t)self->prefix.len_bytes, n,
+                              self->hints, self->hint_count, &effort, &self->noise, err);
+        }
+    }
+    return code;
+}
+
+static bool is_noisy(const struct encoder *self)
+{
+    return self->noise > 0 && self->noise != NOISE_UNKNOWN;
+}
+
+/* Can the frame become clearly fewer bytes than `limit`? */
+static bool worth_trying(const struct encoder *self, size_t limit)
+{
+    return !is_noisy(self) || noise_leaves_room(self->noise, limit);
+}
+
 /* How much of the target is where the hints say? Told in blocks. */
 static uint32_t count_hinted(const struct encoder *self, uint32_t n)
 {
@@ -290,15 +330,10 @@ static enum ox_code put_edit_frame(struct encoder *self, uint64_t target, const 
                                    uint32_t n, size_t limit, struct ox_buf *out,
                                    struct ox_delta_stats *stats, bool *done, struct ox_err *err)
 {
-    struct edit_effort effort = self->effort->edit;
-    enum ox_code code = OX_OK;
+    struct edit_effort effort;
+    enum ox_code code = make_edit_encoder(self, &effort, err);
 
     *done = false;
-    if (self->edit == NULL) {
-        code = edit_encoder_new(&self->edit, err);
-    }
-    effort.everywhere = effort.everywhere || self->base->size_bytes <= SMALL_BASE ||
-                        self->prefix.len_bytes <= EVERYWHERE_MAX;
     limit = limit < OX_OXDL_FRAME_BODY_MAX ? limit : OX_OXDL_FRAME_BODY_MAX;
     limit = limit < OX_OXDL_FRAME_ALL_MAX - n - self->prefix.len_bytes
                 ? limit
@@ -306,6 +341,9 @@ static enum ox_code put_edit_frame(struct encoder *self, uint64_t target, const 
     limit = limit < self->useless_bytes ? limit : (size_t)self->useless_bytes;
     self->body[0].len_bytes = 0;
     if (code == OX_OK) {
+        code = find_noise(self, n, err);
+    }
+    if (code == OX_OK && worth_trying(self, limit)) {
         code =
             edit_encode(self->edit, self->prefix.data, (uint32_t)self->prefix.len_bytes, n,
                         self->hints, self->hint_count, &effort, limit, &self->body[0], done, err);
@@ -339,8 +377,13 @@ static enum ox_code put_best_frame(struct encoder *self, uint64_t target, const 
     size_t limit = n < self->useless_bytes ? n : (size_t)self->useless_bytes;
     enum ox_code code = OX_OK;
 
-    if (may(self, OX_OXDL_ZSTD)) {
-        code = zstd_pack(self, bytes, n, &self->prefix, self->effort->level_try, limit, &fits, err);
+    if (count_hinted(self, n) > n / 32) {
+        code = find_noise(self, n, err);
+    } /* else zstd sees soon that all is noise, or else there is other work to do */
+    if (code == OX_OK && may(self, OX_OXDL_ZSTD)) {
+        /* Beside noise there are copies at most. A fast look misses those from far away. */
+        code = zstd_pack(self, bytes, n, &self->prefix, self->effort->level_try, is_noisy(self),
+                         limit, &fits, err);
         /* Where next to nothing is allowed, edits that no hint tells of will not do, either. */
         tried = fits ? self->packed.len_bytes : limit >= n / 32 ? limit : n;
     }
@@ -358,9 +401,10 @@ static enum ox_code put_best_frame(struct encoder *self, uint64_t target, const 
     }
     self->body[0].len_bytes = 0;
     code = ox_buf_append(&self->body[0], self->packed.data, tried, err);
-    if (code == OX_OK && tried < n - n / 4 && tried - tried / 8 < beat) {
-        code =
-            zstd_pack(self, bytes, n, &self->prefix, self->effort->level_good, tried, &better, err);
+    if (code == OX_OK && worth_trying(self, tried) && tried < n - n / 4 &&
+        tried - tried / 8 < beat) {
+        code = zstd_pack(self, bytes, n, &self->prefix, self->effort->level_good, false, tried,
+                         &better, err);
     }
     if (code != OX_OK) {
         return code;
@@ -401,11 +445,12 @@ static enum ox_code put_bytes(struct encoder *self, const struct piece *pieces, 
     if (may(self, OX_OXDL_EDIT) && count_hinted(self, n) >= n / 2) {
         code = put_edit_frame(self, target, bytes, n, n / 2, out, stats, done, err);
     }
-    if (code != OX_OK || *done || n > STRETCH_MAX) {
-        return code;
+    if (code == OX_OK && !*done && n <= STRETCH_MAX) {
+        *done = true;
+        code = put_best_frame(self, target, bytes, n, beat, out, stats, err);
     }
-    *done = true;
-    return put_best_frame(self, target, bytes, n, beat, out, stats, err);
+    self->noise_put += *done && is_noisy(self) ? self->noise : 0;
+    return code;
 }
 
 /* Cut the next pieces, at most `most` bytes in all, into self->cut. */
@@ -445,6 +490,7 @@ static enum ox_code put_one_or_cut(struct encoder *self, const struct piece *pie
     bool done = false;
     enum ox_code code = OX_OK;
 
+    self->noise_put = 0;
     if (n <= STRETCH_MAX || may(self, OX_OXDL_EDIT)) {
         code = put_bytes(self, pieces, count, target, bytes, n, beat, &done, out, stats, err);
     }
@@ -453,6 +499,7 @@ static enum ox_code put_one_or_cut(struct encoder *self, const struct piece *pie
     }
     out->len_bytes = before;
     *stats = stats_before;
+    self->noise_put = 0;
     while (code == OX_OK && piece < count) {
         uint32_t take = 0;
         size_t cut = cut_pieces(self, pieces, count, STRETCH_MAX, &piece, &skip, &take);
@@ -550,6 +597,7 @@ enum ox_code encoder_run_whole(struct encoder *encoder, size_t limit, struct ox_
     self->ranges[0] = all;
     self->range_count = 1;
     self->hint_count = 0;
+    self->noise = NOISE_UNKNOWN;
     if ((code = read_bytes(self->target, 0, n, &self->bytes, err)) != OX_OK ||
         (code = read_ranges(self, self->bytes.data, n, err)) != OX_OK) {
         return code;
@@ -559,7 +607,7 @@ enum ox_code encoder_run_whole(struct encoder *encoder, size_t limit, struct ox_
     }
     if (!may(self, OX_OXDL_ZSTD) ||
         (code = zstd_pack(self, self->bytes.data, n, &self->prefix, self->effort->level_whole,
-                          limit, &fits, err)) != OX_OK ||
+                          false, limit, &fits, err)) != OX_OK ||
         !fits) {
         return code;
     }

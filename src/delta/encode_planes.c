@@ -18,7 +18,7 @@ static enum ox_code put_plane(struct encoder *self, const uint8_t *plane, size_t
 
         return ox_buf_append(body, constant, sizeof(constant), err);
     }
-    code = zstd_pack(self, plane, n, NULL, LEVEL_PLANES, n > 4 ? n - 3 : 0, &fits, err);
+    code = zstd_pack(self, plane, n, NULL, LEVEL_PLANES, false, n > 4 ? n - 3 : 0, &fits, err);
     if (code != OX_OK) {
         return code;
     }

@@ -30,6 +30,9 @@ struct encoder {
     size_t range_count;
     struct edit_hint hints[STRETCH_PIECES_MAX];
     size_t hint_count;
+    uint32_t
+        noise; /* bytes that edits of what is in `prefix` would only pass on: about, at least */
+    uint64_t noise_put; /* ... and so many in what put_bytes_frames put last */
     struct piece cut[STRETCH_PIECES_MAX];
     struct part parts[FRAME_PARTS_MAX]; /* of the NUMBERS frame that is being made */
     size_t part_count;
@@ -39,6 +42,15 @@ struct encoder {
 static inline bool may(const struct encoder *self, enum ox_oxdl_op op)
 {
     return (self->ops >> op & 1) != 0;
+}
+
+/** What is slow is not tried where it could save less than this share. */
+#define WORTH_SHARE 64
+
+/** Can `limit` bytes become clearly fewer where `noise` of them are noise? */
+static inline bool noise_leaves_room(uint64_t noise, size_t limit)
+{
+    return noise < limit - limit / WORTH_SHARE;
 }
 
 /** Fill `out` with len bytes of the source. */
@@ -54,11 +66,12 @@ enum ox_code put_frame(struct ox_buf *out, enum ox_oxdl_op op, uint64_t target,
 /* --- encode_bytes.c: bytes without meaning --- */
 
 /**
- * Compress into self->packed, into less than `limit` bytes. *fits is false where that cannot be
+ * Compress into self->packed, into less than `limit` bytes. far: find long copies in all of the
+ * prefix, which a low level does not. *fits is false where that cannot be
  * done: then packed holds nothing of use.
  */
 enum ox_code zstd_pack(struct encoder *self, const uint8_t *bytes, size_t n,
-                       const struct ox_buf *prefix, int level, size_t limit, bool *fits,
+                       const struct ox_buf *prefix, int level, bool far, size_t limit, bool *fits,
                        struct ox_err *err);
 
 /**

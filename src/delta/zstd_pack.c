@@ -2,8 +2,13 @@
 #include "decode.h"
 #include "encoder.h"
 
+/* So many places, of every third, are remembered where copies are to be found in all of a prefix
+ * of up to 4 MiB: by default zstd remembers 2^17, and does not even look at more than the last MiB.
+ */
+#define FAR_LOG 20
+
 enum ox_code zstd_pack(struct encoder *self, const uint8_t *bytes, size_t n,
-                       const struct ox_buf *prefix, int level, size_t limit, bool *fits,
+                       const struct ox_buf *prefix, int level, bool far, size_t limit, bool *fits,
                        struct ox_err *err)
 {
     uint64_t span = n + (prefix == NULL ? 0 : prefix->len_bytes);
@@ -28,6 +33,14 @@ enum ox_code zstd_pack(struct encoder *self, const uint8_t *bytes, size_t n,
     (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_contentSizeFlag, 0);
     (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_checksumFlag, 0);
     (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_dictIDFlag, 0);
+    if (far) {
+        int most = (int)self->effort->zstd_log;
+
+        (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_chainLog,
+                                     most < FAR_LOG - 2 ? most : FAR_LOG - 2);
+        (void)ZSTD_CCtx_setParameter(self->zstd, ZSTD_c_hashLog,
+                                     most - 1 < FAR_LOG ? most - 1 : FAR_LOG);
+    }
     if (prefix != NULL && prefix->len_bytes > 0) {
         got = ZSTD_CCtx_refPrefix(self->zstd, prefix->data, prefix->len_bytes);
         if (ZSTD_isError(got)) {

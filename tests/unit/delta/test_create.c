@@ -412,6 +412,53 @@ static size_t assert_rebuilds(struct artifact *base, struct artifact *target,
     return size;
 }
 
+/* What was moved is found, and the noise between is not sent through the coder of edits, which
+ * could only pass it on: neither at the default effort nor at the highest. Both by the hundred
+ * bytes and by tens of thousands. */
+static void noise__between_moved_pieces_is_left_to_zstd(void **state)
+{
+    static const size_t pieces[] = {700, 20000};
+
+    (void)state;
+    for (size_t row = 0; row < 4; row++) {
+        struct ox_delta_options options = {.threads = 1, .effort = row < 2 ? 0 : 9};
+        size_t piece = pieces[row % 2];
+        struct ox_buf base = noise(1, 1500000);
+        struct ox_buf target = OX_BUF_INIT;
+        size_t count = base.len_bytes / piece;
+        size_t fresh = 0;
+        struct artifact *sides[2];
+        struct memory_output made = {.room_bytes = 0};
+        struct ox_output out = memory_output(&made);
+        struct memory_sink sink = {.writes = 0};
+        struct ox_delta_stats stats;
+
+        for (size_t i = 0; i < count; i++) {
+            struct ox_buf new = noise(i + 2, piece * 3 / 2);
+
+            put(&target, base.data + i * 7 % count * piece,
+                piece); /* 7 and the counts are coprime */
+            put_buf(&target, &new);
+            fresh += new.len_bytes;
+            ox_buf_clear(&new);
+        }
+        sides[0] = artifact_single(base);
+        sides[1] = artifact_single(target);
+        assert_int_equal(
+            ox_delta_create(&sides[0]->side, &sides[1]->side, &options, &out, &stats, NULL), OX_OK);
+        assert_int_equal(
+            apply_patch(sides[0], made.bytes.data, made.bytes.len_bytes, 0, &sink, NULL), OX_OK);
+        assert_memory_equal(sink.bytes.data, sides[1]->bytes[0].data, sink.bytes.len_bytes);
+        assert_int_equal(stats.target_bytes[OX_OXDL_EDIT], 0);
+        assert_int_equal(stats.target_bytes[OX_OXDL_NUMBERS], 0);
+        assert_in_range(stats.patch_total_bytes, fresh, fresh + 1000 + count * 12);
+        ox_buf_clear(&made.bytes);
+        ox_buf_clear(&sink.bytes);
+        artifact_free(sides[0]);
+        artifact_free(sides[1]);
+    }
+}
+
 /* Planes of random bytes would be longer than these: no frame may hold them. */
 static void random_wide_integers__are_sent_as_they_are(void **state)
 {
@@ -552,6 +599,7 @@ int main(void)
         cmocka_unit_test(engine_words__go_there_and_back),
         cmocka_unit_test(header__before_numbers_is_edits),
         cmocka_unit_test(pastes__are_found_in_all_of_a_large_base),
+        cmocka_unit_test(noise__between_moved_pieces_is_left_to_zstd),
         cmocka_unit_test(random_wide_integers__are_sent_as_they_are),
         cmocka_unit_test(rows__of_a_smaller_base_are_not_read_behind_it),
         cmocka_unit_test(cast_and_grown__costs_what_is_new),
