@@ -185,8 +185,7 @@ static enum ox_code find_seen(const struct ox_update *update, char **path,
 enum ox_code ox_stage_activate(struct ox_update *update, struct ox_err *err)
 {
     const struct ox_shown version = {update->journal.folder, &update->journal.assignment.files};
-    struct ox_seen_version next = {.version = NULL};
-    char *path = NULL;
+    struct ox_seen_version next;
     enum ox_code code = find_paths(update, err);
 
     if (code == OX_OK && !ox_path_exists(update->target_path)) {
@@ -198,12 +197,7 @@ enum ox_code ox_stage_activate(struct ox_update *update, struct ox_err *err)
                                         &update->journal.assignment.files};
         code = ox_consumer_before(update, &next, err);
     }
-    if (code == OX_OK && (code = ox_shelf_activate(&update->shelf, &version, err)) == OX_OK &&
-        (code = find_seen(update, &path, &next, err)) == OX_OK) {
-        code = ox_consumer_tell(update, &next, false, err);
-    }
-    free(path);
-    return code;
+    return code == OX_OK ? ox_shelf_activate(&update->shelf, &version, err) : code;
 }
 
 /* Who was told of the new version is told of the one before. */
@@ -251,7 +245,9 @@ void ox_undo_activate(struct ox_update *update)
         ox_log(update->agent->log, OX_LOG_WARN, "rolled back: no version of %s is active",
                assignment->model_id);
     }
-    tell_back(update);
+    if (update->told) {
+        tell_back(update);
+    }
 }
 
 /* --- check --- */
@@ -335,8 +331,11 @@ enum ox_code ox_stage_check(struct ox_update *update, struct ox_err *err)
     char *path = NULL;
     enum ox_code code = count_reboots(update, err);
 
-    if (code == OX_OK && (code = find_seen(update, &path, &now, err)) == OX_OK &&
-        (code = check_once(update, options, &now, &took_us, err)) == OX_OK) {
+    if (code == OX_OK && (code = find_seen(update, &path, &now, err)) == OX_OK) {
+        update->told = true;
+        code = ox_consumer_tell(update, &now, false, err);
+    }
+    if (code == OX_OK && (code = check_once(update, options, &now, &took_us, err)) == OX_OK) {
         code = soak(update, options, &now, err);
     }
     free(path);

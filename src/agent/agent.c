@@ -369,6 +369,17 @@ static void take_interval(struct loop *loop, uint64_t told_s)
     }
 }
 
+static bool consider_all(struct loop *loop, struct ox_heartbeat_answer *answer, bool urgent)
+{
+    bool begun = false;
+
+    for (size_t i = 0; !begun && i < answer->assignments_count; i++) {
+        begun = answer->assignments[i].urgent == urgent &&
+                consider(loop, &answer->assignments[i], false);
+    }
+    return begun;
+}
+
 static void take_answer(struct loop *loop, struct ox_heartbeat_answer *answer)
 {
     take_interval(loop, answer->poll_interval_s);
@@ -382,13 +393,8 @@ static void take_answer(struct loop *loop, struct ox_heartbeat_answer *answer)
         consider_first_gen(loop, answer);
         return;
     }
-    for (size_t i = 0; i < 2 * answer->assignments_count; i++) { /* the urgent first */
-        struct ox_assignment *assignment = &answer->assignments[i % answer->assignments_count];
-
-        if (assignment->urgent == (i < answer->assignments_count) &&
-            consider(loop, assignment, false)) {
-            break;
-        }
+    if (!consider_all(loop, answer, true)) { /* the urgent first */
+        (void)consider_all(loop, answer, false);
     }
 }
 

@@ -76,7 +76,7 @@ enum ox_code ox_folders_open(struct ox_folders *out, const char *model_dir, stru
     if (code != OX_OK || (code = ox_folders_locate(&folders, model_dir, err)) != OX_OK) {
         return code;
     }
-    if ((code = ox_folder_make(folders.own, 0700, err)) == OX_OK &&
+    if (folders.own != NULL && (code = ox_folder_make(folders.own, 0700, err)) == OX_OK &&
         (code = ox_folder_make(folders.download, 0700, err)) == OX_OK) {
         *out = folders;
         return OX_OK;

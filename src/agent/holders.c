@@ -93,13 +93,13 @@ static bool look_at_maps(struct search *search, const char *path)
     FILE *file = fopen(path, "re");
 
     while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        unsigned long long from = 0;
-        unsigned long long to = 0;
         const char *name = strchr(line, '/');
+        char *end = NULL;
+        unsigned long long from = strtoull(line, &end, 16); /* FROM-TO, in hexadecimal */
+        unsigned long long to = *end == '-' ? strtoull(end + 1, &end, 16) : 0;
 
         line[strcspn(line, "\n")] = '\0';
-        if (name != NULL && is_removed(search, name) &&
-            sscanf(line, "%llx-%llx", &from, &to) == 2 && to > from) {
+        if (name != NULL && is_removed(search, name) && *end == ' ' && to > from) {
             search->out->bytes += to - from;
             holds = true;
         }

@@ -344,12 +344,12 @@ static enum ox_code prepare_path(struct ox_agent *agent, const struct ox_local_r
 /* --- going back --- */
 
 /* Not to be given again by the next heartbeat, unless under another digest. */
-static enum ox_code quarantine(struct ox_agent *agent, const char *model_id,
-                               const struct ox_installed *installed, struct ox_err *err)
+static enum ox_code quarantine(struct ox_agent *agent, const struct ox_model_state *model,
+                               struct ox_err *err)
 {
-    const struct ox_assignment failed = {.model_id = (char *)(uintptr_t)model_id,
-                                         .version = installed->version,
-                                         .digest = installed->digest};
+    const struct ox_assignment failed = {.model_id = model->model_id,
+                                         .version = model->current.version,
+                                         .digest = model->current.digest};
     struct ox_poison *poison = NULL;
     enum ox_code code = ox_state_fail(&agent->state, &failed, &poison, err);
 
@@ -394,7 +394,7 @@ static enum ox_code prepare_rollback(struct ox_agent *agent, const struct ox_loc
         code = ox_err_set(err, OX_ENOTFOUND, "no version of %s is here", request->model_id);
     } else if ((code = take_back(&out->assignment, model, err)) == OX_OK) {
         ox_state_unpoison(&agent->state, &out->assignment);
-        code = quarantine(agent, request->model_id, &model->current, err);
+        code = quarantine(agent, model, err);
     }
     (void)pthread_mutex_unlock(&agent->lock);
     return code;

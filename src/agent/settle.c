@@ -137,10 +137,9 @@ static enum ox_code change_layout(struct ox_agent *agent, const char *model_id,
     if ((code = ox_shelf_open(&to, &agent->folders, model_id, wanted, err)) != OX_OK) {
         return code;
     }
-    if ((code = ox_shelf_may_move_in(&to, &why)) != OX_OK) {
+    if (ox_shelf_may_move_in(&to, &why) != OX_OK) {
         ox_log(agent->log, OX_LOG_ERROR, "%s: the layout stays %s: %s", model_id,
                ox_shelf_word(shelf->layout), why.msg);
-        code = OX_OK;
     } else if (enter_layout(shelf, &to, shown, &why) == OX_OK) {
         struct ox_shelf before = *shelf;
 

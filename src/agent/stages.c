@@ -371,6 +371,7 @@ enum ox_code ox_update_run(struct ox_update *update, struct ox_err *err)
     err = err == NULL ? &own : err; /* it goes into the report */
     update->started_mono_ms = ox_clock_system()->mono_ms(NULL);
     at = at < STAGES ? at : 0;
+    update->told = stages[at].committing;
     while (at > 0 && !stages[at].resumable) {
         at--;
     }

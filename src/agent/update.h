@@ -31,6 +31,7 @@ struct ox_update {
     bool past_return;                /* under agent->lock: too late to withdraw */
     bool by_hand;                    /* nobody but who asked for it withdraws it */
     struct ox_local_request request; /* by hand: what is to be prepared first */
+    bool told;                       /* the consumer of the new version, or it may have been */
     bool deferred;             /* it ended before the switch, outside of the windows for that */
     struct ox_journal journal; /* the assignment, and what was current before */
 

@@ -205,8 +205,9 @@ const struct ox_command ox_commands[] = {
          OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED),
      ox_run_agent},
     {"agent status", "What the agent of this machine does",
-     "Asks the agent that runs: its models, the update under way with its stage, how far it is and "
-     "how fast, how the last one ended, when it asks the control plane again, and what failed here.",
+     "Asks the agent that runs: its models, the update under way with its stage, how far it is "
+     "and how fast, how the last one ended, when it asks the control plane again, and what failed "
+     "here.",
      NULL, OPTIONS(THE_AGENT), "oxide agent status\noxide agent status --json", OX_TAKES_JSON,
      OX_EXIT_BIT(OX_EXIT_NOT_FOUND) | OX_EXIT_BIT(OX_EXIT_UNREACHABLE) |
          OX_EXIT_BIT(OX_EXIT_DENIED),
@@ -218,8 +219,8 @@ const struct ox_command ox_commands[] = {
      WORDS({"MODEL", OX_WORD_ONE, "The model"}), OPTIONS(THE_AGENT), "oxide agent rollback yolo", 0,
      OX_EXITS_AGENT, ox_run_agent_rollback},
     {"agent apply", "Bring a version from a file, a folder or a patch",
-     "From a USB stick, say: through the same stages and checks as what is downloaded, by the agent "
-     "that runs or else in its place. A patch tells itself which model it is for.",
+     "From a USB stick, say: through the same stages and checks as what is downloaded, by the "
+     "agent that runs or else in its place. A patch tells itself which model it is for.",
      WORDS({"PATH", OX_WORD_ONE, "A file or folder, or a patch of 'oxide delta create'"}),
      OPTIONS({"model", 0, "MODEL", "told by the patch", "Whose version it is"},
              {"model-version", 0, "VERSION", "local-DIGEST", "The name of this version"},

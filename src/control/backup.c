@@ -270,7 +270,7 @@ static enum ox_code open_next(struct ox_backup *backup, struct ox_err *err)
             code = ox_store_read(backup->control->store, &rows[0].digest, &backup->blob, err);
             backup->blob_open = code == OX_OK;
         }
-        if (code == OX_ENOTFOUND) {
+        if (code == OX_ENOTFOUND && rows != NULL) {
             ox_log(backup->control->log, OX_LOG_WARN,
                    "backup: a blob of %s is missing and is left out: 'oxide doctor' tells more",
                    rows[0].what);

@@ -149,7 +149,8 @@ enum ox_code ox_diff_put_rows(json_t *json, const struct ox_diff_made *made, boo
                               uint64_t limit, struct ox_err *err)
 {
     const struct ox_comparison *comparison = made->comparison;
-    const struct ox_compared_row **order = calloc(comparison->count + 1, sizeof(*order));
+    const struct ox_compared_row **order =
+        calloc(comparison->count + 1, sizeof(struct ox_compared_row *));
     json_t *rows = json_array();
     size_t count = 0;
     enum ox_code code = order == NULL || rows == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
@@ -160,7 +161,7 @@ enum ox_code ox_diff_put_rows(json_t *json, const struct ox_diff_made *made, boo
         }
     }
     if (code == OX_OK && count > 0) {
-        qsort(order, count, sizeof(*order), what_changed_most);
+        qsort(order, count, sizeof(struct ox_compared_row *), what_changed_most);
     }
     for (size_t i = 0; code == OX_OK && i < count && i < limit; i++) {
         size_t at = (size_t)(order[i] - comparison->rows);

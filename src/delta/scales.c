@@ -22,8 +22,10 @@
 
 static uint32_t rows_of(const struct scales_shape *shape)
 {
-    return (uint32_t)(((uint64_t)shape->column + shape->count + shape->columns - 1) /
-                      shape->columns);
+    return shape->columns == 0
+               ? 0
+               : (uint32_t)(((uint64_t)shape->column + shape->count + shape->columns - 1) /
+                            shape->columns);
 }
 
 static uint32_t tiles_across(const struct scales_shape *shape)

@@ -211,7 +211,7 @@ enum ox_code ox_registry_events_bounds(struct ox_tx *tx, struct ox_event_bounds 
 enum ox_code ox_registry_events_since(struct ox_tx *tx, int64_t since_ms, int64_t *after,
                                       struct ox_err *err)
 {
-    struct ox_event_bounds bounds;
+    struct ox_event_bounds bounds = {0};
     enum ox_code code = ox_registry_events_bounds(tx, &bounds, err);
     int64_t low = bounds.oldest - 1; /* everything up to here is older */
     int64_t high = bounds.newest;    /* everything behind is not */

@@ -43,7 +43,7 @@ enum ox_code ox_sql_put(struct ox_sql *sql, const char *text, const struct ox_db
     size_t len = strcspn(text, "@");
     enum ox_code code = ox_buf_append(&sql->text, text, len, err);
 
-    while (code == OX_OK && text[len] == '@') {
+    while (code == OX_OK && values != NULL && text[len] == '@') {
         text += len + 1;
         len = strcspn(text, "@");
         if ((code = bind(sql, values++, err)) == OX_OK) {

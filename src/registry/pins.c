@@ -18,7 +18,8 @@ enum ox_code ox_registry_pin_put(struct ox_tx *tx, const struct ox_pin_row *row,
 {
     return ox_db_run(tx, err,
                      "INSERT INTO device_pins (" COLUMNS ") VALUES ($1, $2, $3, $4)"
-                     " ON CONFLICT (device_id, model_id) DO UPDATE SET reason = coalesce(excluded.reason, reason)",
+                     " ON CONFLICT (device_id, model_id) DO UPDATE SET reason = "
+                     "coalesce(excluded.reason, reason)",
                      "sssi", row->device_id, row->model_id, row->reason, row->since_ms);
 }
 

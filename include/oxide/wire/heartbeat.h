@@ -106,8 +106,8 @@ OX_MUST_USE enum ox_code ox_heartbeat_parse(const void *body, size_t len_bytes,
  */
 bool ox_heartbeat_metrics_span(const char *body, size_t len_bytes, size_t *begin, size_t *end);
 
-/** Is this an object of plain names and numbers, without blanks, as agents write their metrics? Then
- *  it is valid as it stands, and need not be parsed for that. False says nothing. */
+/** Is this an object of plain names and numbers, without blanks, as agents write their metrics?
+ * Then it is valid as it stands, and need not be parsed for that. False says nothing. */
 bool ox_heartbeat_metrics_are_plain(const char *metrics, size_t len_bytes);
 
 /** Build a request body; the caller frees *out. */
