@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes seeds for the fuzz targets of patches: real patches of tiny models.
 
-usage: seeds.py OXIDE OUT    OXIDE is the executable; writes OUT/apply, OUT/numbers, OUT/delta_models
-                             and OUT/rans
+usage: seeds.py OXIDE OUT    OXIDE is the executable; writes OUT/apply, OUT/resume, OUT/numbers,
+                             OUT/delta_models and OUT/rans
 
 tests/fuzz/run.sh --seeds runs this and keeps, in tests/fuzz/corpus, what reaches new code. Do so
 when the coding of frames changes: old seeds lead nowhere then.
@@ -265,6 +265,11 @@ def main():
                 patch = create(oxide, folder, base, target, effort)
                 label = "%s_%d" % (name, effort)
                 write("apply", label, struct.pack("<H", len(base)) + base + patch)
+                for damage in (0, 1, 2, 4, 8, 16, 32):
+                    front = 0x10000 * (damage + 20) // 60
+                    write("resume", "%s_%d" % (label, damage),
+                          struct.pack("<BHII", damage, front, 7 + damage, 3) +
+                          struct.pack("<H", len(base)) + base + patch)
                 for i, (n, gathered, body) in enumerate(numbers_frames(patch, base, target)):
                     write("numbers", "%s_%d" % (label, i),
                           struct.pack("<BIH", 2 * (i & 1), n, len(gathered)) + gathered + body)
