@@ -67,11 +67,24 @@ static enum ox_code parse(const struct ox_buf *text, struct ox_oxdl_mark *mark, 
     return code == OX_EINVAL ? OX_ECORRUPT : code;
 }
 
+/* What is larger than anything we write is not ours. */
+static enum ox_code read_ours(const char *path, size_t bytes_max, struct ox_buf *out,
+                              struct ox_err *err)
+{
+    enum ox_code code = ox_file_read_all(path, bytes_max, out, err);
+
+    if (code == OX_ETOOBIG) {
+        code = ox_err_set(err, OX_ECORRUPT, "%s has more than the %zu bytes that it can have", path,
+                          bytes_max);
+    }
+    return code;
+}
+
 static enum ox_code load(const char *path, struct ox_oxdl_mark *mark, char *boot,
                          struct ox_err *err)
 {
     struct ox_buf text = OX_BUF_INIT;
-    enum ox_code code = ox_file_read_all(path, MARK_BYTES_MAX, &text, err);
+    enum ox_code code = read_ours(path, MARK_BYTES_MAX, &text, err);
 
     if (code == OX_OK) {
         code = parse(&text, mark, boot, err);
@@ -89,8 +102,7 @@ enum ox_code ox_bookmark_load(const struct ox_bookmark *bookmark, struct ox_buf 
     if (code != OX_OK || bookmark->boot[0] == '\0' || strcmp(bookmark->boot, then) != 0) {
         code = load(bookmark->durable_path, mark, then, err);
     }
-    return code == OX_OK ? ox_file_read_all(bookmark->head_path, OX_OXDL_HEADER_MAX, head, err)
-                         : code;
+    return code == OX_OK ? read_ours(bookmark->head_path, OX_OXDL_HEADER_MAX, head, err) : code;
 }
 
 /* --- writing --- */
