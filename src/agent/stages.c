@@ -47,6 +47,7 @@ static const struct stage {
      true},
     {"forget", 60, ox_stage_forget, NULL, OX_ROLLOUT_APPLYING, "remove", false, true, true},
 };
+#define PREPARE_STILL_MS 900000 /* hashing and copying what was brought by hand */
 #define STAGES (sizeof(stages) / sizeof(stages[0]))
 
 static size_t index_of(const char *name)
@@ -349,14 +350,21 @@ static void tidy(struct ox_update *update, bool paused)
 
 enum ox_code ox_update_run_by_hand(struct ox_update *update, struct ox_err *err)
 {
+    const struct ox_local_request *request = &update->request;
+    const struct ox_assignment asked = {
+        .model_id = request->model_id != NULL ? request->model_id : (char *)"a patch",
+        .version = request->version != NULL ? request->version : (char *)"by hand"};
+    struct ox_agent *agent = update->agent;
     uint64_t attempt = update->journal.attempt;
-    enum ox_code code =
-        ox_local_prepare(update->agent, &update->request, &update->stop, &update->journal, err);
+    enum ox_code code;
 
+    ox_status_stage(&agent->status, &asked, "prepare", PREPARE_STILL_MS);
+    code = ox_local_prepare(agent, request, &update->stop, &update->journal, err);
     update->journal.attempt = attempt;
     if (code == OX_OK) {
         return ox_update_run(update, err);
     }
+    ox_status_idle(&agent->status);
     ox_undo_download(update);
     return code;
 }

@@ -1,28 +1,38 @@
+#include "agent_args.h"
 #include "args.h"
 #include "client.h"
 #include "human.h"
 #include "progress.h"
 
-#include "oxide/app/agent_settings.h"
 #include "oxide/app/doctor.h"
 #include "oxide/base/clock.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define DATA_DIR_DEFAULT "oxide-data"
+
+static enum ox_code data_folder(const struct ox_cli *cli, const struct ox_args *args, char **out,
+                                struct ox_err *err)
+{
+    (void)cli;
+    return ox_strdup(out, ox_args_value(args, "data", DATA_DIR_DEFAULT), err);
+}
 
 /* What is examined, and how. To add a kind: a row. */
 static const struct kind {
     const char *word;
     const char *option; /* that names its folder */
-    const char *fallback;
+    /* The folder in fresh memory: as the option says or, where it is not given, where it would be. */
+    enum ox_code (*folder)(const struct ox_cli *cli, const struct ox_args *args, char **out,
+                           struct ox_err *err);
     const char *title;
     const char *in_use;
     enum ox_code (*examine)(const char *dir, struct ox_checkup *checkup, struct ox_err *err);
 } kinds[] = {
-    {"server", "data", DATA_DIR_DEFAULT, "control plane", " (a control plane is running)",
+    {"server", "data", data_folder, "control plane", " (a control plane is running)",
      ox_app_doctor_server},
-    {"agent", "model-dir", OX_AGENT_MODEL_DIR_DEFAULT, "agent", " (the agent is running)",
+    {"agent", "model-dir", ox_agent_args_folder, "agent", " (the agent is running)",
      ox_app_doctor_agent},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -222,14 +232,16 @@ enum ox_code ox_run_doctor(struct ox_cli *cli, const struct ox_args *args, struc
                                  .stop = cli->stop,
                                  .progress = &bar.progress};
     const struct kind *kind = NULL;
-    const char *dir;
+    char *dir = NULL;
     uint64_t errors;
     enum ox_code code = choose(args, &kind, err);
 
+    if (code == OX_OK) {
+        code = kind->folder(cli, args, &dir, err);
+    }
     if (code != OX_OK) {
         return code;
     }
-    dir = ox_args_value(args, kind->option, kind->fallback);
     ox_bar_start(&bar, "hashing", cli->notes, cli->notes_is_terminal, ox_clock_system());
     code = kind->examine(dir, &checkup, err);
     ox_bar_end(&bar, code == OX_OK);
@@ -244,5 +256,6 @@ enum ox_code ox_run_doctor(struct ox_cli *cli, const struct ox_args *args, struc
                           (unsigned long long)errors, errors == 1 ? "" : "s");
     }
     ox_checkup_clear(&checkup);
+    free(dir);
     return code;
 }

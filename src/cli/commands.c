@@ -632,8 +632,7 @@ const struct ox_command ox_commands[] = {
      WORDS({"WHAT", OX_WORD_OPTIONAL,
             "server, or agent; if left out, the one whose folder is named, else server"}),
      OPTIONS({"data", 0, "DIR", "oxide-data", "The folder of 'oxide serve --data DIR'"},
-             {"model-dir", 0, "DIR", OX_AGENT_MODEL_DIR_DEFAULT,
-              "The folder of 'oxide agent --model-dir DIR'"},
+             THE_AGENT,
              {"quick", 0, NULL, NULL, "Compare sizes only, hash nothing"},
              {"fix", 0, NULL, NULL,
               "Remove what the stopped server or agent would remove by itself, and count anew what "
