@@ -324,6 +324,15 @@ static uint32_t count_hinted(const struct encoder *self, uint32_t n)
     return same;
 }
 
+/* The most that a body beside what is gathered may have, or be of use with. */
+static size_t body_max(const struct encoder *self, uint32_t n)
+{
+    size_t most = OX_OXDL_FRAME_ALL_MAX - n - self->prefix.len_bytes;
+
+    most = most < OX_OXDL_FRAME_BODY_MAX ? most : OX_OXDL_FRAME_BODY_MAX;
+    return most < self->useless_bytes ? most : (size_t)self->useless_bytes;
+}
+
 /* One EDIT frame for what is in the history, of less than `limit` bytes of body; else *done is
  * false. */
 static enum ox_code put_edit_frame(struct encoder *self, uint64_t target, const uint8_t *bytes,
@@ -334,11 +343,7 @@ static enum ox_code put_edit_frame(struct encoder *self, uint64_t target, const 
     enum ox_code code = make_edit_encoder(self, &effort, err);
 
     *done = false;
-    limit = limit < OX_OXDL_FRAME_BODY_MAX ? limit : OX_OXDL_FRAME_BODY_MAX;
-    limit = limit < OX_OXDL_FRAME_ALL_MAX - n - self->prefix.len_bytes
-                ? limit
-                : OX_OXDL_FRAME_ALL_MAX - n - self->prefix.len_bytes;
-    limit = limit < self->useless_bytes ? limit : (size_t)self->useless_bytes;
+    limit = limit < body_max(self, n) ? limit : body_max(self, n);
     self->body[0].len_bytes = 0;
     if (code == OX_OK) {
         code = find_noise(self, n, err);
@@ -364,6 +369,22 @@ static enum ox_code put_raw_frame(struct encoder *self, uint64_t target, const u
     return code == OX_OK
                ? put_frame(out, OX_OXDL_RAW, target, bytes, n, NULL, 0, &self->body[0], stats, err)
                : code;
+}
+
+/* Noise and copies: zstd's first look may be as good as edits, which would be slow to apply, too.
+ * *done is false where it is clearly more than the noise alone. */
+static enum ox_code put_noisy_frame(struct encoder *self, uint64_t target, const uint8_t *bytes,
+                                    uint32_t n, struct ox_buf *out, struct ox_delta_stats *stats,
+                                    bool *done, struct ox_err *err)
+{
+    size_t limit = self->noise + self->noise / WORTH_SHARE;
+    size_t room = body_max(self, n);
+    enum ox_code code = zstd_pack(self, bytes, n, &self->prefix, self->effort->level_try, true,
+                                  limit < room ? limit : room, done, err);
+
+    return code == OX_OK && *done ? put_frame(out, OX_OXDL_ZSTD, target, bytes, n, self->ranges,
+                                              self->range_count, &self->packed, stats, err)
+                                  : code;
 }
 
 /* The best frame for what is in the history, at most STRETCH_MAX bytes. */
@@ -443,7 +464,13 @@ static enum ox_code put_bytes(struct encoder *self, const struct piece *pieces, 
     list_hints(self, pieces, count);
     *done = false;
     if (may(self, OX_OXDL_EDIT) && count_hinted(self, n) >= n / 2) {
-        code = put_edit_frame(self, target, bytes, n, n / 2, out, stats, done, err);
+        code = find_noise(self, n, err);
+        if (code == OX_OK && is_noisy(self) && may(self, OX_OXDL_ZSTD)) {
+            code = put_noisy_frame(self, target, bytes, n, out, stats, done, err);
+        }
+        if (code == OX_OK && !*done) {
+            code = put_edit_frame(self, target, bytes, n, n / 2, out, stats, done, err);
+        }
     }
     if (code == OX_OK && !*done && n <= STRETCH_MAX) {
         *done = true;

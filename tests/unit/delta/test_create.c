@@ -414,15 +414,16 @@ static size_t assert_rebuilds(struct artifact *base, struct artifact *target,
 
 /* What was moved is found, and the noise between is not sent through the coder of edits, which
  * could only pass it on: neither at the default effort nor at the highest. Both by the hundred
- * bytes and by tens of thousands. */
+ * bytes and by tens of thousands; more of the one, and more of the other. */
 static void noise__between_moved_pieces_is_left_to_zstd(void **state)
 {
     static const size_t pieces[] = {700, 20000};
 
     (void)state;
-    for (size_t row = 0; row < 4; row++) {
-        struct ox_delta_options options = {.threads = 1, .effort = row < 2 ? 0 : 9};
+    for (size_t row = 0; row < 8; row++) {
+        struct ox_delta_options options = {.threads = 1, .effort = row < 4 ? 0 : 9};
         size_t piece = pieces[row % 2];
+        size_t between = row % 4 < 2 ? piece * 3 / 2 : piece / 2;
         struct ox_buf base = noise(1, 1500000);
         struct ox_buf target = OX_BUF_INIT;
         size_t count = base.len_bytes / piece;
@@ -434,7 +435,7 @@ static void noise__between_moved_pieces_is_left_to_zstd(void **state)
         struct ox_delta_stats stats;
 
         for (size_t i = 0; i < count; i++) {
-            struct ox_buf new = noise(i + 2, piece * 3 / 2);
+            struct ox_buf new = noise(i + 2, between);
 
             put(&target, base.data + i * 7 % count * piece,
                 piece); /* 7 and the counts are coprime */
