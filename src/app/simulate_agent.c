@@ -331,6 +331,7 @@ static enum ox_code build(struct ox_sim_agent *agent, char **out, struct ox_err 
     heartbeat.current_version =
         (struct ox_opt_str){runs ? OX_PRESENT : OX_NULL, runs ? models[0].version : NULL};
     if (whole) {
+        agent->models_changed = false;
         heartbeat.reads_presence = OX_PRESENT;
         heartbeat.reads =
             (struct ox_reads){.oxdl1 = true, .oxdl2 = true, .oxdl2_ops = OX_OXDL_OPS_KNOWN};
@@ -387,7 +388,8 @@ static void beat_ended(void *ctx, struct ox_sim_conn *conn, enum ox_code code, c
         beat_failed(agent, code == OX_OK && conn->http.status == 404);
     } else {
         agent->beat_failures = 0;
-        agent->since_whole = answer.resend ? 0 : (agent->since_whole + 1) % WHOLE_EVERY;
+        agent->since_whole =
+            answer.resend || agent->models_changed ? 0 : (agent->since_whole + 1) % WHOLE_EVERY;
         take_answer(agent, &answer);
         plan_next(agent, poll_us(agent));
     }

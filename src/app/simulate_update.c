@@ -176,6 +176,7 @@ static void complete(struct ox_sim_agent *agent)
     put_model(agent, agent->update->release);
     agent->update_failures = 0;
     agent->since_whole = 0;
+    agent->models_changed = true; /* a heartbeat under way does not say it */
     ox_sim_update_free(agent);
     ox_sim_agent_report(agent, &report);
 }

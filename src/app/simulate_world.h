@@ -99,6 +99,7 @@ struct ox_sim_agent {
     int64_t beaten_us; /* the last one that was sent */
     uint64_t next_seq;
     unsigned since_whole; /* heartbeats since all was said; 0: say all now */
+    bool models_changed;  /* since the last heartbeat that said all was written */
     unsigned beat_failures;
     unsigned update_failures;
     bool silent;

@@ -10,11 +10,10 @@
  * none (an update that an operator began by hand) is acknowledged and changes nothing. */
 static enum ox_code row_of_report(struct ox_beat *beat, struct ox_tx *tx,
                                   const struct ox_device_report *report,
-                                  struct ox_campaign_device_row *out, bool *found,
-                                  struct ox_err *err)
+                                  struct ox_campaign_device_row *out,
+                                  struct ox_artifact_row *target, bool *found, struct ox_err *err)
 {
     struct ox_campaign_device_row *rows = NULL;
-    struct ox_artifact_row target;
     size_t count = 0;
     enum ox_code code = OX_OK;
 
@@ -30,9 +29,9 @@ static enum ox_code row_of_report(struct ox_beat *beat, struct ox_tx *tx,
         if (rows[i].artifact_id == 0) {
             continue;
         }
-        code = ox_registry_artifact_by_id(tx, rows[i].artifact_id, &target, err);
-        if (code == OX_OK && strcmp(target.model_id, report->model_id) == 0 &&
-            strcmp(target.version, report->version) == 0) {
+        code = ox_registry_artifact_by_id(tx, rows[i].artifact_id, target, err);
+        if (code == OX_OK && strcmp(target->model_id, report->model_id) == 0 &&
+            strcmp(target->version, report->version) == 0) {
             *out = rows[i];
             *found = true;
         }
@@ -88,18 +87,38 @@ static enum ox_failure failure_of(const struct ox_device_report *report,
                : OX_FAILURE_NONE;
 }
 
+/* What it reports as complete is what it runs from now on, also where the heartbeat leaves out its
+ * models, as one does that is written before the agent has taken in how its update ended. */
+static enum ox_code take_version(struct ox_beat *beat, struct ox_tx *tx,
+                                 const struct ox_artifact_row *target, struct ox_err *err)
+{
+    const struct ox_device_model_row runs = {beat->device_id, target->model_id, target->version,
+                                             true, target->digest};
+    enum ox_code code = ox_registry_device_model_put(tx, &runs, err);
+
+    return code == OX_OK
+               ? ox_registry_history_note(tx, beat->device_id, ox_control_now(beat->control), err)
+               : code;
+}
+
 static enum ox_code apply_report(struct ox_beat *beat, struct ox_tx *tx,
                                  const struct ox_device_report *report, struct ox_err *err)
 {
     struct ox_campaign_device_row row = {0};
+    struct ox_artifact_row target;
     char error[OX_ERR_MSG_MAX];
     bool ends_badly = report->state == OX_ROLLOUT_FAILED || report->state == OX_ROLLOUT_SKIPPED;
     bool granted = false;
     bool found = false;
     enum ox_failure failure;
-    enum ox_code code = row_of_report(beat, tx, report, &row, &found, err);
+    enum ox_code code = row_of_report(beat, tx, report, &row, &target, &found, err);
 
     if (code != OX_OK || !found) {
+        return code;
+    }
+    if (report->state == OX_ROLLOUT_COMPLETE && !row.removes &&
+        beat->said.models_presence == OX_ABSENT &&
+        (code = take_version(beat, tx, &target, err)) != OX_OK) {
         return code;
     }
     failure = failure_of(report, &row);

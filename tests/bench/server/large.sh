@@ -15,14 +15,15 @@ large_step() {
     local created_ms pages devices_ms campaign_ms ready peak began
     serve "$work/large" --poll-interval 60
     publish_versions
+    # The first heartbeat of each is written: they are spread, so that what is measured is polling.
     note "registering $devices devices"
-    simulate large --agents "$devices" --poll 60 --ramp 60 --fleet f --model m --model-version v1 \
-        --tag site=graz,linz,wien,enns --duration 15m --seed 7
+    simulate large --agents "$devices" --poll 60 --ramp 300 --fleet f --model m --model-version v1 \
+        --tag site=graz,linz,wien,enns --duration 20m --seed 7
     until_true 1800 "all devices online" online "$devices"
     peak_reset "$server"
     sleep 120 # two rounds of heartbeats that change nothing
     curl -s -S --fail -o /dev/null "$url/api/v1/fleets" -d '{"id":"graz","filter":"tag.site = graz and model.m = v1"}' || die "a fleet by filter"
-    created_ms=$(timed_ms "$url/api/v1/campaigns" -d '{"model_id":"m","target_version":"v2","fleet_id":"graz",
+    created_ms=$(timed_ms "$url/api/v1/campaigns" -d '{"model_id":"m","model_version":"v2","fleet_id":"graz",
         "strategy":"canary","limits":{"in_flight":100}}')
     campaign=$(jq -r .campaign_id "$work/answer")
     [ "$(jq -r .total_devices "$work/answer")" = $((devices / 4)) ] || die "the campaign has $(jq -r .total_devices "$work/answer") devices"

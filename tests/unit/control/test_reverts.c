@@ -129,6 +129,29 @@ static void revert__of_a_campaign_names_what_it_supersedes(void **state)
     json_decref(out);
 }
 
+/* The heartbeat with the report of success may leave out what runs: the revert must know it. */
+static void revert__knows_what_was_only_reported(void **state)
+{
+    struct fixture *fixture = *state;
+    json_t *out = NULL;
+
+    ready(fixture, 1);
+    campaign(fixture, "v2", "all_at_once");
+    assert_true(is_told(fixture, "d0", "v1"));
+    json_decref(beat(fixture, "d0",
+                     "{" SPEAKS ",\"status\":\"updating\",\"reports\":[{\"seq\":1,\"campaign_id\":"
+                     "\"%s\",\"model_id\":\"m\",\"model_version\":\"v2\",\"state\":\"complete\","
+                     "\"strategy\":\"delta\"}]}",
+                     fixture->campaign));
+    assert_device_state(fixture, "d0", "complete");
+    assert_int_equal(ox_control_campaign_revert(fixture->control, fixture->campaign, &out, NULL),
+                     OX_OK);
+    json_decref(out);
+    take_newest(fixture);
+    assert_device_state(fixture, "d0", "pending");
+    assert_true(is_told(fixture, "d0", "v2"));
+}
+
 /* d0, which reads this and ran nothing, has v2 by a campaign. */
 static void first_install(struct fixture *fixture, const char *reads)
 {
@@ -251,6 +274,7 @@ int main(void)
         TEST(revert__once_more_sends_nobody_forward),
         TEST(revert__leaves_what_the_fleet_was_to_run_before),
         TEST(revert__of_a_campaign_names_what_it_supersedes),
+        TEST(revert__knows_what_was_only_reported),
         TEST(revert__of_a_first_install_removes_it),
         TEST(revert__leaves_what_came_to_stand_there_meanwhile),
         TEST(revert__of_a_first_install_says_so_where_the_agent_cannot_remove),
