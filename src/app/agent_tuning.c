@@ -43,7 +43,7 @@ static struct ox_agent_model_options model_options(const struct ox_agent_config 
                      .notify_url = OF(NOTIFY_URL)->text,
                      .notify_body = OF(NOTIFY_BODY)->text,
                      .pid_file = OF(PID_FILE)->text,
-                     .signal = (int)OF(SIGNAL)->number,
+                     .signal = (enum ox_consumer_signal)OF(SIGNAL)->number,
                      .probe_url = OF(PROBE_URL)->text,
                      .probe_expect = OF(PROBE_EXPECT)->text,
                      .probe_timeout_ms = (int64_t)OF(PROBE_TIMEOUT)->number},

@@ -25,14 +25,14 @@ static void fact_if(struct ox_table *table, const char *name, const char *text)
 }
 
 /* "3 health, 1 silent" */
-static void failures(struct ox_table *table, const json_t *by_class)
+static void failures(struct ox_table *table, json_t *by_class)
 {
     char text[256] = "";
     size_t used = 0;
     const char *name;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)by_class, name, value)
+    json_object_foreach(by_class, name, value)
     {
         if (used < sizeof(text)) {
             used +=

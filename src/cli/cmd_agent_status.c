@@ -86,14 +86,14 @@ static enum ox_code facts(struct ox_cli *cli, const json_t *status, struct ox_er
 }
 
 /* "v1, v0" */
-static void kept(struct ox_table *table, const json_t *list)
+static void kept(struct ox_table *table, json_t *list)
 {
     struct ox_buf text = OX_BUF_INIT;
     enum ox_code code = OX_OK;
     json_t *row;
     size_t i;
 
-    json_array_foreach((json_t *)(uintptr_t)list, i, row)
+    json_array_foreach(list, i, row)
     {
         code = code == OX_OK ? ox_buf_printf(&text, NULL, "%s%s", i == 0 ? "" : ", ",
                                              ox_cli_text(row, "version"))
@@ -103,7 +103,7 @@ static void kept(struct ox_table *table, const json_t *list)
     ox_buf_clear(&text);
 }
 
-static enum ox_code models(struct ox_cli *cli, const json_t *list, struct ox_err *err)
+static enum ox_code models(struct ox_cli *cli, json_t *list, struct ox_err *err)
 {
     static const struct ox_column columns[] = {{"MODEL", OX_LEFT},
                                                {"VERSION", OX_LEFT},
@@ -120,7 +120,7 @@ static enum ox_code models(struct ox_cli *cli, const json_t *list, struct ox_err
         return OX_OK;
     }
     ox_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
-    json_array_foreach((json_t *)(uintptr_t)list, i, row)
+    json_array_foreach(list, i, row)
     {
         ox_table_cell(&table, ox_cli_text(row, "model_id"));
         ox_table_cell(&table, ox_cli_text(row, "version"));
@@ -134,7 +134,7 @@ static enum ox_code models(struct ox_cli *cli, const json_t *list, struct ox_err
     return code;
 }
 
-static enum ox_code failures(struct ox_cli *cli, const json_t *list, struct ox_err *err)
+static enum ox_code failures(struct ox_cli *cli, json_t *list, struct ox_err *err)
 {
     static const struct ox_column columns[] = {
         {"FAILED", OX_LEFT}, {"VERSION", OX_LEFT}, {"TIMES", OX_RIGHT}, {"", OX_LEFT}};
@@ -147,7 +147,7 @@ static enum ox_code failures(struct ox_cli *cli, const json_t *list, struct ox_e
         return OX_OK;
     }
     ox_table_init(&table, columns, sizeof(columns) / sizeof(columns[0]));
-    json_array_foreach((json_t *)(uintptr_t)list, i, row)
+    json_array_foreach(list, i, row)
     {
         ox_table_cell(&table, ox_cli_text(row, "model_id"));
         ox_table_cell(&table, ox_cli_text(row, "version"));

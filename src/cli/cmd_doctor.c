@@ -23,7 +23,8 @@ static enum ox_code data_folder(const struct ox_cli *cli, const struct ox_args *
 static const struct kind {
     const char *word;
     const char *option; /* that names its folder */
-    /* The folder in fresh memory: as the option says or, where it is not given, where it would be. */
+    /* The folder in fresh memory: as the option says or, where it is not given, where it would be.
+     */
     enum ox_code (*folder)(const struct ox_cli *cli, const struct ox_args *args, char **out,
                            struct ox_err *err);
     const char *title;

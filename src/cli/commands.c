@@ -631,8 +631,7 @@ const struct ox_command ox_commands[] = {
      "errors were found; warnings and notes alone end with 0.",
      WORDS({"WHAT", OX_WORD_OPTIONAL,
             "server, or agent; if left out, the one whose folder is named, else server"}),
-     OPTIONS({"data", 0, "DIR", "oxide-data", "The folder of 'oxide serve --data DIR'"},
-             THE_AGENT,
+     OPTIONS({"data", 0, "DIR", "oxide-data", "The folder of 'oxide serve --data DIR'"}, THE_AGENT,
              {"quick", 0, NULL, NULL, "Compare sizes only, hash nothing"},
              {"fix", 0, NULL, NULL,
               "Remove what the stopped server or agent would remove by itself, and count anew what "

@@ -85,13 +85,16 @@ rm wait
 
 step "a busy one is waited for"
 : > busy
-flock busy sleep 5 &
+flock busy sh -c 'while [ ! -e release ]; do sleep 0.1; done' &
 holder=$!
+pids+=("$holder")
 oxide deploy m v2 --device cam-01 > /dev/null
-within 20 "v2 waits" grep -q "ready, and waits for a program that is busy" cam-01.log
+within 60 "v2 waits" grep -q "ready, and waits for a program that is busy" cam-01.log
 runs cam-01 m one || fail "it was switched while the program was busy"
+touch release
 wait "$holder"
-within 20 "then it is switched" runs cam-01 m two
+forget "$holder"
+within 60 "then it is switched" runs cam-01 m two
 stop "$agent_pid"
 
 step "what fails while it proves itself goes back"

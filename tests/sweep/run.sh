@@ -28,6 +28,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 . "$(dirname "$0")/../e2e/lib.sh"
+exec 2> >(grep -v ' Killed  ' >&2) # what the shell says of each kill
 interposer=$OXIDE_TOOLS/../lib/sweep_interpose.so
 [ -r "$interposer" ] || die "no $interposer: build it first"
 

@@ -29,6 +29,9 @@ enum ox_model_layout {
 /** Versions of a model that may be kept beside the active one. */
 #define OX_KEEP_MAX 16
 
+/** In the order in which the setting lists them. */
+enum ox_consumer_signal { OX_SIGNAL_HUP, OX_SIGNAL_USR1, OX_SIGNAL_USR2, OX_SIGNAL_TERM };
+
 /** How who uses a model is asked and told. NULL: not at all. Commands are run by sh -c; {model} and
  *  {version} in URLs and texts are filled in. */
 struct ox_consumer_options {
@@ -38,7 +41,7 @@ struct ox_consumer_options {
     const char *notify_url; /* POST after a switch */
     const char *notify_body;
     const char *pid_file; /* to be sent a signal after a switch */
-    enum { OX_SIGNAL_HUP, OX_SIGNAL_USR1, OX_SIGNAL_USR2, OX_SIGNAL_TERM } signal;
+    enum ox_consumer_signal signal;
     const char *probe_url;    /* GET, until 2xx */
     const char *probe_expect; /* and this is in the answer */
     int64_t probe_timeout_ms;
