@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define ANSWER_MAX_MS 10000
+
 extern char **environ;
 
 static bool is_setting(const char *flag)
@@ -85,5 +87,21 @@ enum ox_code ox_agent_args_folder(const struct ox_cli *cli, const struct ox_args
     ox_agent_args_problems(cli, &problems);
     ox_config_problems_clear(&problems);
     free(flags);
+    return code;
+}
+
+enum ox_code ox_agent_args_ask(const struct ox_cli *cli, const struct ox_args *args,
+                               json_t *take_request, json_t **out, struct ox_err *err)
+{
+    char *dir = NULL;
+    enum ox_code code = take_request == NULL ? ox_err_nomem(err, "a request")
+                                             : ox_agent_args_folder(cli, args, &dir, err);
+
+    if (code == OX_OK &&
+        (code = ox_app_agent_ask(dir, take_request, ANSWER_MAX_MS, out, err)) == OX_ENET) {
+        ox_err_context(err, "folder %s", dir);
+    }
+    json_decref(take_request);
+    free(dir);
     return code;
 }

@@ -5,6 +5,7 @@
 #include "args.h"
 
 #include "oxide/app/agent_config.h"
+#include "oxide/base/json.h"
 #include "oxide/cli/cli.h"
 
 /** Where the settings come from: the flags that are settings, --config, the environment. The caller
@@ -20,5 +21,10 @@ void ox_agent_args_problems(const struct ox_cli *cli, const struct ox_config_pro
 /** The folder of the agent's models, in fresh memory, by --model-dir or else the settings. */
 OX_MUST_USE enum ox_code ox_agent_args_folder(const struct ox_cli *cli, const struct ox_args *args,
                                               char **out, struct ox_err *err);
+
+/** Ask the agent that runs there, and wait a moment for its answer; *take_request is released. The
+ *  caller owns *out. Errors: as ox_app_agent_ask has them, OX_ENET naming the folder. */
+OX_MUST_USE enum ox_code ox_agent_args_ask(const struct ox_cli *cli, const struct ox_args *args,
+                                           json_t *take_request, json_t **out, struct ox_err *err);
 
 #endif

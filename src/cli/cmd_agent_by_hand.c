@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_MAX_MS 10000
-
 static enum ox_code do_it(struct ox_cli *cli, const struct ox_args *args,
                           const struct ox_app_by_hand_spec *spec, struct ox_err *err)
 {
@@ -89,14 +87,8 @@ enum ox_code ox_run_agent_free(struct ox_cli *cli, const struct ox_args *args, s
     json_t *request = json_pack("{s:s, s:s, s:s*}", "request", "free", "model_id",
                                 ox_args_word(args, 0), "version", ox_args_word(args, 1));
     json_t *answer = NULL;
-    char *dir = NULL;
-    enum ox_code code = request == NULL ? ox_err_nomem(err, "a request")
-                                        : ox_agent_args_folder(cli, args, &dir, err);
+    enum ox_code code = ox_agent_args_ask(cli, args, request, &answer, err);
 
-    if (code == OX_OK &&
-        (code = ox_app_agent_ask(dir, request, ANSWER_MAX_MS, &answer, err)) == OX_ENET) {
-        ox_err_context(err, "folder %s", dir);
-    }
     if (code == OX_OK && cli->json) {
         code = ox_cli_print_json(cli, answer, err);
     } else if (code == OX_OK) {
@@ -105,8 +97,6 @@ enum ox_code ox_run_agent_free(struct ox_cli *cli, const struct ox_args *args, s
         (void)fprintf(cli->out, "%llu version%s freed\n", (unsigned long long)freed,
                       freed == 1 ? "" : "s");
     }
-    json_decref(request);
     json_decref(answer);
-    free(dir);
     return code;
 }

@@ -5,13 +5,9 @@
 #include "human.h"
 #include "table.h"
 
-#include "oxide/app/agent_ask.h"
 #include "oxide/base/json.h"
 
-#include <stdlib.h>
 #include <string.h>
-
-#define ANSWER_MAX_MS 10000
 
 #define U(number) ((unsigned long long)(number))
 
@@ -173,21 +169,13 @@ static enum ox_code print_text(struct ox_cli *cli, const json_t *status, struct 
 
 enum ox_code ox_run_agent_status(struct ox_cli *cli, const struct ox_args *args, struct ox_err *err)
 {
-    json_t *request = json_pack("{s:s}", "request", "status");
     json_t *answer = NULL;
-    char *dir = NULL;
-    enum ox_code code = request == NULL ? ox_err_nomem(err, "a request")
-                                        : ox_agent_args_folder(cli, args, &dir, err);
+    enum ox_code code =
+        ox_agent_args_ask(cli, args, json_pack("{s:s}", "request", "status"), &answer, err);
 
-    if (code == OX_OK &&
-        (code = ox_app_agent_ask(dir, request, ANSWER_MAX_MS, &answer, err)) == OX_ENET) {
-        ox_err_context(err, "folder %s", dir);
-    }
     if (code == OX_OK) {
         code = cli->json ? ox_cli_print_json(cli, answer, err) : print_text(cli, answer, err);
     }
-    json_decref(request);
     json_decref(answer);
-    free(dir);
     return code;
 }
