@@ -377,6 +377,23 @@ enum ox_code update_to(struct world *world, const struct artifact *artifact, boo
     return code;
 }
 
+enum ox_code remove_it(struct world *world, const struct artifact *artifact, struct ox_err *err)
+{
+    struct ox_journal none = {0};
+    struct ox_journal journal;
+    struct ox_update *update = NULL;
+    bool pending;
+    enum ox_code code;
+
+    open_agent(world, &none, &pending);
+    journal = unassign(world, artifact);
+    assert_int_equal(ox_update_new(&update, &world->agent, &journal, NULL), OX_OK);
+    code = ox_update_run(update, err);
+    ox_update_free(update);
+    close_agent(world);
+    return code;
+}
+
 void install_v1(struct world *world)
 {
     struct ox_err err = OX_ERR_INIT;

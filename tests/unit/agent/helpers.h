@@ -109,7 +109,10 @@ struct ox_journal unassign(struct world *world, const struct artifact *artifact)
 enum ox_code update_to(struct world *world, const struct artifact *artifact, bool with_patch,
                        struct ox_err *err);
 
-/** The same to v1, which must do; what the server saw of it is forgotten. */
+/** Open an agent, run one removal, close it. */
+enum ox_code remove_it(struct world *world, const struct artifact *artifact, struct ox_err *err);
+
+/** Update to v1, which must do; what the server saw of it is forgotten. */
 void install_v1(struct world *world);
 
 /** Path below MODEL_DIR in fresh memory. */

@@ -49,23 +49,6 @@ static void start(struct world *world)
     close_agent(world);
 }
 
-static enum ox_code remove_it(struct world *world, const struct artifact *artifact)
-{
-    struct ox_journal none = {0};
-    struct ox_journal journal;
-    struct ox_update *update = NULL;
-    bool pending;
-    enum ox_code code;
-
-    open_agent(world, &none, &pending);
-    journal = unassign(world, artifact);
-    assert_int_equal(ox_update_new(&update, &world->agent, &journal, NULL), OX_OK);
-    code = ox_update_run(update, NULL);
-    ox_update_free(update);
-    close_agent(world);
-    return code;
-}
-
 /* --- every layout --- */
 
 static void layout__updates_rolls_back_reverts_and_removes(void **state)
@@ -103,7 +86,7 @@ static void layout__a_first_install_that_fails_leaves_nothing(void **state)
     assert_false(exists(world, ".kept"));
     world->options.tuning.all.health_check = NULL;
     install_v1(world);
-    assert_int_equal(remove_it(world, &world->v1), OX_OK);
+    assert_int_equal(remove_it(world, &world->v1, NULL), OX_OK);
     assert_false(exists(world, "defect"));
     assert_false(exists(world, ".kept"));
     assert_no_litter(world);
@@ -408,7 +391,7 @@ static void triton__numbers_outlive_the_model(void **state)
     struct world *world = *state;
 
     install_v1(world);
-    assert_int_equal(remove_it(world, &world->v1), OX_OK);
+    assert_int_equal(remove_it(world, &world->v1, NULL), OX_OK);
     assert_false(exists(world, "defect"));
     install_v1(world);
     assert_int_equal(highest_number(world), 2);
@@ -446,7 +429,7 @@ static void triton__a_first_install_that_goes_leaves_the_configuration(void **st
     make_folder(world, "defect");
     write_file(world, "defect/config.pbtxt", "name: \"defect\"\n");
     assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
-    assert_int_equal(remove_it(world, &world->v1), OX_OK);
+    assert_int_equal(remove_it(world, &world->v1, NULL), OX_OK);
     assert_int_equal(highest_number(world), 0);
     assert_true(exists(world, "defect/config.pbtxt"));
 }
@@ -586,7 +569,7 @@ static void change__what_an_earlier_release_wrote_goes_on(void **state)
     assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
     assert_true(is_active(world, &world->v1));
     assert_int_equal(world->blob_requests, 0);
-    assert_int_equal(remove_it(world, &world->v1), OX_ECONFLICT);
+    assert_int_equal(remove_it(world, &world->v1, NULL), OX_ECONFLICT);
     free(path);
 }
 

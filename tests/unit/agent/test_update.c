@@ -322,24 +322,6 @@ static void update__long_names_become_shortened_folders(void **state)
 
 /* --- taking a model away --- */
 
-static enum ox_code remove_it(struct world *world, const struct artifact *artifact,
-                              struct ox_err *err)
-{
-    struct ox_journal none = {0};
-    struct ox_journal journal;
-    struct ox_update *update = NULL;
-    bool pending;
-    enum ox_code code;
-
-    open_agent(world, &none, &pending);
-    journal = unassign(world, artifact);
-    assert_int_equal(ox_update_new(&update, &world->agent, &journal, NULL), OX_OK);
-    code = ox_update_run(update, err);
-    ox_update_free(update);
-    close_agent(world);
-    return code;
-}
-
 static void remove__leaves_nothing_of_the_model(void **state)
 {
     struct world *world = *state;
