@@ -197,7 +197,11 @@ enum ox_code ox_stage_activate(struct ox_update *update, struct ox_err *err)
                                         &update->journal.assignment.files};
         code = ox_consumer_before(update, &next, err);
     }
-    return code == OX_OK ? ox_shelf_activate(&update->shelf, &version, err) : code;
+    if (code == OX_OK) {
+        code = ox_shelf_activate(&update->shelf, &version, err);
+        update->switched_mono_ms = ox_clock_system()->mono_ms(NULL);
+    }
+    return code;
 }
 
 /* Who was told of the new version is told of the one before. */
@@ -384,6 +388,8 @@ static enum ox_code commit_state(struct ox_update *update, struct ox_err *err)
         ox_state_unpoison(&agent->state, assignment);
         agent->state.last_attempt = update->journal.attempt;
         code = ox_state_save(&agent->state, agent->folders.state, err);
+        update->frees = update->held_count + !update->ready >
+                        1 + ox_state_model(&agent->state, assignment->model_id)->kept_count;
     }
     if (code != OX_OK) { /* half a commit in memory is none */
         ox_agent_reload(agent);

@@ -2,6 +2,7 @@
 
 #include "command.h"
 
+#include "oxide/base/background.h"
 #include "oxide/base/file.h"
 #include "oxide/crypto/sha256.h"
 #include "oxide/tensor/layout.h"
@@ -30,15 +31,15 @@ static enum ox_code verify_file(const char *dir, const struct ox_manifest_file *
                                 struct ox_stop *stop, struct ox_err *err)
 {
     struct ox_digest digest = {{0}};
-    struct ox_fd_io io = {-1, file->path};
+    struct ox_passing passing = {.io = {-1, file->path}};
     struct ox_source source;
     uint64_t size = 0;
-    enum ox_code code = open_plain(dir, file->path, &size, &io.fd, err);
+    enum ox_code code = open_plain(dir, file->path, &size, &passing.io.fd, err);
 
     if (code != OX_OK) {
         return code;
     }
-    source = ox_fd_source(&io, size);
+    source = ox_passing_source(&passing, size);
     if (size != file->size_bytes) {
         code = ox_err_set(err, OX_EDIGEST, "%s/%s has %" PRIu64 " bytes, it should have %" PRIu64,
                           dir, file->path, size, file->size_bytes);
@@ -49,7 +50,7 @@ static enum ox_code verify_file(const char *dir, const struct ox_manifest_file *
         code = ox_err_set(err, OX_EDIGEST, "%s/%s does not have the digest that it should have",
                           dir, file->path);
     }
-    (void)close(io.fd);
+    (void)close(passing.io.fd);
     return code;
 }
 

@@ -1,5 +1,6 @@
 #include "links.h"
 
+#include "oxide/base/background.h"
 #include "oxide/base/file.h"
 
 #include <errno.h>
@@ -27,6 +28,8 @@ static bool may_copy(int why)
 static enum ox_code copy_open(int fd, uint64_t size_bytes, const char *path, struct ox_err *err)
 {
     static const size_t block_bytes = (size_t)256 * 1024;
+    struct ox_drop_behind read_behind = {0, 0, 0};
+    struct ox_drop_behind write_behind = {0, 0, 0};
     uint8_t *block = malloc(block_bytes);
     int out =
         block == NULL ? -1 : open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -40,6 +43,8 @@ static enum ox_code copy_open(int fd, uint64_t size_bytes, const char *path, str
         code = ox_pread_full(fd, at, block, take, path, err);
         if (code == OX_OK) {
             code = ox_pwrite_full(out, at, block, take, path, err);
+            ox_drop_behind_read(&read_behind, fd, at, take);
+            ox_drop_behind_wrote(&write_behind, out, at, take);
         }
         at += take;
     }

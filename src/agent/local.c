@@ -267,6 +267,7 @@ static enum ox_code rebuild(struct ox_agent *agent, const struct base *base, con
         (code = ox_folders_drop_built(&agent->folders, err)) == OX_OK &&
         (code = ox_folder_make(agent->folders.staging, 0755, err)) == OX_OK &&
         (code = ox_target_create(&target, agent->folders.staging, files, err)) == OX_OK) {
+        ox_target_drop_behind(target);
         sink = ox_target_sink(target);
         code = ox_apply_source(
             &(struct ox_apply_spec){.base = ox_artifact_side(opened), .sink = &sink, .stop = stop},

@@ -1,6 +1,7 @@
 /* A blob that is fetched into a file of its own, download/SHA256.part, hashed as it comes. */
 #include "fetch.h"
 
+#include "oxide/base/background.h"
 #include "oxide/base/file.h"
 #include "oxide/crypto/sha256.h"
 
@@ -17,6 +18,7 @@ struct part {
     uint64_t have_bytes;
     const struct ox_digest *want;
     struct ox_sha256 hash;
+    struct ox_drop_behind behind;
 };
 
 static enum ox_code part_empty(struct part *part, struct ox_err *err)
@@ -62,6 +64,7 @@ static enum ox_code part_resume(struct part *part, struct ox_stop *stop, struct 
                    : ox_pread_full(part->fd, part->have_bytes, block, take, part->path, err);
         if (code == OX_OK) {
             ox_sha256_update(&part->hash, block, take);
+            ox_drop_behind_read(&part->behind, part->fd, part->have_bytes, take);
             part->have_bytes += take;
         }
     }
@@ -79,6 +82,7 @@ static enum ox_code part_take(void *ctx, const void *bytes, size_t len_bytes, st
 
     if (code == OX_OK) {
         ox_sha256_update(&part->hash, bytes, len_bytes);
+        ox_drop_behind_wrote(&part->behind, part->fd, part->have_bytes, len_bytes);
         part->have_bytes += len_bytes;
     }
     return code;

@@ -111,6 +111,7 @@ enum ox_code ox_patches_apply(struct ox_update *update, struct ox_err *err)
                                  &update->journal.assignment.files, err)) != OX_OK) {
         goto out;
     }
+    ox_target_drop_behind(target);
     patch = ox_fd_source(&io, size);
     sink = ox_target_sink(target);
     code = ox_apply_source(&(struct ox_apply_spec){.base = ox_artifact_side(base),

@@ -1,5 +1,6 @@
 /* The stages of a removal: what an assignment takes away is the first version that the device had
  * of a model, where that is sent back. */
+#include "oxide/base/clock.h"
 #include "update.h"
 
 #include <string.h>
@@ -41,7 +42,11 @@ enum ox_code ox_stage_remove(struct ox_update *update, struct ox_err *err)
     if (code == OX_OK) {
         code = ox_update_open_shelf(update, err);
     }
-    return code == OX_OK ? ox_shelf_restore(&update->shelf, NULL, err) : code;
+    if (code == OX_OK) {
+        code = ox_shelf_restore(&update->shelf, NULL, err);
+        update->switched_mono_ms = ox_clock_system()->mono_ms(NULL);
+    }
+    return code;
 }
 
 /* The state keeps it until it is forgotten, so what the state has is active again. */
@@ -98,6 +103,7 @@ enum ox_code ox_stage_forget(struct ox_update *update, struct ox_err *err)
     enum ox_code code = forget_state(update, err);
 
     if (code == OX_OK) {
+        update->frees = true;
         ox_update_done(update, "removed");
     }
     return code;

@@ -8,6 +8,7 @@
  * passes by the stages of a removal (remove.c), and a removal by those of an update.
  */
 #include "consumer.h"
+#include "oxide/base/background.h"
 #include "oxide/base/buf.h"
 #include "oxide/base/clock.h"
 #include "oxide/base/file.h"
@@ -29,24 +30,28 @@ static const struct stage {
     bool resumable;              /* after a kill here, begin here; else before all of it */
     bool committing;             /* from here on only forwards or all the way back */
     bool removal;                /* of a model, in place of an update */
+    bool background;             /* long: it gives way to the programs of the device */
 } stages[] = {
     {"preflight", 600, ox_stage_preflight, NULL, OX_ROLLOUT_DOWNLOADING, "preflight", true, false,
-     false},
+     false, true},
     {"download", 900, ox_stage_download, ox_undo_download, OX_ROLLOUT_DOWNLOADING, "download",
-     false, false, false},
+     false, false, false, true},
     {"rebuild", 600, ox_stage_rebuild, ox_undo_rebuild, OX_ROLLOUT_APPLYING, "apply", false, false,
-     false},
-    {"verify", 600, ox_stage_verify, NULL, OX_ROLLOUT_VERIFYING, "verify", false, false, false},
-    {"stage", 600, ox_stage_stage, ox_undo_stage, OX_ROLLOUT_VERIFYING, "stage", false, false,
-     false},
-    {"activate", 60, ox_stage_activate, ox_undo_activate, OX_ROLLOUT_VERIFYING, "activate", true,
-     true, false},
-    {"check", 60, ox_stage_check, NULL, OX_ROLLOUT_VERIFYING, "health", false, true, false},
-    {"commit", 60, ox_stage_commit, NULL, OX_ROLLOUT_VERIFYING, "commit", false, true, false},
-    {"remove", 60, ox_stage_remove, ox_undo_remove, OX_ROLLOUT_APPLYING, "remove", true, true,
+     false, true},
+    {"verify", 600, ox_stage_verify, NULL, OX_ROLLOUT_VERIFYING, "verify", false, false, false,
      true},
-    {"forget", 60, ox_stage_forget, NULL, OX_ROLLOUT_APPLYING, "remove", false, true, true},
+    {"stage", 600, ox_stage_stage, ox_undo_stage, OX_ROLLOUT_VERIFYING, "stage", false, false,
+     false, true},
+    {"activate", 60, ox_stage_activate, ox_undo_activate, OX_ROLLOUT_VERIFYING, "activate", true,
+     true, false, false},
+    {"check", 60, ox_stage_check, NULL, OX_ROLLOUT_VERIFYING, "health", false, true, false, false},
+    {"commit", 60, ox_stage_commit, NULL, OX_ROLLOUT_VERIFYING, "commit", false, true, false,
+     false},
+    {"remove", 60, ox_stage_remove, ox_undo_remove, OX_ROLLOUT_APPLYING, "remove", true, true, true,
+     false},
+    {"forget", 60, ox_stage_forget, NULL, OX_ROLLOUT_APPLYING, "remove", false, true, true, false},
 };
+#define LINGER_MS 1000          /* a version goes no sooner after a switch */
 #define PREPARE_STILL_MS 900000 /* hashing and copying what was brought by hand */
 #define STAGES (sizeof(stages) / sizeof(stages[0]))
 
@@ -212,6 +217,26 @@ static void observe(const struct ox_update *update, size_t index, bool done)
     }
 }
 
+struct stage_run {
+    const struct stage *stage;
+    struct ox_update *update;
+};
+
+static enum ox_code run_one(void *ctx, struct ox_err *err)
+{
+    struct stage_run *one = ctx;
+
+    return one->stage->run(one->update, err);
+}
+
+static enum ox_code run_stage(struct ox_update *update, const struct stage *stage,
+                              struct ox_err *err)
+{
+    struct stage_run one = {stage, update};
+
+    return stage->background ? ox_background_run(run_one, &one, err) : run_one(&one, err);
+}
+
 static enum ox_code run_stages(struct ox_update *update, size_t *at, struct ox_err *err)
 {
     enum ox_code code = OX_OK;
@@ -226,7 +251,7 @@ static enum ox_code run_stages(struct ox_update *update, size_t *at, struct ox_e
         code = enter(update, i, tell, err);
         if (code == OX_OK) {
             observe(update, i, false);
-            code = stages[i].run(update, err);
+            code = run_stage(update, &stages[i], err);
         }
         if (code == OX_OK) {
             observe(update, i, true);
@@ -314,12 +339,24 @@ static bool is_withdrawn(struct ox_update *update)
     return withdrawn;
 }
 
+/* Who had followed `current` just before the switch may not have opened all files yet. */
+static void linger(struct ox_update *update)
+{
+    int64_t left_ms = update->switched_mono_ms + LINGER_MS - ox_clock_system()->mono_ms(NULL);
+
+    if (update->frees && left_ms > 0) {
+        ox_agent_wake(update->agent); /* the report need not wait */
+        (void)ox_stop_wait(&update->stop, left_ms);
+    }
+}
+
 void ox_update_done(struct ox_update *update, const char *word)
 {
     const struct ox_assignment *assignment = &update->journal.assignment;
     struct ox_agent *agent = update->agent;
     struct ox_err err = OX_ERR_INIT;
 
+    linger(update);
     if (ox_agent_settle(agent, assignment->model_id, NULL, &err) != OX_OK) {
         ox_log(agent->log, OX_LOG_WARN, "%s", err.msg);
     }
@@ -348,6 +385,13 @@ static void tidy(struct ox_update *update, bool paused)
     }
 }
 
+static enum ox_code prepare(void *ctx, struct ox_err *err)
+{
+    struct ox_update *update = ctx;
+
+    return ox_local_prepare(update->agent, &update->request, &update->stop, &update->journal, err);
+}
+
 enum ox_code ox_update_run_by_hand(struct ox_update *update, struct ox_err *err)
 {
     const struct ox_local_request *request = &update->request;
@@ -359,7 +403,7 @@ enum ox_code ox_update_run_by_hand(struct ox_update *update, struct ox_err *err)
     enum ox_code code;
 
     ox_status_stage(&agent->status, &asked, "prepare", PREPARE_STILL_MS);
-    code = ox_local_prepare(agent, request, &update->stop, &update->journal, err);
+    code = ox_background_run(prepare, update, err);
     update->journal.attempt = attempt;
     if (code == OX_OK) {
         return ox_update_run(update, err);

@@ -8,8 +8,12 @@
 
 #include <stdlib.h>
 
-/* A frame that ends so many bytes of patch behind the last mark is marked: what a kill costs. */
-#define MARK_EVERY_BYTES ((uint64_t)64 << 10)
+/* A frame that ends so many bytes behind the last mark is marked: what a kill costs. */
+#define MARK_EVERY_PATCH_BYTES ((uint64_t)64 << 10)
+#define MARK_EVERY_TARGET_BYTES ((uint64_t)32 << 20)
+/* A frame of what did not change takes a few bytes and stands for megabytes: so that marks, stop
+ * and watchdog come in between, no more is handed over at once. */
+#define FEED_BYTES ((size_t)4 << 10)
 /* Marks that outlast a power cut, which cost a sync of what was written. */
 #define DURABLE_EVERY_MS 2000
 
@@ -26,6 +30,7 @@ struct stream {
     bool resumed; /* it began with what an earlier run had left */
     struct ox_oxdl_mark marked;
     int64_t durable_mono_ms;
+    const struct ox_progress *progress;
 };
 
 static int64_t mono_ms(void)
@@ -52,6 +57,7 @@ static enum ox_code new_apply(struct stream *stream, struct ox_err *err)
                                        .sink = &stream->sink,
                                        .stop = &stream->update->stop};
 
+    ox_target_drop_behind(stream->target);
     stream->sink = ox_target_sink(stream->target);
     return ox_apply_new(&stream->apply, &spec, err);
 }
@@ -136,12 +142,14 @@ static enum ox_code save_mark(struct stream *stream, struct ox_err *err)
     enum ox_code code;
 
     ox_apply_mark(stream->apply, &mark);
-    if (mark.patch_bytes - stream->marked.patch_bytes < MARK_EVERY_BYTES ||
+    if ((mark.patch_bytes - stream->marked.patch_bytes < MARK_EVERY_PATCH_BYTES &&
+         mark.target_bytes - stream->marked.target_bytes < MARK_EVERY_TARGET_BYTES) ||
         mark.patch_bytes >= stream->step->patch->size_bytes) { /* the end is not gone on from */
         return OX_OK;
     }
     code = ox_bookmark_save(&stream->bookmark, &mark, false, err);
     stream->marked = mark;
+    ox_progress_update(stream->progress, mark.patch_bytes, stream->step->patch->size_bytes);
     if (code == OX_OK && now_mono_ms - stream->durable_mono_ms >= DURABLE_EVERY_MS) {
         stream->durable_mono_ms = now_mono_ms;
         code = ox_target_flush(stream->target, err);
@@ -152,15 +160,27 @@ static enum ox_code save_mark(struct stream *stream, struct ox_err *err)
     return code;
 }
 
-static enum ox_code stream_take(void *ctx, const void *bytes, size_t len_bytes, struct ox_err *err)
+static enum ox_code take_some(struct stream *stream, const uint8_t *bytes, size_t len_bytes,
+                              struct ox_err *err)
 {
-    struct stream *stream = ctx;
     enum ox_code code = ox_apply_feed(stream->apply, bytes, len_bytes, err);
 
     if (code == OX_OK && !stream->head_saved) {
         code = save_head(stream, bytes, len_bytes, err);
     }
     return code == OX_OK && stream->head_saved ? save_mark(stream, err) : code;
+}
+
+static enum ox_code stream_take(void *ctx, const void *bytes, size_t len_bytes, struct ox_err *err)
+{
+    const uint8_t *from = bytes;
+    enum ox_code code = OX_OK;
+
+    for (size_t at = 0; code == OX_OK && at < len_bytes; at += FEED_BYTES) {
+        code = take_some(ctx, from + at, len_bytes - at < FEED_BYTES ? len_bytes - at : FEED_BYTES,
+                         err);
+    }
+    return code;
 }
 
 static enum ox_code stream_finish(void *ctx, struct ox_err *err)
@@ -203,8 +223,11 @@ static enum ox_code close_stream(struct stream *stream, bool complete, struct ox
 enum ox_code ox_stream_patch(struct ox_update *update, const struct ox_fetch *fetch,
                              const struct ox_stream_step *step, struct ox_err *err)
 {
-    struct stream stream = {
-        .update = update, .step = step, .head = OX_BUF_INIT, .durable_mono_ms = mono_ms()};
+    struct stream stream = {.update = update,
+                            .step = step,
+                            .head = OX_BUF_INIT,
+                            .durable_mono_ms = mono_ms(),
+                            .progress = fetch->progress};
     struct ox_intake intake = {.ctx = &stream,
                                .size_bytes = step->patch->size_bytes,
                                .take = stream_take,

@@ -49,7 +49,9 @@ struct ox_update {
     bool digests_known;
     uint64_t received_bytes;
     int64_t started_mono_ms;
-    int64_t logged_mono_ms; /* last line about the download */
+    int64_t switched_mono_ms; /* what consumers see, last */
+    bool frees;               /* a version that consumers may still be opening goes at the end */
+    int64_t logged_mono_ms;   /* last line about the download */
 };
 
 /** Prepare one; *take_journal is emptied. The caller frees *out. */

@@ -1,6 +1,7 @@
 /* Artifacts on disk, opened as one side of a delta. */
 #include "oxide/delta/side.h"
 
+#include "oxide/base/background.h"
 #include "oxide/base/file.h"
 #include "oxide/crypto/artifact.h"
 #include "oxide/crypto/sha256.h"
@@ -22,6 +23,7 @@ struct ox_artifact_files {
     bool is_dir;
     struct ox_fd_io *ios; /* one per file; names are owned */
     struct ox_source *sources;
+    struct ox_passing *passing;   /* what `sources` are over, where the files are read but once */
     struct ox_file_state *opened; /* each as it was then */
 };
 
@@ -35,6 +37,7 @@ static void close_ios(struct ox_artifact_files *files)
     }
     free(files->ios);
     free(files->sources);
+    free(files->passing);
     free(files->opened);
 }
 
@@ -352,6 +355,23 @@ out:
     return OX_OK;
 }
 
+/* Let all be read in passing. */
+static enum ox_code read_in_passing(struct ox_artifact_files *files, struct ox_err *err)
+{
+    size_t count = files->manifest.count;
+
+    files->passing = calloc(count == 0 ? 1 : count, sizeof(*files->passing));
+    if (files->passing == NULL) {
+        return ox_err_nomem(err, "an artifact");
+    }
+    for (size_t i = 0; i < count; i++) {
+        files->passing[i].io = files->ios[i];
+        files->sources[i] =
+            ox_passing_source(&files->passing[i], files->manifest.files[i].size_bytes);
+    }
+    return OX_OK;
+}
+
 enum ox_code ox_artifact_open_known(struct ox_artifact_files **out, const char *dir,
                                     const struct ox_manifest *manifest, struct ox_err *err)
 {
@@ -374,7 +394,7 @@ enum ox_code ox_artifact_open_known(struct ox_artifact_files **out, const char *
                               (unsigned long long)manifest->files[i].size_bytes);
         }
     }
-    if (code == OX_OK) {
+    if (code == OX_OK && (code = read_in_passing(files, err)) == OX_OK) {
         as_side(files);
         code = ox_artifact_digest(&files->manifest, &files->side.digest, err);
     }

@@ -1,5 +1,6 @@
 /* The files of a target while they are rebuilt: created at full size, written through one sink. */
 #define _GNU_SOURCE /* fallocate */
+#include "oxide/base/background.h"
 #include "oxide/base/file.h"
 #include "oxide/delta/delta.h"
 
@@ -20,6 +21,8 @@ struct ox_target_files {
     int fd;
     size_t unsynced; /* files from this one on up to `written` hold what is not durable */
     size_t written;  /* the last one that was written to */
+    bool drops;      /* what was written does not stay in the system's cache */
+    struct ox_drop_behind behind; /* in fd */
 };
 
 void ox_target_close(struct ox_target_files *files)
@@ -224,6 +227,7 @@ static enum ox_code open_index(struct ox_target_files *files, size_t index, stru
         return ox_err_sys(err, errno, "opening %s", files->paths[index]);
     }
     files->open_index = index;
+    files->behind = (struct ox_drop_behind){0, 0, 0};
     return OX_OK;
 }
 
@@ -263,9 +267,17 @@ static enum ox_code transfer(struct ox_target_files *files, uint64_t offset, uin
                     ? ox_pwrite_full(files->fd, in_file, from + at, take, files->paths[index], err)
                     : ox_pread_full(files->fd, in_file, to + at, take, files->paths[index], err);
         }
+        if (code == OX_OK && from != NULL && files->drops) {
+            ox_drop_behind_wrote(&files->behind, files->fd, in_file, take);
+        }
         at += take;
     }
     return code;
+}
+
+void ox_target_drop_behind(struct ox_target_files *files)
+{
+    files->drops = true;
 }
 
 static enum ox_code target_write_at(void *ctx, uint64_t offset, const void *bytes, size_t len_bytes,

@@ -95,6 +95,8 @@ OX_MUST_USE enum ox_code ox_target_create_file(struct ox_target_files **out, con
  *  OX_ENOTFOUND, OX_ECONFLICT (a file of another size, or none at all). The caller closes *out. */
 OX_MUST_USE enum ox_code ox_target_open(struct ox_target_files **out, const char *dir,
                                         const struct ox_manifest *manifest, struct ox_err *err);
+/** From now on leave little of what is written in the system's cache: others need it more. */
+void ox_target_drop_behind(struct ox_target_files *files);
 struct ox_sink ox_target_sink(struct ox_target_files *files);
 /** Make durable what was written since the last time, and no longer keep it in memory. */
 OX_MUST_USE enum ox_code ox_target_flush(struct ox_target_files *files, struct ox_err *err);

@@ -31,7 +31,8 @@ OX_MUST_USE enum ox_code ox_artifact_open(struct ox_artifact_files **out, const 
 
 /**
  * Open the files of a known manifest below `dir` without hashing them: who calls has verified them
- * before. Errors: OX_ENOTFOUND, OX_EDIGEST if a size differs.
+ * before. For one pass by one thread: what was read does not stay in the system's cache.
+ * Errors: OX_ENOTFOUND, OX_EDIGEST if a size differs.
  */
 OX_MUST_USE enum ox_code ox_artifact_open_known(struct ox_artifact_files **out, const char *dir,
                                                 const struct ox_manifest *manifest,

@@ -1,6 +1,8 @@
 /* An update from its beginning to its end: by patch, by full files, stopped and withdrawn. */
 #include "helpers.h"
 
+#include "oxide/base/clock.h"
+
 #include "oxide/base/file.h"
 #include "oxide/crypto/artifact.h"
 
@@ -342,9 +344,14 @@ static void keep__0_frees_the_old_version_and_still_knows_there_was_one(void **s
     struct world *world = *state;
     struct ox_err err = OX_ERR_INIT;
 
+    int64_t began_mono_ms;
+
     world->options.tuning.all.keep = 0;
     install_v1(world);
+    began_mono_ms = ox_clock_system()->mono_ms(NULL);
     assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);
+    /* who read v1 as the switch came had a second more to open its files */
+    assert_true(ox_clock_system()->mono_ms(NULL) - began_mono_ms >= 1000);
     assert_true(is_active(world, &world->v2));
     assert_link(world, "previous", NULL);
     assert_false(exists(world, "defect/versions/v1"));

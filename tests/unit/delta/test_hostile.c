@@ -28,7 +28,7 @@
 
 #define MIB ((size_t)1 << 20)
 /* Applying takes about 16 MiB at most; 8 are the process and its libraries before it begins. */
-#define APPLY_MAX_KIB (8 * 1024 + 512)
+#define APPLY_MAX_KIB (9 * 1024)
 
 /* --- a patch, frame by frame, with right sums --- */
 
