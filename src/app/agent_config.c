@@ -197,7 +197,9 @@ enum ox_code ox_agent_config_load(const struct ox_agent_config_sources *sources,
         return ox_err_nomem(err, "a configuration");
     }
     if ((code = take_defaults(config, err)) == OX_OK &&
-        (code = ox_agent_config_read_files(config, sources->file, problems, err)) == OX_OK &&
+        (code = ox_agent_config_read_files(
+             config, sources->file, variable_of(sources->environment, "CREDENTIALS_DIRECTORY"),
+             problems, err)) == OX_OK &&
         (code = take_environment(config, sources->environment, problems, err)) == OX_OK &&
         (code = take_flags(config, sources, problems, err)) == OX_OK &&
         (code = take_metered(config, err)) == OX_OK && (code = verdict(problems, err)) == OX_OK) {

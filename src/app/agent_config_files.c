@@ -352,8 +352,10 @@ static enum ox_code read_folder(struct ox_agent_config *config, const char *fold
 }
 
 enum ox_code ox_agent_config_read_files(struct ox_agent_config *config, const char *file,
+                                        const char *credentials,
                                         struct ox_config_problems *problems, struct ox_err *err)
 {
+    char *secrets = NULL;
     char *path = NULL;
     char *folder = NULL;
     enum ox_code code = ox_strdup(&path, file == NULL ? OX_AGENT_CONFIG_FILE : file, err);
@@ -363,6 +365,10 @@ enum ox_code ox_agent_config_read_files(struct ox_agent_config *config, const ch
     }
     if (code == OX_OK && (code = read_file(config, path, file == NULL, problems, err)) == OX_OK) {
         code = read_folder(config, folder, problems, err);
+    }
+    if (code == OX_OK && credentials != NULL &&
+        (code = ox_path_join(&secrets, credentials, OX_AGENT_CONFIG_CREDENTIAL, err)) == OX_OK) {
+        code = read_file(config, secrets, true, problems, err);
     }
     free(folder);
     return code;

@@ -14,9 +14,10 @@ OX_MUST_USE enum ox_code ox_agent_config_read(struct ox_agent_config *config, co
                                               struct ox_config_problems *problems,
                                               struct ox_err *err);
 
-/** Take in FILE and FILE.d: see struct ox_agent_config_sources. */
+/** Take in FILE, FILE.d and, unless it is NULL, what lies in the folder `credentials`: see struct
+ * ox_agent_config_sources. */
 OX_MUST_USE enum ox_code ox_agent_config_read_files(struct ox_agent_config *config,
-                                                    const char *file,
+                                                    const char *file, const char *credentials,
                                                     struct ox_config_problems *problems,
                                                     struct ox_err *err);
 

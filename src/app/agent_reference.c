@@ -35,6 +35,8 @@ static const char page_head[] =
     "Of several places the later wins: the default; `/etc/oxide/agent.conf` (or `--config FILE`);\n"
     "`/etc/oxide/agent.conf.d/*.conf` (or `FILE.d/*.conf`), in the order of the bytes of their "
     "names;\n"
+    "`$CREDENTIALS_DIRECTORY/oxide-agent.conf`, which systemd provides for what must be kept "
+    "secret;\n"
     "variables of the environment, if not empty; flags. A section `[model NAME]` wins for that "
     "model\n"
     "over what is said of all models, wherever that was said.\n"

@@ -10,6 +10,8 @@
 #include "oxide/wire/id.h"
 
 #define OX_AGENT_CONFIG_FILE "/etc/oxide/agent.conf"
+/** In the folder $CREDENTIALS_DIRECTORY, if there is one: see systemd.exec(5), LoadCredential. */
+#define OX_AGENT_CONFIG_CREDENTIAL "oxide-agent.conf"
 /** Files, bytes of one, and models with sections of their own, at most. */
 #define OX_AGENT_CONFIG_FILES_MAX 64
 #define OX_AGENT_CONFIG_FILE_BYTES_MAX ((size_t)1 << 20)
@@ -23,7 +25,7 @@ struct ox_agent_config_flag {
 /** Where to read from; everything is lent. */
 struct ox_agent_config_sources {
     const char *file; /* with FILE.d/NAME.conf, in the order of their bytes, behind it; NULL:
-                         OX_AGENT_CONFIG_FILE, which may be absent */
+                         OX_AGENT_CONFIG_FILE, which may be absent; then the credential */
     const char *const *environment;           /* "NAME=value", ended by NULL; may be NULL */
     const struct ox_agent_config_flag *flags; /* as given; of equal ones the last counts */
     size_t flags_count;

@@ -158,6 +158,32 @@ static void config__later_sources_win(void **state)
     ox_agent_config_free(config);
 }
 
+static void load__takes_a_credential_after_the_files(void **state)
+{
+    const struct place *place = *state;
+    char variable[128];
+    const char *environment[] = {variable, "OXIDE_RATE_LIMIT=3K", NULL};
+    struct ox_agent_config *config;
+    char origin[OX_SETTING_ORIGIN_MAX];
+    char wanted[160];
+
+    (void)snprintf(variable, sizeof(variable), "CREDENTIALS_DIRECTORY=%s", place->dir);
+    write_text(place, "agent.conf.d/z.conf", "[agent]\npoll_interval = 20\n");
+    config = load(&(struct ox_agent_config_sources){place->conf, environment, NULL, 0});
+    assert_true(VALUE(config, POLL_INTERVAL)->number == 20000); /* there need not be one */
+    ox_agent_config_free(config);
+    write_text(place, "oxide-agent.conf",
+               "[agent]\npoll_interval = 40\n[download]\nrate_limit = 1K\n");
+    config = load(&(struct ox_agent_config_sources){place->conf, environment, NULL, 0});
+    assert_true(VALUE(config, POLL_INTERVAL)->number == 40000);
+    assert_true(VALUE(config, RATE_LIMIT)->number == 3072);
+    (void)snprintf(wanted, sizeof(wanted), "%s/oxide-agent.conf:2", place->dir);
+    assert_string_equal(ox_setting_origin(&ox_agent_settings[OX_AGENT_SETTING_POLL_INTERVAL],
+                                          VALUE(config, POLL_INTERVAL), origin),
+                        wanted);
+    ox_agent_config_free(config);
+}
+
 static void config__metered_polls_seldom_unless_told(void **state)
 {
     struct ox_agent_config *config = load_file(*state, "[agent]\nmetered = true\n");
@@ -356,6 +382,7 @@ static void config__resolves_the_device(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        WITH_PLACE(load__takes_a_credential_after_the_files),
         WITH_PLACE(config__has_defaults),
         WITH_PLACE(config__later_sources_win),
         WITH_PLACE(config__metered_polls_seldom_unless_told),
