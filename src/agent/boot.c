@@ -1,22 +1,18 @@
 #include "boot.h"
 
-#include "oxide/base/file.h"
-
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 void ox_boot_id(char out[OX_BOOT_ID_MAX])
 {
-    struct ox_buf text = OX_BUF_INIT;
-    size_t len = 0;
+    /* files of /proc have no size before they are read */
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? 0 : read(fd, out, OX_BOOT_ID_MAX - 1);
 
-    if (ox_file_read_all("/proc/sys/kernel/random/boot_id", OX_BOOT_ID_MAX - 1, &text, NULL) ==
-        OX_OK) {
-        len = text.len_bytes;
-        memcpy(out, text.data, len);
+    out[got > 0 ? got : 0] = '\0';
+    out[strcspn(out, "\n")] = '\0';
+    if (fd >= 0) {
+        (void)close(fd);
     }
-    while (len > 0 && out[len - 1] == '\n') {
-        len--;
-    }
-    out[len] = '\0';
-    ox_buf_clear(&text);
 }
