@@ -11,13 +11,14 @@
 #define FORMAT 1
 #define MARK_BYTES_MAX 1024
 
-const char *const ox_bookmark_suffixes[OX_BOOKMARK_SUFFIXES] = {"head", "mark", "durable"};
+const char *const ox_bookmark_suffixes[OX_BOOKMARK_SUFFIXES] = {"head", "mark", "durable", "tail"};
 
 enum ox_code ox_bookmark_init(struct ox_bookmark *out, const struct ox_folders *folders,
                               const struct ox_digest *patch, struct ox_err *err)
 {
     char hex[OX_DIGEST_HEX_MAX];
-    char **paths[OX_BOOKMARK_SUFFIXES] = {&out->head_path, &out->mark_path, &out->durable_path};
+    char **paths[OX_BOOKMARK_SUFFIXES] = {&out->head_path, &out->mark_path, &out->durable_path,
+                                          &out->tail_path};
     enum ox_code code = OX_OK;
 
     *out = (struct ox_bookmark){.boot = ""};
@@ -37,6 +38,7 @@ void ox_bookmark_clear(struct ox_bookmark *bookmark)
     free(bookmark->head_path);
     free(bookmark->mark_path);
     free(bookmark->durable_path);
+    free(bookmark->tail_path);
     *bookmark = (struct ox_bookmark){.boot = ""};
 }
 
@@ -129,7 +131,8 @@ enum ox_code ox_bookmark_save(const struct ox_bookmark *bookmark, const struct o
 enum ox_code ox_bookmark_remove(const struct ox_bookmark *bookmark, struct ox_err *err)
 {
     /* the header last: where it is gone there is no bookmark */
-    const char *const paths[] = {bookmark->mark_path, bookmark->durable_path, bookmark->head_path};
+    const char *const paths[] = {bookmark->tail_path, bookmark->mark_path, bookmark->durable_path,
+                                 bookmark->head_path};
 
     for (size_t i = 0; i < OX_BOOKMARK_SUFFIXES; i++) {
         if (unlink(paths[i]) != 0 && errno != ENOENT) {

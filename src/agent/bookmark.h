@@ -5,6 +5,7 @@
  *     SHA256.head     the patch's header
  *     SHA256.mark     the last frame's end; true unless the machine went down meanwhile
  *     SHA256.durable  an earlier one up to which all lies on the disk
+ *     SHA256.tail     what came behind the mark (tail.h)
  */
 #ifndef OX_AGENT_BOOKMARK_H
 #define OX_AGENT_BOOKMARK_H
@@ -14,7 +15,7 @@
 #include "oxide/patch/oxdl.h"
 
 /** Names of a blob in the download folder begin with its digest and end so. */
-#define OX_BOOKMARK_SUFFIXES 3
+#define OX_BOOKMARK_SUFFIXES 4
 extern const char *const ox_bookmark_suffixes[OX_BOOKMARK_SUFFIXES];
 
 struct ox_bookmark {
@@ -22,6 +23,7 @@ struct ox_bookmark {
     char *head_path;
     char *mark_path;
     char *durable_path;
+    char *tail_path;
 };
 
 OX_MUST_USE enum ox_code ox_bookmark_init(struct ox_bookmark *out, const struct ox_folders *folders,

@@ -1,6 +1,7 @@
 #include "stream.h"
 
 #include "bookmark.h"
+#include "tail.h"
 
 #include "oxide/base/clock.h"
 #include "oxide/base/file.h"
@@ -27,8 +28,11 @@ struct stream {
     struct ox_apply *apply;
     struct ox_buf head; /* the patch's front, until its header is whole and saved */
     bool head_saved;
-    bool resumed; /* it began with what an earlier run had left */
+    struct ox_tail tail; /* what came behind the last mark */
+    bool tail_used;      /* it was gone on with, and no frame has ended since */
+    bool resumed;        /* it began with what an earlier run had left */
     struct ox_oxdl_mark marked;
+    uint64_t have_bytes; /* of the patch */
     int64_t durable_mono_ms;
     const struct ox_progress *progress;
 };
@@ -67,6 +71,7 @@ static enum ox_code begin(struct stream *stream, struct ox_err *err)
     enum ox_code code;
 
     close_target(stream);
+    ox_tail_close(&stream->tail);
     if ((code = ox_bookmark_remove(&stream->bookmark, err)) != OX_OK ||
         (code = ox_remove_tree(stream->step->target_path, err)) != OX_OK ||
         (code = ox_target_create(&stream->target, stream->step->target_path,
@@ -96,15 +101,52 @@ static enum ox_code go_on(struct stream *stream, struct ox_err *err)
     return code;
 }
 
+/* Take what came behind the mark before; *have_bytes is how far that leads. */
+static enum ox_code take_tail(struct stream *stream, uint64_t *have_bytes, struct ox_err *err)
+{
+    uint8_t block[FEED_BYTES];
+    uint64_t at = stream->marked.patch_bytes;
+    enum ox_code code = OX_OK;
+
+    stream->tail_used = ox_tail_open(&stream->tail, at, stream->step->patch->size_bytes);
+    while (code == OX_OK && stream->tail_used && at < stream->tail.end) {
+        size_t take =
+            stream->tail.end - at < FEED_BYTES ? (size_t)(stream->tail.end - at) : FEED_BYTES;
+
+        if ((code = ox_tail_read(&stream->tail, at, block, take, err)) == OX_OK &&
+            (code = ox_apply_feed(stream->apply, block, take, err)) == OX_OK) {
+            at += take;
+        }
+    }
+    *have_bytes = at;
+    return code;
+}
+
+/* From the last mark, with the tail unless that is damaged. */
+static enum ox_code go_on_with_tail(struct stream *stream, uint64_t *have_bytes, struct ox_err *err)
+{
+    enum ox_code code = go_on(stream, err);
+
+    if (code == OX_OK && (code = take_tail(stream, have_bytes, err)) != OX_OK &&
+        code != OX_ECANCELED && code != OX_ENOMEM) {
+        ox_tail_drop(&stream->tail);
+        stream->tail_used = false;
+        code = go_on(stream, err);
+        *have_bytes = stream->marked.patch_bytes;
+    }
+    return code;
+}
+
 /* Where an earlier run was, or from the beginning if that cannot be had. */
 static enum ox_code go_on_or_begin(struct stream *stream, struct ox_intake *intake,
                                    struct ox_err *err)
 {
     struct ox_err why = OX_ERR_INIT;
-    enum ox_code code = ox_bookmark_exists(&stream->bookmark) ? go_on(stream, &why) : OX_ENOTFOUND;
+    enum ox_code code = ox_bookmark_exists(&stream->bookmark)
+                            ? go_on_with_tail(stream, &intake->have_bytes, &why)
+                            : OX_ENOTFOUND;
 
     if (code == OX_OK && stream->marked.patch_bytes < intake->size_bytes) {
-        intake->have_bytes = stream->marked.patch_bytes;
         intake->resumed = true;
         return OX_OK;
     }
@@ -112,6 +154,7 @@ static enum ox_code go_on_or_begin(struct stream *stream, struct ox_intake *inta
         *err = why;
         return code;
     }
+    intake->have_bytes = 0;
     return begin(stream, err);
 }
 
@@ -127,8 +170,14 @@ static enum ox_code save_head(struct stream *stream, const void *bytes, size_t l
                             : ox_buf_append(&stream->head, bytes, len_bytes, err);
 
     if (code == OX_OK && header_bytes > 0 && header_bytes <= stream->head.len_bytes) {
+        struct ox_oxdl_mark none = {header_bytes, 0, 0};
+
         code =
             ox_bookmark_save_head(&stream->bookmark, stream->head.data, (size_t)header_bytes, err);
+        if (code == OX_OK) {
+            code = ox_bookmark_save(&stream->bookmark, &none, false, err);
+        }
+        stream->marked = none;
         stream->head_saved = true;
         ox_buf_clear(&stream->head);
     }
@@ -149,6 +198,7 @@ static enum ox_code save_mark(struct stream *stream, struct ox_err *err)
     }
     code = ox_bookmark_save(&stream->bookmark, &mark, false, err);
     stream->marked = mark;
+    stream->tail_used = false;
     ox_progress_update(stream->progress, mark.patch_bytes, stream->step->patch->size_bytes);
     if (code == OX_OK && now_mono_ms - stream->durable_mono_ms >= DURABLE_EVERY_MS) {
         stream->durable_mono_ms = now_mono_ms;
@@ -173,13 +223,19 @@ static enum ox_code take_some(struct stream *stream, const uint8_t *bytes, size_
 
 static enum ox_code stream_take(void *ctx, const void *bytes, size_t len_bytes, struct ox_err *err)
 {
+    struct stream *stream = ctx;
     const uint8_t *from = bytes;
     enum ox_code code = OX_OK;
 
     for (size_t at = 0; code == OX_OK && at < len_bytes; at += FEED_BYTES) {
-        code = take_some(ctx, from + at, len_bytes - at < FEED_BYTES ? len_bytes - at : FEED_BYTES,
-                         err);
+        code = take_some(stream, from + at,
+                         len_bytes - at < FEED_BYTES ? len_bytes - at : FEED_BYTES, err);
     }
+    if (code == OX_OK && stream->head_saved) {
+        ox_tail_keep(&stream->tail, stream->have_bytes, from, len_bytes,
+                     stream->marked.patch_bytes);
+    }
+    stream->have_bytes += len_bytes;
     return code;
 }
 
@@ -191,17 +247,22 @@ static enum ox_code stream_finish(void *ctx, struct ox_err *err)
 }
 
 /* A damaged frame was found before it was written: the last mark is right. A wrong digest, or
- * anything wrong behind what an earlier run had left, says nothing about where it went wrong. */
+ * anything wrong behind what an earlier run had left, says nothing about where it went wrong,
+ * unless that was a tail, the first to be blamed. */
 static enum ox_code stream_restart(void *ctx, enum ox_code why, uint64_t *have_bytes,
                                    struct ox_err *err)
 {
     struct stream *stream = ctx;
     struct ox_intake again = {.size_bytes = stream->step->patch->size_bytes};
-    enum ox_code code = why == OX_ECORRUPT && !stream->resumed && stream->marked.patch_bytes > 0
-                            ? go_on_or_begin(stream, &again, err)
-                            : begin(stream, err);
+    bool by_tail = stream->tail_used;
+    enum ox_code code;
 
-    stream->resumed = false;
+    ox_tail_drop(&stream->tail);
+    code = why == OX_ECORRUPT && (by_tail || !stream->resumed) && stream->marked.patch_bytes > 0
+               ? go_on_or_begin(stream, &again, err)
+               : begin(stream, err);
+    stream->resumed = by_tail && stream->resumed && again.have_bytes > 0;
+    stream->have_bytes = again.have_bytes;
     *have_bytes = again.have_bytes;
     return code;
 }
@@ -216,6 +277,7 @@ static enum ox_code close_stream(struct stream *stream, bool complete, struct ox
     close_target(stream);
     ox_artifact_close(stream->base);
     ox_buf_clear(&stream->head);
+    ox_tail_close(&stream->tail);
     ox_bookmark_clear(&stream->bookmark);
     return code;
 }
@@ -237,11 +299,13 @@ enum ox_code ox_stream_patch(struct ox_update *update, const struct ox_fetch *fe
         ox_bookmark_init(&stream.bookmark, &update->agent->folders, &step->patch->sha256, err);
     enum ox_code closed;
 
+    ox_tail_init(&stream.tail, stream.bookmark.tail_path);
     if (code == OX_OK &&
         (code = ox_artifact_open_known(&stream.base, step->base_path, step->base_files, err)) ==
             OX_OK &&
         (code = go_on_or_begin(&stream, &intake, err)) == OX_OK) {
         stream.resumed = intake.resumed;
+        stream.have_bytes = intake.have_bytes;
         code =
             ox_fetch_into(fetch, &update->journal.assignment, &step->patch->sha256, &intake, err);
     }
