@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #define ANSWER_MAX_MS 10000
+/* How often to look how far it is: soon at first, since much is done at once. */
+#define LOOK_FIRST_MS 10
 #define LOOK_EVERY_MS 200
 
 enum ox_code ox_app_agent_folder(const struct ox_agent_config_sources *sources, char **out,
@@ -97,6 +99,7 @@ static enum ox_code ask_by_hand(const char *model_dir, const struct ox_app_by_ha
                   spec->model_id, "version", spec->version, "path", spec->path);
     json_t *answer = NULL;
     bool ended = false;
+    int64_t look_ms = LOOK_FIRST_MS;
     json_int_t number;
     enum ox_code code = request == NULL
                             ? ox_err_nomem(err, "a request")
@@ -106,7 +109,8 @@ static enum ox_code ask_by_hand(const char *model_dir, const struct ox_app_by_ha
     json_decref(answer);
     json_decref(request);
     while (code == OX_OK && (code = look(model_dir, number, &ended, err)) == OX_OK && !ended) {
-        if (ox_stop_wait(stop, LOOK_EVERY_MS)) {
+        look_ms = look_ms * 2 < LOOK_EVERY_MS ? look_ms * 2 : LOOK_EVERY_MS;
+        if (ox_stop_wait(stop, look_ms)) {
             code =
                 ox_err_set(err, OX_ECANCELED,
                            "the agent goes on with it: 'oxide agent status' shows how far it is");

@@ -44,7 +44,7 @@ ulimit -n "$(ulimit -Hn)"
 work=$(mktemp -d "${TMPDIR:-/tmp}/oxide-bench.XXXXXX")
 report=$work/report.md
 : > "$report"
-. "$here/server/lib.sh"
+. "$here/lib.sh"
 trap 'finish_all; rm -rf "$work"' EXIT
 for step in ${only//,/ }; do
     [ -f "$here/server/$step.sh" ] || die "no step $step: see --help"
