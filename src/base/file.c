@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* mkostemp */
 #include "oxide/base/file.h"
 
 #include <dirent.h>
@@ -290,7 +291,7 @@ static enum ox_code replace(const char *path, const void *bytes, size_t len_byte
     if (code != OX_OK) {
         return code;
     }
-    fd = mkstemp(temp);
+    fd = mkostemp(temp, O_CLOEXEC);
     if (fd < 0) {
         code = ox_err_sys(err, errno, "making a temporary file beside %s", path);
         free(temp);

@@ -75,8 +75,9 @@ static void note(long number, const char *name)
     const char *path = getenv("OXIDE_SWEEP_LOG");
     char line[128];
     int len = snprintf(line, sizeof(line), "%ld %s\n", number, name);
-    long fd = path == NULL ? -1
-                           : syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    long fd = path == NULL
+                  ? -1
+                  : syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND, 0600);
 
     if (fd >= 0) {
         (void)syscall(SYS_write, fd, line, len);
@@ -170,6 +171,26 @@ OPEN(open64)
 OPENAT(openat)
 OPENAT(openat64)
 
+int mkstemp(char *template)
+{
+    AROUND(path_counts(AT_FDCWD, template), REAL(mkstemp)(template));
+}
+
+int mkstemp64(char *template)
+{
+    AROUND(path_counts(AT_FDCWD, template), REAL(mkstemp64)(template));
+}
+
+int mkostemp(char *template, int flags)
+{
+    AROUND(path_counts(AT_FDCWD, template), REAL(mkostemp)(template, flags));
+}
+
+int mkostemp64(char *template, int flags)
+{
+    AROUND(path_counts(AT_FDCWD, template), REAL(mkostemp64)(template, flags));
+}
+
 #define HALF(len) (verdict == HALVE && (len) > 1 ? (len) / 2 : (len))
 
 ssize_t write(int fd, const void *bytes, size_t len)
@@ -211,6 +232,36 @@ int ftruncate(int fd, off_t len)
 int ftruncate64(int fd, off64_t len)
 {
     AROUND(fd_counts(fd), REAL(ftruncate64)(fd, len));
+}
+
+int fallocate(int fd, int mode, off_t at, off_t len)
+{
+    AROUND(fd_counts(fd), REAL(fallocate)(fd, mode, at, len));
+}
+
+int fallocate64(int fd, int mode, off64_t at, off64_t len)
+{
+    AROUND(fd_counts(fd), REAL(fallocate64)(fd, mode, at, len));
+}
+
+int sync_file_range(int fd, off64_t at, off64_t len, unsigned flags)
+{
+    AROUND(fd_counts(fd), REAL(sync_file_range)(fd, at, len, flags));
+}
+
+int chmod(const char *path, mode_t mode)
+{
+    AROUND(path_counts(AT_FDCWD, path), REAL(chmod)(path, mode));
+}
+
+int fchown(int fd, uid_t user, gid_t group)
+{
+    AROUND(fd_counts(fd), REAL(fchown)(fd, user, group));
+}
+
+int fchownat(int dir, const char *path, uid_t user, gid_t group, int flags)
+{
+    AROUND(path_counts(dir, path), REAL(fchownat)(dir, path, user, group, flags));
 }
 
 int fchmod(int fd, mode_t mode)

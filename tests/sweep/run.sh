@@ -67,9 +67,9 @@ holds_version() { # DEVICE MODEL VERSION
 }
 tidy() { # DEVICE: nothing is left of an update
     [ ! -e "$1/.oxide/journal.json" ] && [ ! -e "$1/.oxide/staging" ] && [ ! -e "$1/.oxide/between" ] &&
-        [ -z "$(ls -A "$1/.oxide/download" 2> /dev/null)" ] && [ -z "$(ls -A "$1/.oxide/fresh" "$1/.oxide/gone" 2> /dev/null)" ] &&
-        [ -z "$(find "$1" -name '*.tmp*' -o -name '*~*' | head -n 1)" ]
+        [ -z "$(ls -A "$1/.oxide/download" 2> /dev/null)" ] && [ -z "$(ls -A "$1/.oxide/fresh" "$1/.oxide/gone" 2> /dev/null)" ]
 }
+names() { (cd "$1" && find . ! -name '*.sock' -printf '%p %y %l\n' | sort); } # DEVICE: of all that it has
 settled() { holds_version "$1" "$2" v2 && tidy "$1"; }
 
 # one device that runs v1, to begin from; its state without an identity
@@ -117,6 +117,7 @@ sweep() { # WAY WHAT: prints how many calls, and how many went wrong
     settled "$device" "$model" || fail "$way: without a failure it does not end"
     stop "$agent_pid"
     calls=$(wc -l < "$device.calls")
+    names "$device" > "names-$way-$what"
     rm -rf "$device"
     at=$((1 + $(date +%j | sed 's/^0*//') % every))
     for (( ; at <= calls; at += every)); do
@@ -140,6 +141,10 @@ sweep() { # WAY WHAT: prints how many calls, and how many went wrong
             wrong=$((wrong + 1))
         fi
         stop "$agent_pid"
+        if ! names "$device" | cmp -s - "names-$way-$what"; then
+            fail "$way, $what at call $at ($(sed -n "${at}p" "$device.calls")): litter: $(names "$device" | diff - "names-$way-$what" | tr '\n' ' ')"
+            wrong=$((wrong + 1))
+        fi
         done=$((done + 1))
         rm -rf "$device" "$device.log" "$device.calls"
     done
