@@ -119,7 +119,8 @@ enum ox_code ox_agent_open(struct ox_agent *out, const struct ox_agent_options *
     ox_status_open(&out->status);
     if ((code = ox_tuning_open(&out->tuning, &options->tuning, err)) != OX_OK ||
         (code = ox_folders_open(&out->folders, options->model_dir, err)) != OX_OK ||
-        (code = ox_lock_file(out->folders.lock, &out->lock_fd, err)) != OX_OK) {
+        (code = ox_lock_file(out->folders.lock, &out->lock_fd, err)) != OX_OK ||
+        (code = ox_folders_drop_temporary(&out->folders, err)) != OX_OK) {
         ox_agent_close(out);
         return code;
     }

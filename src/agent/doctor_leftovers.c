@@ -95,21 +95,6 @@ static enum ox_code look_at_part(struct ox_agent_doctor *doctor, const char *pat
     return OX_OK;
 }
 
-/* Files that replace others are written beside them, as NAME.XXXXXX. */
-static bool is_temporary(const char *name)
-{
-    static const char *const names[] = {"state.json.", "identity.json.", "journal.json."};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        size_t len = strlen(names[i]);
-
-        if (strncmp(name, names[i], len) == 0 && strlen(name) == len + 6) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum ox_code look_at_own(struct ox_agent_doctor *doctor, const char *path, const char *name,
                                 const void *ctx, struct ox_err *err)
 {
@@ -119,7 +104,7 @@ static enum ox_code look_at_own(struct ox_agent_doctor *doctor, const char *path
         ox_checkup_find(doctor->checkup, OX_SEVERITY_NOTE, below(doctor, path),
                         "keep it as long as you want to know why, then remove it",
                         "the agent could not read it, and set it aside");
-    } else if (!doctor->checkup->in_use && is_temporary(name)) {
+    } else if (!doctor->checkup->in_use && ox_folders_is_temporary(name)) {
         drop(doctor, path, "a write that was cut short left it");
     }
     return OX_OK;

@@ -239,8 +239,9 @@ out:
 
 /* --- removing --- */
 
-enum ox_code ox_folder_clean(const char *path, const char *const *keep, size_t keep_count,
-                             struct ox_err *err)
+/* Remove what is in a folder and is not to stay. An absent folder is empty. */
+static enum ox_code clean(const char *path, bool (*stays)(const void *ctx, const char *name),
+                          const void *ctx, struct ox_err *err)
 {
     struct dirent *entry;
     enum ox_code code = OX_OK;
@@ -256,13 +257,10 @@ enum ox_code ox_folder_clean(const char *path, const char *const *keep, size_t k
         return why == ENOENT ? OX_OK : ox_err_sys(err, why, "reading folder %s", path);
     }
     while (code == OX_OK && (entry = readdir(dir)) != NULL) {
-        bool kept = strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0;
         char *inner = NULL;
 
-        for (size_t i = 0; i < keep_count && !kept; i++) {
-            kept = keep[i] != NULL && strcmp(entry->d_name, keep[i]) == 0;
-        }
-        if (kept) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
+            stays(ctx, entry->d_name)) {
             continue;
         }
         code = ox_path_join(&inner, path, entry->d_name, err);
@@ -273,6 +271,54 @@ enum ox_code ox_folder_clean(const char *path, const char *const *keep, size_t k
     }
     (void)closedir(dir);
     return code;
+}
+
+struct names {
+    const char *const *names;
+    size_t count;
+};
+
+static bool is_among(const void *ctx, const char *name)
+{
+    const struct names *keep = ctx;
+
+    for (size_t i = 0; i < keep->count; i++) {
+        if (keep->names[i] != NULL && strcmp(name, keep->names[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum ox_code ox_folder_clean(const char *path, const char *const *keep, size_t keep_count,
+                             struct ox_err *err)
+{
+    return clean(path, is_among, &(struct names){keep, keep_count}, err);
+}
+
+bool ox_folders_is_temporary(const char *name)
+{
+    static const char *const names[] = {"state.json.", "identity.json.", "journal.json."};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        size_t len = strlen(names[i]);
+
+        if (strncmp(name, names[i], len) == 0 && strlen(name) == len + 6) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_no_temporary(const void *ctx, const char *name)
+{
+    (void)ctx;
+    return !ox_folders_is_temporary(name);
+}
+
+enum ox_code ox_folders_drop_temporary(const struct ox_folders *folders, struct ox_err *err)
+{
+    return clean(folders->own, is_no_temporary, NULL, err);
 }
 
 enum ox_code ox_folders_prune(const char *home, const char *const *keep, size_t keep_count,

@@ -129,7 +129,9 @@ sweep() { # WAY WHAT: prints how many calls, and how many went wrong
             fail "$way, $what at call $at ($(sed -n "${at}p" "$device.calls")): neither old nor new"
             wrong=$((wrong + 1))
         fi
-        if kill -0 "$agent_pid" 2> /dev/null; then stop "$agent_pid"; else wait "$agent_pid" 2> /dev/null; forget "$agent_pid"; fi
+        kill -TERM "$agent_pid" 2> /dev/null # which may be killed at its call even now
+        wait "$agent_pid" 2> /dev/null
+        forget "$agent_pid"
         agent "$device" --layout "$layout"
         for ((i = 0; i < 200; i++)); do
             settled "$device" "$model" && break

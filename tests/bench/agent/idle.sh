@@ -10,11 +10,17 @@ idle_step() {
     "$oxide" push m v1 "$work/some.bin" > /dev/null
     ip netns exec "$netns" nft -f - << 'EOF'
 table inet counted {
-  counter all {}
+  counter wire {}
   counter opened {}
-  chain in { type filter hook input priority 10; iifname "eth0" meta l4proto tcp counter name all; }
-  chain out { type filter hook output priority 10; oifname "eth0" meta l4proto tcp counter name all
-              oifname "eth0" tcp flags & (syn | ack) == syn counter name opened; }
+  chain in {
+    type filter hook input priority 10
+    iifname "eth0" meta l4proto tcp counter name wire
+  }
+  chain out {
+    type filter hook output priority 10
+    oifname "eth0" meta l4proto tcp counter name wire
+    oifname "eth0" tcp flags & (syn | ack) == syn counter name opened
+  }
 }
 EOF
     start_agent calm --poll-interval $poll
@@ -39,11 +45,11 @@ EOF
     finish "$agent"
     start_agent calm --poll-interval 125
     sleep 10
-    bytes=$(count_of all)
+    bytes=$(count_of wire)
     opened=$(count_of opened)
     sleep 400
     opened=$(($(count_of opened) - opened))
-    per=$(calc "($(count_of all) - $bytes) / $opened" %.0f)
+    per=$(calc "($(count_of wire) - $bytes) / $opened" %.0f)
     say "## Idle" "" "| anonymous | resident | polls | wake-ups | written to disk | bytes on the wire per poll |" "|---|---|---|---|---|---|" \
         "| $anon KiB | $rss KiB | $requests | $wakes | $wrote bytes | $per |" "" \
         "Bytes with the headers of IP and TCP, both ways, over $opened polls that each set up a connection." ""

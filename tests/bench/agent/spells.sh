@@ -10,7 +10,12 @@ spells_step() {
     "$oxide" device register gone > /dev/null
     "$oxide" push m v1 "$work/spelled.bin" > /dev/null
     ip netns exec "$netns" nft -f - << 'EOF'
-table inet received { chain in { type filter hook input priority 10; iifname "eth0" tcp sport != 0 counter; } }
+table inet received {
+  chain in {
+    type filter hook input priority 10
+    iifname "eth0" meta l4proto tcp counter
+  }
+}
 EOF
     start_agent gone --poll-interval 5
     deploy v1 gone > /dev/null
