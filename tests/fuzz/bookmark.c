@@ -1,16 +1,17 @@
 /* uses: agent */
 /*
  * What a disk may give back of a bookmark: 1 byte of how, 2 of the length of the mark's file, that,
- * and the durable mark's file. Either may be missing. A mark is taken whole or refused as one that
- * is not ours; what was taken is the same once it was written again.
+ * and the durable mark's file, which is the tail's, too. Each may be missing. A mark is taken whole
+ * or refused as one that is not ours; what was taken is the same once it was written again.
  */
 #include "../../src/agent/bookmark.h"
+#include "../../src/agent/tail.h"
 #include "fuzz.h"
 
 #include <stdio.h>
 #include <unistd.h>
 
-enum { NO_MARK = 1, NO_DURABLE = 2, NO_HEAD = 4, SAME_BOOT = 8 };
+enum { NO_MARK = 1, NO_DURABLE = 2, NO_HEAD = 4, SAME_BOOT = 8, TAIL = 16 };
 
 static char folder[64];
 
@@ -52,6 +53,29 @@ static void check_again(const struct ox_bookmark *bookmark, const struct ox_oxdl
     ox_buf_clear(&head);
 }
 
+/* A tail is bytes from the mark on and within the patch, or none, and then it goes. */
+static void check_tail(const struct ox_bookmark *bookmark, uint64_t marked, uint64_t patch_bytes,
+                       struct fuzz_input content)
+{
+    struct ox_tail tail;
+
+    ox_tail_init(&tail, bookmark->tail_path);
+    put_file(bookmark->tail_path, content);
+    if (ox_tail_open(&tail, marked, patch_bytes)) {
+        uint8_t last = 0;
+
+        must(tail.begin <= marked && marked < tail.end && tail.end <= patch_bytes);
+        must(tail.end - tail.begin == content.size - 8);
+        must(ox_tail_read(&tail, tail.end - 1, &last, 1, NULL) == OX_OK);
+        must(last == content.data[content.size - 1]);
+        ox_tail_keep(&tail, tail.end, &last, 1, marked);
+        must(tail.end - tail.begin == content.size - 7);
+    } else {
+        must(access(bookmark->tail_path, F_OK) != 0);
+    }
+    ox_tail_close(&tail);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input input = {data, size};
@@ -88,6 +112,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     must(code != OX_OK || (how & NO_HEAD) == 0);
     if (code == OX_OK) {
         check_again(&bookmark, &mark);
+    }
+    if ((how & TAIL) != 0) {
+        uint64_t marked = code == OX_OK ? mark.patch_bytes : how >> 5;
+
+        check_tail(&bookmark, marked, marked > UINT64_MAX - 64 ? UINT64_MAX : marked + 64, input);
     }
     must(ox_bookmark_remove(&bookmark, NULL) == OX_OK);
     ox_buf_clear(&head);
