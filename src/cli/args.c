@@ -275,6 +275,19 @@ static enum ox_code take_option(struct ox_args *args, const struct token *token,
     return OX_OK;
 }
 
+/* Who writes `agent apply FILE --version v7` does not ask for ours, and is not to think it done. */
+static enum ox_code check_version(const struct ox_args *args, struct ox_err *err)
+{
+    static const char meant[] = "model-version";
+
+    return ox_args_has(args, "version") && args->word_count > 0 &&
+                   option_in(args->command->options, meant, strlen(meant), 0) != NULL
+               ? ox_err_set(err, OX_EINVAL,
+                            "--version shows the version of oxide: that of the model is --%s",
+                            meant)
+               : OX_OK;
+}
+
 static enum ox_code check_words(const struct ox_args *args, struct ox_err *err)
 {
     const struct ox_positional *row = args->command->words;
@@ -340,6 +353,8 @@ enum ox_code ox_args_parse(struct ox_args *out, int argc, const char *const *arg
     }
     if (code == OX_OK && out->command != NULL && !lenient) {
         code = check_words(out, err);
+    } else if (code == OX_OK && out->command != NULL) {
+        code = check_version(out, err);
     }
     return code;
 }

@@ -18,6 +18,7 @@ step "what is wrong is said"
 exits 3 "no version of m" oxide agent rollback m
 exits 3 "nowhere" oxide agent adopt m nowhere
 exits 2 "say with --model" oxide agent apply one
+exits 2 "that of the model is --model-version" oxide agent apply one --model m --version v1
 exits 6 "no version here" oxide agent apply one-two.oxdl
 
 step "where no agent runs: adopt what the device had"
