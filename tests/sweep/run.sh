@@ -92,7 +92,8 @@ prepare() { # MODEL
 begin() { # DEVICE MODEL: it runs v1, and v2 is assigned
     cp -a "start-$2" "$1"
     oxide device register "$1" > /dev/null || die "register $1"
-    oxide deploy "$2" v2 --device "$1" > /dev/null || die "deploy to $1"
+    campaign=$(oxide deploy "$2" v2 --device "$1" --json | field .campaign_id)
+    [ -n "$campaign" ] || die "deploy to $1"
 }
 # the agent under the interposer: AT DO; ends when it is killed or the update has ended
 run_at() { # DEVICE MODEL AT DO
@@ -104,10 +105,11 @@ run_at() { # DEVICE MODEL AT DO
     agent_pid=$started
     for ((i = 0; i < 300; i++)); do
         kill -0 "$agent_pid" 2> /dev/null || break
-        if settled "$1" "$2"; then break; fi
+        if settled "$1" "$2" || given_up "$1"; then break; fi
         sleep 0.1
     done
 }
+given_up() { [ ! -e "$1/.oxide/journal.json" ] && grep -q ' failed: ' "$1.log"; } # DEVICE
 
 count=0
 sweep() { # WAY WHAT: prints how many calls, and how many went wrong
@@ -136,7 +138,7 @@ sweep() { # WAY WHAT: prints how many calls, and how many went wrong
         agent "$device" --layout "$layout"
         for ((i = 0; i < 200; i++)); do
             settled "$device" "$model" && break
-            [ $((i % 40)) -ne 39 ] || oxide campaign retry "$(oxide campaign list --json | field '.campaigns[-1].id')" > /dev/null 2>&1
+            [ $((i % 40)) -ne 15 ] || oxide campaign retry "$campaign" > /dev/null 2>&1
             sleep 0.1
         done
         if ! settled "$device" "$model"; then

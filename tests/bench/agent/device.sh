@@ -38,7 +38,8 @@ same_file() { cmp -s "$1" "$2" || die "$1 is not $2"; }
 
 netns=
 # join_network: sets $netns, $agent_url and `pre`; `serve` must listen on $server_address
-server_address=10.213.77.1
+octet=$(($$ % 250))
+server_address=10.213.$octet.1
 join_network() {
     [ -z "$netns" ] || return 0
     netns=oxide-bench-$$
@@ -46,7 +47,7 @@ join_network() {
     ip link add oxb$$ type veth peer name eth0 netns "$netns"
     ip addr add $server_address/30 dev oxb$$
     ip link set oxb$$ up
-    ip -n "$netns" addr add 10.213.77.2/30 dev eth0
+    ip -n "$netns" addr add 10.213.$octet.2/30 dev eth0
     ip -n "$netns" link set eth0 up
     ip -n "$netns" link set lo up
     # what is sent in pieces as large as the link's, as a real one does
