@@ -69,7 +69,9 @@ tidy() { # DEVICE: nothing is left of an update
     [ ! -e "$1/.oxide/journal.json" ] && [ ! -e "$1/.oxide/staging" ] && [ ! -e "$1/.oxide/between" ] &&
         [ -z "$(ls -A "$1/.oxide/download" 2> /dev/null)" ] && [ -z "$(ls -A "$1/.oxide/fresh" "$1/.oxide/gone" 2> /dev/null)" ]
 }
-names() { (cd "$1" && find . ! -name '*.sock' -printf '%p %y %l\n' | sort); } # DEVICE: of all that it has
+names() { # DEVICE: of all that it has; a number that a kill wasted is not given again
+    (cd "$1" && find . ! -name '*.sock' -printf '%p %y %l\n' | sed -E 's|/[0-9]+([ /])|/N\1|' | sort)
+}
 settled() { holds_version "$1" "$2" v2 && tidy "$1"; }
 
 # one device that runs v1, to begin from; its state without an identity
