@@ -45,7 +45,7 @@ static void say_facts(const struct ox_agent *agent, struct ox_beat *beat,
         out->poll_interval_s = (uint64_t)beat->poll_ms / 1000;
     }
     beat->told_offset_s = offset_now_s(beat);
-    if (labs(beat->told_offset_s) <= OX_UTC_OFFSET_S_MAX) {
+    if (llabs(beat->told_offset_s) <= OX_UTC_OFFSET_S_MAX) {
         out->has_utc_offset = true;
         out->utc_offset_s = beat->told_offset_s;
     }

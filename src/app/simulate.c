@@ -129,8 +129,8 @@ static enum ox_code check(const struct ox_simulate_options *options, struct ox_e
 
 static enum ox_code make_agents(struct ox_sim *sim, struct ox_err *err)
 {
-    sim->agents = calloc(sim->options->agents, sizeof(*sim->agents));
-    sim->heap = calloc(sim->options->agents, sizeof(struct ox_sim_agent *));
+    sim->agents = calloc((size_t)sim->options->agents, sizeof(*sim->agents));
+    sim->heap = calloc((size_t)sim->options->agents, sizeof(struct ox_sim_agent *));
     if (sim->agents == NULL || sim->heap == NULL) {
         return ox_err_nomem(err, "simulated agents");
     }

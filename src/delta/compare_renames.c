@@ -197,8 +197,9 @@ static void drop_marked(struct ox_comparison *comparison)
 enum ox_code renames_find(struct ox_comparison *comparison, const struct renames_io *io,
                           struct ox_err *err)
 {
-    struct lone *added = calloc(comparison->counts[OX_COMPARED_ADDED] + 1, sizeof(*added));
-    struct lone *removed = calloc(comparison->counts[OX_COMPARED_REMOVED] + 1, sizeof(*removed));
+    struct lone *added = calloc((size_t)comparison->counts[OX_COMPARED_ADDED] + 1, sizeof(*added));
+    struct lone *removed =
+        calloc((size_t)comparison->counts[OX_COMPARED_REMOVED] + 1, sizeof(*removed));
     size_t added_count;
     size_t removed_count;
     enum ox_code code = OX_OK;

@@ -216,7 +216,7 @@ static bool find_run(const uint8_t *a, const uint8_t *b, size_t len, size_t *out
         }
         at = find_equal(a, b, end - end % 16, len);
     }
-    *out_start = len - RUN_MIN + 1;
+    *out_start = (size_t)(len - RUN_MIN + 1);
     return false;
 }
 

@@ -23,6 +23,9 @@ static void usage__tells_what_the_process_takes(void **state)
     int fd;
 
     (void)state;
+    if (getenv("OXIDE_EMULATED") != NULL && *getenv("OXIDE_EMULATED") != '\0') {
+        skip(); /* qemu-user makes up /proc/self/stat, with zeros */
+    }
     assert_int_equal(ox_usage_read(&before, NULL), OX_OK);
     assert_true(before.resident_bytes > 100000);
     assert_true(before.virtual_bytes >= before.resident_bytes);
