@@ -6,6 +6,11 @@ set -u
 build=${1:?usage: layers.sh BUILD_DIR}
 root=$(cd "$(dirname "$0")/.." && pwd)
 cc=${CC:-cc}
+nm=$(sed -n 's/^CMAKE_NM:FILEPATH=//p' "$build/CMakeCache.txt")
+left_out=" " # modules that a build of the agent alone has not
+if grep -q '^OXIDE_AGENT_ONLY:BOOL=ON' "$build/CMakeCache.txt"; then
+    left_out=" $(sed -n 's/^set(server_modules \(.*\))/\1/p' "$root/CMakeLists.txt") "
+fi
 problems=0
 checked=0
 
@@ -77,17 +82,21 @@ for dir in "$root"/src/*/; do
             complain "${header#"$root"/} does not compile alone"
     done
 
-    archive=$(find "$build" -name "liboxide_$module.a" | head -n 1)
+    # Who uses what is left out has undefined symbols here; the full build looks at those.
+    for other in ${uses[$module]}; do
+        case "$left_out" in *" $other "*) continue 2 ;; esac
+    done
+    archive=$(find "$build" -maxdepth 1 -name "liboxide_$module.a" | head -n 1)
     if [ -z "$archive" ]; then
         complain "no archive of $module in $build: build it first"
         continue
     fi
-    missing=$(nm -u "$archive" | awk '$2 ~ /^ox_/ {print $2}' | sort -u)
+    missing=$("${nm:-nm}" -u "$archive" | awk '$2 ~ /^ox_/ {print $2}' | sort -u)
     for other in ${uses[$module]}; do
-        lib=$(find "$build" -name "liboxide_$other.a" | head -n 1)
+        lib=$(find "$build" -maxdepth 1 -name "liboxide_$other.a" | head -n 1)
         [ -n "$lib" ] || continue
         missing=$(comm -23 <(printf '%s\n' "$missing") \
-            <(nm --defined-only "$lib" | awk '$3 ~ /^ox_/ {print $3}' | sort -u))
+            <("${nm:-nm}" --defined-only "$lib" | awk '$3 ~ /^ox_/ {print $3}' | sort -u))
     done
     for symbol in $missing; do
         complain "$module needs $symbol, which no module of its row defines"

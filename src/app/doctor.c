@@ -1,37 +1,12 @@
-#include "oxide/app/doctor.h"
+#include "doctor_kind.h"
 
-#include "oxide/agent/doctor.h"
 #include "oxide/base/clock.h"
 #include "oxide/base/file.h"
-#include "oxide/control/doctor.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-/* What is examined; to add a kind: a row below, and its function. */
-struct kind {
-    const char *lock;     /* below the folder */
-    const char *marks[3]; /* one of these is in a folder of this kind */
-    const char *none;     /* what to do where none is */
-    const char *busy;     /* who has the lock */
-    enum ox_code (*examine)(const char *dir, struct ox_checkup *checkup, struct ox_err *err);
-};
-static const struct kind server = {
-    "lock",
-    {"registry.db", "blobs", NULL},
-    "no control plane has kept anything there: name the folder of 'oxide serve --data DIR'",
-    "a control plane runs on it: stop it first, or leave out --fix",
-    ox_doctor_server,
-};
-static const struct kind agent = {
-    ".oxide/lock",
-    {".oxide", NULL, NULL},
-    "no agent has kept anything there: name the folder of 'oxide agent --model-dir DIR'",
-    "an agent runs on it: stop it first, or leave out --fix",
-    ox_doctor_agent,
-};
 
 static bool holds(const char *dir, const char *name)
 {
@@ -42,7 +17,8 @@ static bool holds(const char *dir, const char *name)
     return there;
 }
 
-static enum ox_code check_folder(const struct kind *kind, const char *dir, struct ox_err *err)
+static enum ox_code check_folder(const struct doctor_kind *kind, const char *dir,
+                                 struct ox_err *err)
 {
     DIR *opened = opendir(dir);
     bool any = false;
@@ -57,8 +33,8 @@ static enum ox_code check_folder(const struct kind *kind, const char *dir, struc
     return any ? OX_OK : ox_err_set(err, OX_ENOTFOUND, "folder %s: %s", dir, kind->none);
 }
 
-static enum ox_code take_lock(const struct kind *kind, const char *dir, struct ox_checkup *checkup,
-                              int *lock_fd, struct ox_err *err)
+static enum ox_code take_lock(const struct doctor_kind *kind, const char *dir,
+                              struct ox_checkup *checkup, int *lock_fd, struct ox_err *err)
 {
     char *lock = NULL;
     enum ox_code code = ox_path_join(&lock, dir, kind->lock, err);
@@ -75,8 +51,8 @@ static enum ox_code take_lock(const struct kind *kind, const char *dir, struct o
     return code;
 }
 
-static enum ox_code examine(const struct kind *kind, const char *dir, struct ox_checkup *checkup,
-                            struct ox_err *err)
+enum ox_code doctor_examine(const struct doctor_kind *kind, const char *dir,
+                            struct ox_checkup *checkup, struct ox_err *err)
 {
     int lock_fd = -1;
     enum ox_code code = check_folder(kind, dir, err);
@@ -89,16 +65,4 @@ static enum ox_code examine(const struct kind *kind, const char *dir, struct ox_
         (void)close(lock_fd);
     }
     return code;
-}
-
-enum ox_code ox_app_doctor_server(const char *data_dir, struct ox_checkup *checkup,
-                                  struct ox_err *err)
-{
-    return examine(&server, data_dir, checkup, err);
-}
-
-enum ox_code ox_app_doctor_agent(const char *model_dir, struct ox_checkup *checkup,
-                                 struct ox_err *err)
-{
-    return examine(&agent, model_dir, checkup, err);
 }

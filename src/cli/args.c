@@ -122,6 +122,13 @@ static enum ox_code unknown_command(const char *const *words, size_t count, stru
             ox_suggest(&near, words[0], row->path);
         }
     }
+    if (!OX_FULL_BUILD && family == NULL && near.best == NULL) {
+        return ox_err_set(
+            err, OX_EINVAL,
+            "there is no command 'oxide %s' in this build, which is that of the agent "
+            "alone: 'oxide help' lists what it has",
+            words[0]);
+    }
     if (family != NULL) {
         return near.best != NULL
                    ? ox_err_set(err, OX_EINVAL,

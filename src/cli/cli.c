@@ -62,7 +62,8 @@ static int answer_help(struct ox_cli *cli, const struct ox_args *args)
     FILE *to = asked ? cli->out : cli->notes;
 
     if (ox_args_has(args, "version")) {
-        (void)fprintf(cli->out, "oxide %s\n", OX_VERSION);
+        (void)fprintf(cli->out, "oxide %s%s\n", OX_VERSION,
+                      OX_FULL_BUILD ? "" : ", the agent alone");
         return OX_EXIT_OK;
     }
     if (args->command == NULL && args->family == NULL) {

@@ -12,12 +12,14 @@
 
 #define DATA_DIR_DEFAULT "oxide-data"
 
+#if OX_FULL_BUILD
 static enum ox_code data_folder(const struct ox_cli *cli, const struct ox_args *args, char **out,
                                 struct ox_err *err)
 {
     (void)cli;
     return ox_strdup(out, ox_args_value(args, "data", DATA_DIR_DEFAULT), err);
 }
+#endif
 
 /* What is examined, and how. To add a kind: a row. */
 static const struct kind {
@@ -31,14 +33,16 @@ static const struct kind {
     const char *in_use;
     enum ox_code (*examine)(const char *dir, struct ox_checkup *checkup, struct ox_err *err);
 } kinds[] = {
+#if OX_FULL_BUILD
     {"server", "data", data_folder, "control plane", " (a control plane is running)",
      ox_app_doctor_server},
+#endif
     {"agent", "model-dir", ox_agent_args_folder, "agent", " (the agent is running)",
      ox_app_doctor_agent},
 };
 #define KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
-/* The one that is named or, where none is, the one whose folder is; a control plane else. */
+/* The one that is named or, where none is, the one whose folder is; the first else. */
 static enum ox_code choose(const struct ox_args *args, const struct kind **out, struct ox_err *err)
 {
     const char *word = ox_args_word(args, 0);
@@ -50,7 +54,10 @@ static enum ox_code choose(const struct ox_args *args, const struct kind **out, 
         }
     }
     if (word != NULL && kind == NULL) {
-        return ox_err_set(err, OX_EINVAL, "\"%.64s\" is neither server nor agent", word);
+        return ox_err_set(err, OX_EINVAL,
+                          OX_FULL_BUILD ? "\"%.64s\" is neither server nor agent"
+                                        : "\"%.64s\" is nothing that the agent alone examines",
+                          word);
     }
     kind = kind == NULL ? &kinds[0] : kind;
     for (size_t i = 0; i < KINDS; i++) {

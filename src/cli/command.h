@@ -9,6 +9,13 @@
 
 struct ox_args;
 
+/** Does this build hold all of oxide, or (-DOXIDE_AGENT_ONLY=ON) the agent of a device alone? */
+#ifdef OXIDE_AGENT_ONLY
+#define OX_FULL_BUILD 0
+#else
+#define OX_FULL_BUILD 1
+#endif
+
 /** What a command works with: its streams, its stop, and what the global options said. */
 struct ox_cli {
     FILE *out;   /* data */

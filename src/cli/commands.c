@@ -8,6 +8,7 @@
  *      everywhere or nowhere);
  *   2. its run function, named in command.h, in cmd_<command>.c or the file of its family;
  *   3. a family (first word of several commands) has a row in ox_families too.
+ * Rows in an #if of OX_FULL_BUILD are not in a build of the agent alone.
  * tests/unit/cli holds rows and help together; tests/e2e/cli.sh runs every row's --help.
  */
 #include "command.h"
@@ -22,13 +23,16 @@ const struct ox_option ox_global_options[] = {
     {"help", 'h', NULL, NULL, "Show help for the command"},
     {"version", 0, NULL, NULL, "Show the version of oxide"},
     {"verbose", 'v', NULL, NULL, "Say more on standard error"},
+#if OX_FULL_BUILD
     {"server", 0, "URL", "$OXIDE_SERVER, else http://127.0.0.1:8080",
      "The control plane to talk to"},
+#endif
     {"json", 0, NULL, NULL, "Print JSON for scripts"},
     {NULL, 0, NULL, NULL, NULL},
 };
 
 const struct ox_family ox_families[] = {
+#if OX_FULL_BUILD
     {"model", "the models that the control plane holds"},
     {"device", "the devices that it knows"},
     {"fleet", "groups of devices"},
@@ -36,6 +40,7 @@ const struct ox_family ox_families[] = {
     {"webhook", "receivers that are told what happens"},
     {"delta", "patches between two versions of a model"},
     {"job", "deltas that the control plane makes"},
+#endif
     {"agent", "the agent of this machine"},
     {NULL, NULL},
 };
@@ -63,6 +68,14 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
 #define THE_AGENT                                                                                  \
     {"model-dir", 0, "DIR", "as the agent's settings say", "The folder of the agent's models"},    \
     {"config", 0, "FILE", "/etc/oxide/agent.conf, if there", "The agent's settings"}
+#define OX_EXITS_DOCTOR                                                                            \
+    (OX_EXIT_BIT(OX_EXIT_NOT_FOUND) | OX_EXIT_BIT(OX_EXIT_CONFLICT) |                              \
+     OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED))
+#define DOCTOR_HOW                                                                                 \
+    {"quick", 0, NULL, NULL, "Compare sizes only, hash nothing"},                                  \
+    {"fix", 0, NULL, NULL,                                                                         \
+     "Remove what the stopped server or agent would remove by itself, and count anew what can be " \
+     "counted"}
 #define POLICY                                                                                     \
     {"rollout", 0, "all_at_once|rolling|canary|exponential", "the fleet's",                        \
      "How to go about it: all devices at once; so many at a time; growing shares; or stages that " \
@@ -143,6 +156,7 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
 #define REMOTE (OX_TAKES_SERVER | OX_TAKES_JSON)
 
 const struct ox_command ox_commands[] = {
+#if OX_FULL_BUILD
     {"serve", "Run the control plane",
      "Holds models, devices and campaigns in one folder, makes the deltas, and serves them. Prints "
      "the address that it listens on once it is ready; logs to standard error. SIGTERM or ctrl-c "
@@ -183,6 +197,7 @@ const struct ox_command ox_commands[] = {
      OX_EXIT_BIT(OX_EXIT_CONFLICT) | OX_EXIT_BIT(OX_EXIT_BAD_INPUT) |
          OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED),
      ox_run_serve},
+#endif
     {"agent", "Run the agent of a device",
      "Asks the control plane what to run, fetches it by the smallest way, verifies it, switches to "
      "it at once, checks its health, and rolls back if that fails. The model is at "
@@ -246,6 +261,7 @@ const struct ox_command ox_commands[] = {
      OX_EXIT_BIT(OX_EXIT_NOT_FOUND) | OX_EXIT_BIT(OX_EXIT_UNREACHABLE) |
          OX_EXIT_BIT(OX_EXIT_DENIED),
      ox_run_agent_free},
+#if OX_FULL_BUILD
     {"simulate", "Simulate many agents, to plan capacity and to test",
      "Registers devices and lets them poll, fetch, apply, check and report as real agents do, over "
      "real sockets, in one process; what they fetch is thrown away. Shows latencies, bytes, errors "
@@ -632,17 +648,11 @@ const struct ox_command ox_commands[] = {
      WORDS({"WHAT", OX_WORD_OPTIONAL,
             "server, or agent; if left out, the one whose folder is named, else server"}),
      OPTIONS({"data", 0, "DIR", "oxide-data", "The folder of 'oxide serve --data DIR'"}, THE_AGENT,
-             {"quick", 0, NULL, NULL, "Compare sizes only, hash nothing"},
-             {"fix", 0, NULL, NULL,
-              "Remove what the stopped server or agent would remove by itself, and count anew what "
-              "can be counted"}),
+             DOCTOR_HOW),
      "oxide doctor --data /var/lib/oxide\n"
      "oxide doctor --data /var/lib/oxide --quick --json\n"
      "oxide doctor agent --model-dir /var/lib/oxide-models --fix",
-     OX_TAKES_JSON,
-     OX_EXIT_BIT(OX_EXIT_NOT_FOUND) | OX_EXIT_BIT(OX_EXIT_CONFLICT) |
-         OX_EXIT_BIT(OX_EXIT_NO_SPACE) | OX_EXIT_BIT(OX_EXIT_DENIED),
-     ox_run_doctor},
+     OX_TAKES_JSON, OX_EXITS_DOCTOR, ox_run_doctor},
     {"events", "Show what happened, or follow it as it does",
      "A line per event of the control plane's log: who did what, and what came of it. With --json "
      "each line is a JSON object. --follow goes on, over restarts of the server too, until ctrl-c.",
@@ -740,6 +750,16 @@ const struct ox_command ox_commands[] = {
      "oxide delta info v1-v2.oxdl\n"
      "oxide delta info v1-v2.oxdl --base model-v1.onnx --target model-v2.onnx",
      OX_TAKES_JSON, OX_EXITS_FILES, ox_run_delta_info},
+#else
+    {"doctor", "Examine the data of the agent",
+     "Looks for damaged files, files that nothing needs, and states that cannot be, and says of "
+     "each what to do. It may run beside the agent; --fix may not. Status 1: errors were found; "
+     "warnings and notes alone end with 0.",
+     WORDS({"WHAT", OX_WORD_OPTIONAL, "agent, which may be left out"}),
+     OPTIONS(THE_AGENT, DOCTOR_HOW),
+     "oxide doctor\noxide doctor agent --model-dir /var/lib/oxide-models --fix", OX_TAKES_JSON,
+     OX_EXITS_DOCTOR, ox_run_doctor},
+#endif
     {"help", "Show help for a command", NULL,
      WORDS({"COMMAND", OX_WORD_OPTIONAL, "The command"},
            {"SUBCOMMAND", OX_WORD_OPTIONAL, "Its second word"}),

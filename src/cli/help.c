@@ -201,7 +201,9 @@ void ox_help_overview(FILE *out, bool colour)
     }
     (void)fputs(
         "\nEvery command has --help with an example. Options may stand anywhere; --verbose\n"
-        "says more, --json prints data for scripts, --server URL (or OXIDE_SERVER) names\n"
-        "the control plane.\n",
+        "says more, --json prints data for scripts",
         out);
+    (void)fputs(OX_FULL_BUILD ? ", --server URL (or OXIDE_SERVER) names\nthe control plane.\n"
+                              : ".\nThis build of oxide is that of the agent alone.\n",
+                out);
 }

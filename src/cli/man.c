@@ -170,11 +170,16 @@ void ox_man_page(const struct ox_command *command, const char *version, FILE *ou
     (void)fprintf(out, ".TH OXIDE 1 \"\" \"oxide %s\" \"User Commands\"\n.SH NAME\noxide \\- ",
                   version);
     roff("ships only the bytes of a machine-learning model that changed", out);
-    (void)fputs("\n.SH SYNOPSIS\n\\fBoxide\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR]\n.SH DESCRIPTION\n"
-                "One executable: the control plane (\\fBoxide serve\\fR), the agent of a device\n"
-                "(\\fBoxide agent\\fR), and the tools around them. Options may stand anywhere.\n"
-                ".SH GLOBAL OPTIONS\n",
-                out);
+    (void)fputs(
+        "\n.SH SYNOPSIS\n\\fBoxide\\fR \\fICOMMAND\\fR [\\fIOPTIONS\\fR]\n.SH DESCRIPTION\n", out);
+    (void)fputs(
+        OX_FULL_BUILD
+            ? "One executable: the control plane (\\fBoxide serve\\fR), the agent of a device\n"
+              "(\\fBoxide agent\\fR), and the tools around them."
+            : "The agent of a device (\\fBoxide agent\\fR) alone: the control plane is not in "
+              "this build.",
+        out);
+    (void)fputs(" Options may stand anywhere.\n.SH GLOBAL OPTIONS\n", out);
     globals(NULL, out);
     (void)fputs(".SH COMMANDS\n", out);
     for (const struct ox_command *row = ox_commands; row->path != NULL; row++) {
@@ -185,9 +190,14 @@ void ox_man_page(const struct ox_command *command, const char *version, FILE *ou
     }
     exits(NULL, out);
     agent_settings(out);
+    (void)fputs(".SH ENVIRONMENT\n", out);
+    if (OX_FULL_BUILD) {
+        (void)fputs(".TP\n\\fBOXIDE_SERVER\\fR\nThe control plane, where \\-\\-server is not "
+                    "given.\n",
+                    out);
+    }
     (void)fputs(
-        ".SH ENVIRONMENT\n.TP\n\\fBOXIDE_SERVER\\fR\nThe control plane, where \\-\\-server is "
-        "not given.\n.TP\n\\fBNO_COLOR\\fR\nIf set, nothing is coloured.\n"
+        ".TP\n\\fBNO_COLOR\\fR\nIf set, nothing is coloured.\n"
         ".SH FILES\n.TP\n\\fI/etc/oxide/agent.conf\\fR, \\fI/etc/oxide/agent.conf.d/*.conf\\fR\n"
         "Settings of the agent.\n",
         out);

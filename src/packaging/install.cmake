@@ -17,7 +17,11 @@ endif()
 # Units of systemd, the sandbox that they share, their users, and the sample of the agent's settings.
 file(READ ${CMAKE_CURRENT_LIST_DIR}/sandbox.conf OXIDE_SANDBOX)
 set(OXIDE_BINDIR ${CMAKE_INSTALL_FULL_BINDIR})
-foreach(unit oxide-agent oxide-serve)
+set(units oxide-agent)
+if(NOT OXIDE_AGENT_ONLY)
+    list(APPEND units oxide-serve)
+endif()
+foreach(unit ${units})
     configure_file(${CMAKE_CURRENT_LIST_DIR}/${unit}.service.in
         ${CMAKE_BINARY_DIR}/share/${unit}.service @ONLY)
     install(FILES ${CMAKE_BINARY_DIR}/share/${unit}.service DESTINATION lib/systemd/system)

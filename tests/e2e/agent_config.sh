@@ -34,7 +34,7 @@ printf '[download]\nwindow = mon-fri 00:00-24:00; sat,sun 00:00-24:00\n' > $conf
 exits 0 "" check
 holds "text" "$(tr -s ' ' < last.out)" "?agent? poll_interval 40 $conf.d/10-poll.conf:2"
 holds "text" "$(cat last.out)" "this device is cam-01"
-exits 0 "" env OXIDE_POLL_INTERVAL=50 OXIDE_LOG_LEVEL=error "$OXIDE_BIN" agent --config $conf \
+exits 0 "" env OXIDE_POLL_INTERVAL=50 OXIDE_LOG_LEVEL=error "$OXIDE_AGENT_BIN" agent --config $conf \
     --check-config --json --log-level info --rate-limit 64K
 same "device" cam-01 "$(field .device_id < last.out)"
 same "files" 3 "$(field '.files | length' < last.out)"
@@ -73,7 +73,7 @@ exits 0 "" oxide push defect v1 v1.onnx
 exits 0 "" oxide push defect v2 v2-head.onnx
 exits 0 "" oxide push defect v3 v3-finetune.onnx
 rm $conf.d/*
-start cam-01.log "$OXIDE_BIN" agent --config $conf --log-format text
+start cam-01.log "$OXIDE_AGENT_BIN" agent --config $conf --log-format text
 agent_pid=$started
 within 20 "it is heard of" eval '[ "$(device_field cam-01 .status)" = online ]'
 deploy defect v1 --device cam-01

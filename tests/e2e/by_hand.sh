@@ -71,7 +71,7 @@ runs cam-01 m two || fail "it changed"
 stop "$agent_pid"
 
 step "a check that fails rolls back, without an agent, too"
-exits 1 "health check" env OXIDE_HEALTH_CHECK=false "$OXIDE_BIN" agent apply three --model m --model-version v5
+exits 1 "health check" env OXIDE_HEALTH_CHECK=false "$OXIDE_AGENT_BIN" agent apply three --model m --model-version v5
 runs cam-01 m two || fail "it was not rolled back"
 
 step "the first install of another model goes back to nothing"

@@ -84,7 +84,7 @@ same "message for a closed pipe" "" "$(cat pipe.err)"
 
 step "an agent keeps its models where help says"
 holds "help" "$(oxide agent --help)" "[oxide-models]"
-timeout 2 "$OXIDE_BIN" agent --device-id x --control-plane http://127.0.0.1:9 2> /dev/null
+timeout 2 "$OXIDE_AGENT_BIN" agent --device-id x --control-plane http://127.0.0.1:9 2> /dev/null
 [ -d oxide-models/.oxide ] || fail "there is no folder oxide-models"
 
 step "bash completes commands, options and their words"

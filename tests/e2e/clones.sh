@@ -9,7 +9,7 @@ oxide fleet create f > /dev/null || die "fleet create"
 
 # agent_as FOLDER ID: an agent with models in ./FOLDER that says it is ID; sets $agent_pid
 agent_as() {
-    start "$1.log" "$OXIDE_BIN" agent --control-plane "$server" --device-id "$2" --poll-interval 1 \
+    start "$1.log" "$OXIDE_AGENT_BIN" agent --control-plane "$server" --device-id "$2" --poll-interval 1 \
         --model-dir "$1"
     agent_pid=$started
 }

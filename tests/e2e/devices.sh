@@ -90,7 +90,7 @@ hostname=$(uname -n)
 case $hostname in
 localhost*) skip "this machine has no name of its own" ;;
 *)
-    start template.log "$OXIDE_BIN" agent --control-plane "$server" --device-id 'cam-{hostname}' \
+    start template.log "$OXIDE_AGENT_BIN" agent --control-plane "$server" --device-id 'cam-{hostname}' \
         --poll-interval 1 --model-dir template
     # shellcheck disable=SC2154
     template_pid=$started

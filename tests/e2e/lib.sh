@@ -4,8 +4,11 @@
 #
 # Needs OXIDE_BIN (the executable) and OXIDE_TOOLS (the folder of make_model); ctest sets both. With
 # OXIDE_SANDBOX=yes, agent and control plane run under the restrictions of their units (root only).
+# OXIDE_AGENT_BIN may name another executable, which devices run; OXIDE_EMULATED=yes says that it is
+# for another processor.
 set -u
 : "${OXIDE_BIN:?OXIDE_BIN names the oxide executable}" "${OXIDE_TOOLS:?OXIDE_TOOLS names the folder of make_model}"
+: "${OXIDE_AGENT_BIN:=$OXIDE_BIN}" # exported where it was given
 unset OXIDE_SERVER NO_COLOR http_proxy https_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY all_proxy
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -14,7 +17,12 @@ pids=()
 failures=0
 cd "$work" || exit 1
 
-oxide() { "$OXIDE_BIN" "$@"; }
+oxide() {
+    case "${1-} ${2-}" in
+    "agent "* | "doctor agent") "$OXIDE_AGENT_BIN" "$@" ;;
+    *) "$OXIDE_BIN" "$@" ;;
+    esac
+}
 make_model() { "$OXIDE_TOOLS/make_model" "$@"; }
 
 clean_up() {
@@ -96,7 +104,7 @@ in_sandbox() {
 start() {
     local log=$1 sandbox=()
     shift
-    if [ "$1" = "$OXIDE_BIN" ] && [[ ${2-} == agent || ${2-} == serve ]]; then
+    if [[ "$1 ${2-}" == "$OXIDE_AGENT_BIN agent" || "$1 ${2-}" == "$OXIDE_BIN serve" ]]; then
         in_sandbox "$2"
     fi
     "${sandbox[@]}" "$@" >> "$log" 2>&1 &
@@ -163,7 +171,7 @@ serve() {
 agent() {
     local name=$1
     shift
-    start "$name.log" "$OXIDE_BIN" agent --control-plane "$server" --device-id "$name" \
+    start "$name.log" "$OXIDE_AGENT_BIN" agent --control-plane "$server" --device-id "$name" \
         --poll-interval 1 --model-dir "$name" "$@"
     agent_pid=$started
 }

@@ -41,7 +41,7 @@ same "campaign" "rolling_out 1" "$(field '"\(.state) \(.total_devices)"' < campa
 campaign=$(field .campaign_id < campaign.json)
 
 step "start agent on device (downloads v2 via delta)"
-start agent2.log "$OXIDE_BIN" agent \
+start agent2.log "$OXIDE_AGENT_BIN" agent \
     --control-plane "http://127.0.0.1:$port" \
     --device-id cam-01 \
     --poll-interval 30 --model-dir cam-01

@@ -102,7 +102,7 @@ run_at() { # DEVICE MODEL AT DO
     local i
     OXIDE_SWEEP_ROOT=$work/$1 OXIDE_SWEEP_AT=$3 OXIDE_SWEEP_DO=$4 OXIDE_SWEEP_LOG=$work/$1.calls \
         ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 \
-        LD_PRELOAD=$interposer start "$1.log" "$OXIDE_BIN" agent --control-plane "$server" --device-id "$1" \
+        LD_PRELOAD=$interposer start "$1.log" "$OXIDE_AGENT_BIN" agent --control-plane "$server" --device-id "$1" \
         --poll-interval 1 --model-dir "$1" --layout "$layout"
     agent_pid=$started
     for ((i = 0; i < 300; i++)); do
