@@ -1,10 +1,11 @@
-# Sourced by src/quickstart.sh and tests/run.sh: install the Debian packages of packages.txt that
-# are missing. Nothing else is ever installed.
+# Sourced by src/quickstart.sh, tests/run.sh and tests/cross.sh: install the Debian packages of
+# packages.txt that are missing. Nothing else is ever installed.
 
-# need_packages KIND...: KIND is build or test. Shows what it is about to install; asks first on a
-# terminal, unless OXIDE_YES=1. Returns 1 if it may not or cannot.
+# need_packages KIND...: KIND is a word of the second column there. Shows what it is about to install,
+# with the architectures that dpkg has to know for it; asks first on a terminal, unless OXIDE_YES=1.
+# Returns 1 if it may not or cannot.
 need_packages() {
-    local list kind package missing=() as_root=() answer
+    local list kind package missing=() as_root=() answer architecture architectures=()
     list=$(dirname "${BASH_SOURCE[0]}")/packages.txt
     if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
         echo "This is no Debian: make sure that what $list names is there." >&2
@@ -13,6 +14,7 @@ need_packages() {
     while read -r package kind _; do
         case " $* " in *" $kind "*) ;; *) continue ;; esac
         package_is_there "$package" || missing+=("$package")
+        [[ $package != *:* ]] || architecture_is_known "${package#*:}" || architectures+=("${package#*:}")
     done < <(grep -v '^#' "$list")
     if [ ${#missing[@]} -eq 0 ]; then
         echo "Packages: all are there, nothing to install."
@@ -20,7 +22,11 @@ need_packages() {
     fi
     echo "Packages to install with apt-get (and what they depend on):"
     for package in "${missing[@]}"; do
-        sed -n "s/^$package  *[a-z]*  *\(.*\)/  $(printf '%-22s' "$package")\1/p" "$list"
+        sed -n "s/^$package  *[a-z0-9]*  *\(.*\)/  $(printf '%-22s' "$package")\1/p" "$list"
+    done
+    mapfile -t architectures < <(printf '%s\n' "${architectures[@]}" | sort -u | grep .)
+    for architecture in "${architectures[@]}"; do
+        echo "Architecture to make known: dpkg --add-architecture $architecture"
     done
     if [ "$(id -u)" -ne 0 ]; then
         if ! command -v sudo > /dev/null; then
@@ -41,11 +47,21 @@ need_packages() {
             ;;
         esac
     fi
+    for architecture in "${architectures[@]}"; do
+        "${as_root[@]}" dpkg --add-architecture "$architecture" || return 1
+    done
     install_packages "${missing[@]}"
 }
 
-package_is_there() { # PACKAGE
-    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2> /dev/null)" = installed ]
+architecture_is_known() { # ARCHITECTURE
+    { dpkg --print-architecture && dpkg --print-foreign-architectures; } | grep -qx "$1"
+}
+
+package_is_there() { # PACKAGE[:ARCHITECTURE]
+    local architecture=${1#"${1%%:*}"}
+    architecture=${architecture:-:$(dpkg --print-architecture)}
+    dpkg-query -W -f='${Architecture} ${db:Status-Status}\n' "${1%%:*}" 2> /dev/null |
+        grep -qxE "(all|${architecture#:}) installed"
 }
 
 # install_packages PACKAGE...: as root by as_root. Fetches the package lists only where they are
