@@ -118,6 +118,7 @@ catches_term() { # PID: one that was only just started does not yet
 }
 stop() { # PID: ask it to end, and see that it does, cleanly
     local pid=$1 status=0 i
+    [ -z "${OXIDE_EMULATED-}" ] || sleep 2 # an emulator catches it from the first instant
     for ((i = 0; i < 100; i++)); do
         ! catches_term "$pid" || break
         sleep 0.1
