@@ -100,10 +100,10 @@ stop "$agent_pid"
 step "what fails while it proves itself goes back"
 agent cam-01 --soak 20 --health-check "[ ! -e $PWD/rotten ]"
 oxide deploy m v1 --device cam-01 > /dev/null
-within 20 "v1 proves itself" runs cam-01 m one
+within 60 "v1 proves itself" runs cam-01 m one
 sleep 2
 touch rotten
-within 20 "it went back" runs cam-01 m two
-within 20 "and it is known" sh -c "'$OXIDE_BIN' campaign list --json | jq -e '.campaigns[-1].failed == 1' > /dev/null"
+within 60 "it went back" runs cam-01 m two
+within 60 "and it is known" sh -c "'$OXIDE_BIN' campaign list --json | jq -e '.campaigns[-1].failed == 1' > /dev/null"
 stop "$agent_pid"
 kill "$consumer" 2> /dev/null

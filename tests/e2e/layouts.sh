@@ -124,9 +124,10 @@ number=$(highest triton/m)
 [ "$number" -ge 30 ] || fail "numbers do not rise: $number"
 
 step "what did not change is one file, and nobody may write to it"
-same "versions: its names" 2 "$(stat -L -c %h versions/m/current/labels)"
-same "flat: its names" 2 "$(stat -L -c %h flat/m/labels)"
-same "triton: its names" 4 "$(stat -c %h "$(place triton)/labels")" # two versions, each seen as a number
+names_are() { [ "$(stat -L -c %h "$2")" = "$1" ]; } # once old versions have gone
+within 10 "versions: it has two names" names_are 2 versions/m/current/labels
+within 10 "flat: it has two names" names_are 2 flat/m/labels
+within 10 "triton: it has four names" names_are 4 "$(place triton)/labels" # two versions, each seen as a number
 for kind in $kinds; do
     same "$kind: modes" 444 "$(find "$(place "$kind")/" -type f -printf '%m\n' | sort -u)"
 done
