@@ -90,4 +90,4 @@ if [ $problems -ne 0 ]; then
     printf 'agent_only: %d problems\n' "$problems"
     exit 1
 fi
-printf 'agent_only: %s bytes stripped, with %s\n' "$size" "$(echo $libraries)"
+printf 'agent_only: %s bytes stripped, with %s\n' "$size" "${libraries//$'\n'/ }"

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by src/quickstart.sh, tests/run.sh and tests/cross.sh: install the Debian packages of
 # packages.txt that are missing. Nothing else is ever installed.
 
