@@ -49,6 +49,11 @@ static int64_t now_mono_ms(void)
     return ox_clock_system()->mono_ms(NULL);
 }
 
+static int64_t longer(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms > b_ms ? a_ms : b_ms;
+}
+
 /* --- the update's thread --- */
 
 static void *run_update(void *arg)
@@ -186,7 +191,8 @@ static void end_update(struct loop *loop)
         loop->update_failures++;
         loop->retry_mono_ms =
             now_mono_ms() +
-            ox_policy_backoff_ms(loop->beat.poll_ms, loop->update_failures, &loop->rng);
+            longer(ox_policy_backoff_ms(loop->beat.poll_ms, loop->update_failures, &loop->rng),
+                   loop->update->rest_ms);
     }
     ox_update_free(loop->update);
     loop->update = NULL;
@@ -420,9 +426,11 @@ static int64_t beat_once(struct loop *loop)
     } else {
         /* A device that is not registered yet bothers no one: it waits no longer than usual. */
         loop->beat_failures = code == OX_ENOTFOUND ? 1 : loop->beat_failures + 1;
-        wait_ms = code == OX_ENOTFOUND
-                      ? ox_policy_poll_ms(loop->beat.poll_ms, &loop->rng)
-                      : ox_policy_backoff_ms(loop->beat.poll_ms, loop->beat_failures, &loop->rng);
+        wait_ms =
+            code == OX_ENOTFOUND
+                ? ox_policy_poll_ms(loop->beat.poll_ms, &loop->rng)
+                : longer(ox_policy_backoff_ms(loop->beat.poll_ms, loop->beat_failures, &loop->rng),
+                         ox_policy_rest_ms(loop->beat.rest_s, &loop->rng));
         if (code != OX_ECANCELED) {
             ox_log(agent->log,
                    strcmp(loop->last_problem, err.msg) == 0 ? OX_LOG_DEBUG : OX_LOG_WARN,

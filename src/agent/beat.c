@@ -13,6 +13,8 @@
 
 #define ANSWER_MAX ((size_t)64 << 20) /* assignments of OX_HEARTBEAT_MODELS_MAX models */
 #define STALL_S 30
+#define TOTAL_MS                                                                                   \
+    300000 /* whoever drips its answer is not waited for; less than a watchdog's half */
 
 static json_t *platform(void)
 {
@@ -216,20 +218,24 @@ enum ox_code ox_beat_send(struct ox_beat *beat, struct ox_agent *agent, bool upd
     }
     if (code == OX_OK) {
         sent_mono_ms = ox_clock_system()->mono_ms(NULL);
-        code = ox_http_perform(beat->http,
-                               &(struct ox_http_request){.method = "POST",
-                                                         .url = url,
-                                                         .headers = headers,
-                                                         .body = body,
-                                                         .body_len = strlen(body),
-                                                         .answer_max_bytes = ANSWER_MAX,
-                                                         .stall_s = STALL_S,
-                                                         .stop = agent->stop},
-                               &answer, err);
+        code = ox_http_perform(
+            beat->http,
+            &(struct ox_http_request){.method = "POST",
+                                      .url = url,
+                                      .headers = headers,
+                                      .body = body,
+                                      .body_len = strlen(body),
+                                      .answer_max_bytes = ANSWER_MAX,
+                                      .stall_s = STALL_S,
+                                      .total_ms = beat->total_ms == 0 ? TOTAL_MS : beat->total_ms,
+                                      .stop = agent->stop},
+            &answer, err);
         received_mono_ms = ox_clock_system()->mono_ms(NULL);
     }
-    if (code == OX_OK && answer.status != 200) {
-        code = explain(agent, &answer, err);
+    beat->rest_s = 0;
+    if ((code == OX_OK || code == OX_ETOOBIG) && answer.status != 0 && answer.status != 200) {
+        code = explain(agent, &answer, err); /* however long its words are */
+        beat->rest_s = code == OX_ENET ? ox_http_retry_after_s(&answer) : 0;
     }
     if (code == OX_OK) {
         code = ox_heartbeat_answer_parse(answer.body.data == NULL ? (const uint8_t *)""

@@ -17,6 +17,8 @@ struct ox_beat {
     bool replaced;        /* the server said so last */
     struct ox_device_time time;
     int64_t told_offset_s; /* of the local time, when all was said */
+    int64_t total_ms;      /* that one may take; 0: 5 min */
+    int64_t rest_s;        /* what the last answer, a refusal, said by Retry-After; 0: nothing */
 };
 
 /**

@@ -7,8 +7,13 @@
 #include "oxide/net/http.h"
 #include "oxide/wire/heartbeat.h"
 
-/** Rounds over all sources without a byte of progress before we give up for now. */
+/** Rounds over all sources without a byte of progress before we give up for now; and after so long
+ *  no source is asked any more, so that what watches us sees no standstill (stages.c). */
 #define OX_FETCH_ROUNDS_MAX 4
+#define OX_FETCH_FRUITLESS_MS_MAX 300000
+/** Answers of one source that make no sense before it is given up: what lies on the way may have
+ *  made up the first one. */
+#define OX_FETCH_STRIKES_MAX 2
 
 struct ox_fetch {
     struct ox_http *http;
@@ -17,11 +22,14 @@ struct ox_fetch {
     uint64_t (*rate_now)(void *rate_ctx); /* bytes per second, 0: no limit; NULL: none */
     void *rate_ctx;
     int64_t retry_ms; /* base of the waits between rounds */
+    int64_t stall_s;  /* so long nothing may come; 0: as ox_http has it */
     struct ox_stop *stop;
     struct ox_rng *rng;
     const struct ox_log *log;
     const struct ox_progress *progress; /* bytes of the blob */
     uint64_t *received_bytes;           /* counts what came over the network, or lay there */
+    int64_t
+        *rest_ms; /* after OX_ENET: so long no source is to be asked (Retry-After); may be NULL */
 };
 
 /** What takes the bytes of a blob, in order. */
@@ -29,7 +37,8 @@ struct ox_intake {
     void *ctx;
     uint64_t size_bytes; /* of the whole blob */
     uint64_t have_bytes; /* taken so far, by an earlier run too; fetching keeps count */
-    bool resumed;        /* an earlier run took some: if they are wrong, no source is to blame */
+    bool mixed;          /* they came by more than one answer, or an earlier run took some: if they
+                          * are wrong, no source is to blame before it was asked for all of them */
     enum ox_code (*take)(void *ctx, const void *bytes, size_t len_bytes, struct ox_err *err);
     /* All are taken. Errors: OX_EDIGEST, OX_ECORRUPT if they are wrong. */
     enum ox_code (*finish)(void *ctx, struct ox_err *err);
@@ -40,7 +49,9 @@ struct ox_intake {
 
 /**
  * Fetch the blob with this digest from each of the assignment's blob_urls and then from the control
- * plane, going on behind what the intake has. A source whose bytes are wrong is given up.
+ * plane, going on behind what the intake has. A source whose bytes are wrong, or whose answers make
+ * no sense, is given up; one that says Retry-After is left alone for that time, up to
+ * OX_RETRY_AFTER_S_MAX. docs/agent.md, "Odd answers", lists what is made of each answer.
  * Errors: OX_ENET, OX_ETIMEOUT (after OX_FETCH_ROUNDS_MAX fruitless rounds); OX_ENOTFOUND,
  * OX_EPROTO, OX_EDIGEST, OX_ECORRUPT (no source has the right bytes); OX_ECANCELED; the intake's.
  */
@@ -58,8 +69,8 @@ OX_MUST_USE enum ox_code ox_fetch_blob(const struct ox_fetch *fetch,
                                        const struct ox_digest *sha256, uint64_t size_bytes,
                                        const char *part_path, struct ox_err *err);
 
-/** What an HTTP status that is no success means for us: OX_ENOTFOUND, OX_ENET (try again) or
- *  OX_EPROTO, with `who` and the server's own words in the message. */
+/** What an HTTP status that is no success means for us: OX_ENOTFOUND (404, 410), OX_ENET (408, 429,
+ *  5xx: try again) or OX_EPROTO, with `who` and the server's own words in the message. */
 enum ox_code ox_fetch_refusal(const struct ox_http_answer *answer, const char *who,
                               struct ox_err *err);
 

@@ -126,7 +126,7 @@ enum ox_code ox_fetch_blob(const struct ox_fetch *fetch, const struct ox_assignm
     code = part_resume(&part, fetch->stop, err);
     if (code == OX_OK) {
         intake.have_bytes = part.have_bytes;
-        intake.resumed = part.have_bytes > 0;
+        intake.mixed = part.have_bytes > 0;
         code = ox_fetch_into(fetch, assignment, sha256, &intake, err);
     }
     ox_sha256_clear(&part.hash);

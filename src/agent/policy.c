@@ -20,6 +20,13 @@ int64_t ox_policy_backoff_ms(int64_t base_ms, uint64_t failures, struct ox_rng *
     return bound / 10 + (int64_t)ox_rng_below(rng, (uint64_t)(bound - bound / 10) + 1);
 }
 
+int64_t ox_policy_rest_ms(int64_t asked_s, struct ox_rng *rng)
+{
+    int64_t wait_ms = (asked_s < OX_RETRY_AFTER_S_MAX ? asked_s : OX_RETRY_AFTER_S_MAX) * 1000;
+
+    return wait_ms <= 0 ? 0 : wait_ms + (int64_t)ox_rng_below(rng, (uint64_t)wait_ms / 5 + 1);
+}
+
 enum ox_decision ox_policy_decide(const struct ox_assignment *assignment,
                                   const char *current_version,
                                   const struct ox_digest *current_digest, uint64_t failures)
@@ -45,8 +52,9 @@ static const struct {
     {OX_EFAILED, true, false, false},      {OX_EDIGEST, true, true, false},
     {OX_ECORRUPT, true, true, false},      {OX_EBASE, false, true, false},
     {OX_EUNSUPPORTED, false, true, false}, {OX_ETOOBIG, false, true, false},
-    {OX_ENOTFOUND, false, true, false},    {OX_ENET, false, false, true},
-    {OX_ETIMEOUT, false, false, true},     {OX_ECANCELED, false, false, true},
+    {OX_ENOTFOUND, false, true, false},    {OX_EPROTO, false, true, false},
+    {OX_ENET, false, false, true},         {OX_ETIMEOUT, false, false, true},
+    {OX_ECANCELED, false, false, true},
 };
 
 static size_t row_of(enum ox_code code)

@@ -21,6 +21,13 @@ int64_t ox_policy_poll_ms(int64_t interval_ms, struct ox_rng *rng);
  */
 int64_t ox_policy_backoff_ms(int64_t base_ms, uint64_t failures, struct ox_rng *rng);
 
+/** The longest that a server may ask us to stay away. */
+#define OX_RETRY_AFTER_S_MAX ((int64_t)3600)
+
+/** The wait that an answer's Retry-After asks for, never less, and up to a fifth more, so that a
+ *  fleet that was sent away does not come back together. 0: it asks for none. */
+int64_t ox_policy_rest_ms(int64_t asked_s, struct ox_rng *rng);
+
 enum ox_decision {
     OX_DECIDE_NOTHING, /* it runs already, or is gone already */
     OX_DECIDE_UPDATE,

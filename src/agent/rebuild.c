@@ -171,17 +171,20 @@ enum ox_code ox_stage_download(struct ox_update *update, struct ox_err *err)
     struct ox_progress progress = {update, on_download};
     struct ox_tuning *tuning = ox_tuning_hold(&update->agent->tuning);
     int64_t poll_ms = tuning->is.poll_ms;
+    int64_t stall_s = tuning->is.stall_s;
     struct ox_fetch fetch = {.http = update->http,
                              .control_plane = update->agent->options->control_plane,
                              .device_id = update->agent->identity.device_id,
                              .rate_now = rate_now,
                              .rate_ctx = update,
                              .retry_ms = poll_ms < RETRY_MS ? poll_ms : RETRY_MS,
+                             .stall_s = stall_s,
                              .stop = &update->stop,
                              .rng = &update->rng,
                              .log = update->agent->log,
                              .progress = &progress,
-                             .received_bytes = &update->received_bytes};
+                             .received_bytes = &update->received_bytes,
+                             .rest_ms = &update->rest_ms};
     uint64_t before = update->received_bytes;
     enum ox_code code;
 

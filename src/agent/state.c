@@ -351,6 +351,9 @@ bool ox_state_ack(struct ox_agent_state *state, uint64_t seq)
 {
     size_t before = state->reports_count;
 
+    if (seq > OX_STATE_SEQ_MAX) { /* no server of ours: numbers would run out */
+        return false;
+    }
     if (seq >= state->next_seq) {
         state->next_seq = seq + 1;
         for (size_t i = 0; i < state->reports_count; i++) {

@@ -9,7 +9,8 @@
 #include "oxide/wire/heartbeat.h"
 
 #define OX_STATE_FORMAT 1
-#define OX_STATE_POISON_MAX 64 /* versions that failed; the oldest is forgotten */
+#define OX_STATE_SEQ_MAX ((uint64_t)1 << 53) /* of a report: what every reader of JSON holds */
+#define OX_STATE_POISON_MAX 64               /* versions that failed; the oldest is forgotten */
 #define OX_STATE_BYTES_MAX                                                                         \
     ((size_t)256 << 20) /* models x versions x files of the longest paths                          \
                          */

@@ -147,7 +147,7 @@ static enum ox_code go_on_or_begin(struct stream *stream, struct ox_intake *inta
                             : OX_ENOTFOUND;
 
     if (code == OX_OK && stream->marked.patch_bytes < intake->size_bytes) {
-        intake->resumed = true;
+        intake->mixed = true;
         return OX_OK;
     }
     if (code == OX_ECANCELED || code == OX_ENOMEM) {
@@ -304,7 +304,7 @@ enum ox_code ox_stream_patch(struct ox_update *update, const struct ox_fetch *fe
         (code = ox_artifact_open_known(&stream.base, step->base_path, step->base_files, err)) ==
             OX_OK &&
         (code = go_on_or_begin(&stream, &intake, err)) == OX_OK) {
-        stream.resumed = intake.resumed;
+        stream.resumed = intake.mixed;
         stream.have_bytes = intake.have_bytes;
         code =
             ox_fetch_into(fetch, &update->journal.assignment, &step->patch->sha256, &intake, err);

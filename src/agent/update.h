@@ -48,6 +48,7 @@ struct ox_update {
     char *said; /* by a command of the operator's that said no: its last 4 KiB; or NULL */
     bool digests_known;
     uint64_t received_bytes;
+    int64_t rest_ms; /* so long no source of the download wants to be asked again */
     int64_t started_mono_ms;
     int64_t switched_mono_ms; /* what consumers see, last */
     bool frees;               /* a version that consumers may still be opening goes at the end */

@@ -79,6 +79,7 @@ enum ox_code ox_agent_tuning_of(struct ox_agent_config **take_config, struct ox_
         .poll_ms = (int64_t)OF(POLL_INTERVAL)->number,
         .metered = OF(METERED)->number != 0,
         .rate_bps = OF(RATE_LIMIT)->number,
+        .stall_s = (int64_t)(OF(STALL_TIMEOUT)->number + 999) / 1000,
         .download_windows = OF(DOWNLOAD_WINDOW)->windows,
         .download_windows_count = OF(DOWNLOAD_WINDOW)->windows_count,
         .all = model_options(config, NULL),

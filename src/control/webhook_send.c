@@ -48,19 +48,6 @@ static enum ox_code drop(void *ctx, const void *bytes, size_t len_bytes, struct 
     return OX_OK;
 }
 
-static int64_t retry_after_s(const struct ox_http_answer *answer)
-{
-    char text[32];
-    char *end = NULL;
-    long long value;
-
-    if (!ox_http_answer_header(answer, "Retry-After", text, sizeof(text))) {
-        return 0;
-    }
-    value = strtoll(text, &end, 10); /* a date, which may stand there too, is not honoured */
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && value < INT32_MAX ? value : 0;
-}
-
 /* "HTTP 503: the beginning of what it says" */
 static void explain_status(const struct ox_http_answer *answer, char out[OX_WEBHOOK_ERROR_MAX])
 {
@@ -81,7 +68,7 @@ static enum ox_code perform(struct ox_http *http, const struct ox_http_request *
     if (code == OX_ETOOBIG && answer.status != 0) { /* what it says after its status is too long */
         code = OX_OK;
     }
-    out->tried = (struct ox_webhook_try){code, answer.status, retry_after_s(&answer)};
+    out->tried = (struct ox_webhook_try){code, answer.status, ox_http_retry_after_s(&answer)};
     out->error[0] = '\0';
     if (code != OX_OK) {
         (void)snprintf(out->error, sizeof(out->error), "%.*s", OX_WEBHOOK_ERROR_MAX - 1,

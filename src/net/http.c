@@ -11,7 +11,8 @@
 
 #define ANSWER_MAX_DEFAULT ((size_t)1 << 20)
 #define HEAD_MAX                                                                                   \
-    ((size_t)64 << 10) /* bytes of one answer's header lines; servers stop at 8 to 32 KiB */
+    ((size_t)64 << 10) /* bytes of the header lines of a request's answers, with interim ones and  \
+                          trailers; servers stop at 8 to 32 KiB */
 #define REDIRECTS_MAX 5
 #define POLL_MS 1000 /* stop and sockets wake us at once; this only bounds a lost wake-up */
 #define SHOWN_URL_MAX 256
@@ -32,6 +33,8 @@ struct transfer {
     enum ox_code code; /* what a callback failed with, its message in err */
     uint64_t body_at;  /* next byte of body_source */
     bool head_done;
+    size_t
+        head_bytes; /* of all header lines: those of answers before the last, and trailers, too */
     int64_t free_mono_ms; /* with a rate limit: when the bytes so far are paid for */
     char curl_message[CURL_ERROR_SIZE];
 };
@@ -84,49 +87,6 @@ void ox_http_free(struct ox_http *http)
     free(http);
 }
 
-/* --- the answer --- */
-
-void ox_http_answer_clear(struct ox_http_answer *answer)
-{
-    ox_buf_clear(&answer->head);
-    ox_buf_clear(&answer->body);
-    *answer = (struct ox_http_answer)OX_HTTP_ANSWER_INIT;
-}
-
-bool ox_http_answer_header(const struct ox_http_answer *answer, const char *name, char *out,
-                           size_t cap)
-{
-    size_t name_len = strlen(name);
-    const char *at = (const char *)answer->head.data;
-    const char *end = at == NULL ? NULL : at + answer->head.len_bytes;
-
-    while (at != NULL && at < end) {
-        size_t line_len = (size_t)(end - at);
-        const char *newline = memchr(at, '\n', line_len);
-        const char *next = newline == NULL ? end : newline + 1;
-
-        line_len = (size_t)(next - at);
-        if (line_len > name_len && at[name_len] == ':' && strncasecmp(at, name, name_len) == 0) {
-            const char *value = at + name_len + 1;
-            size_t len;
-
-            while (value < next && (*value == ' ' || *value == '\t')) {
-                value++;
-            }
-            len = (size_t)(next - value);
-            while (len > 0 && strchr(" \t\r\n", value[len - 1]) != NULL) {
-                len--;
-            }
-            len = len < cap ? len : cap - 1;
-            memcpy(out, value, len);
-            out[len] = '\0';
-            return true;
-        }
-        at = next;
-    }
-    return false;
-}
-
 /* Append with a final NUL behind the length. */
 static enum ox_code append_text(struct ox_buf *buf, const void *bytes, size_t len_bytes,
                                 struct ox_err *err)
@@ -155,17 +115,18 @@ static size_t on_header_line(char *line, size_t size, size_t count, void *ctx)
     struct ox_http_answer *answer = transfer->answer;
     size_t len = size * count;
 
+    transfer->head_bytes += len;
+    if (transfer->head_bytes > HEAD_MAX) {
+        transfer->code =
+            ox_err_set(transfer->err, OX_EPROTO, "the answer's headers pass %zu bytes", HEAD_MAX);
+        return 0;
+    }
     if (len >= 5 && memcmp(line, "HTTP/", 5) == 0) { /* the first line of this or the next answer */
         answer->head.len_bytes = 0;
         transfer->head_done = false;
     }
     if (transfer->head_done) {
         return len; /* a trailer behind the body */
-    }
-    if (answer->head.len_bytes + len > HEAD_MAX) {
-        transfer->code =
-            ox_err_set(transfer->err, OX_EPROTO, "the answer's headers pass %zu bytes", HEAD_MAX);
-        return 0;
     }
     transfer->code = append_text(&answer->head, line, len, transfer->err);
     if (transfer->code != OX_OK) {
@@ -401,9 +362,16 @@ static const struct {
     CURLcode curl;
     enum ox_code code;
 } curl_codes[] = {
-    {CURLE_URL_MALFORMAT, OX_EINVAL},      {CURLE_UNSUPPORTED_PROTOCOL, OX_EINVAL},
-    {CURLE_OUT_OF_MEMORY, OX_ENOMEM},      {CURLE_OPERATION_TIMEDOUT, OX_ETIMEOUT},
-    {CURLE_WEIRD_SERVER_REPLY, OX_EPROTO}, {CURLE_ABORTED_BY_CALLBACK, OX_ECANCELED},
+    {CURLE_URL_MALFORMAT, OX_EINVAL},
+    {CURLE_UNSUPPORTED_PROTOCOL, OX_EINVAL},
+    {CURLE_OUT_OF_MEMORY, OX_ENOMEM},
+    {CURLE_OPERATION_TIMEDOUT, OX_ETIMEOUT},
+    {CURLE_WEIRD_SERVER_REPLY, OX_EPROTO},
+    {CURLE_ABORTED_BY_CALLBACK, OX_ECANCELED},
+    {CURLE_BAD_CONTENT_ENCODING, OX_EPROTO},
+#if LIBCURL_VERSION_NUM >= 0x080600
+    {CURLE_TOO_LARGE, OX_EPROTO},
+#endif
 };
 
 /* Where a request goes, for messages: without user, password and query. */
@@ -437,6 +405,9 @@ static enum ox_code explain(const struct transfer *transfer, CURLcode result, co
 
     for (size_t i = 0; i < sizeof(curl_codes) / sizeof(curl_codes[0]); i++) {
         code = curl_codes[i].curl == result ? curl_codes[i].code : code;
+    }
+    if (result == CURLE_UNSUPPORTED_PROTOCOL && strncasecmp(url, "http", 4) == 0) {
+        code = OX_EPROTO; /* bytes without a status line: HTTP/0.9 */
     }
     show_url(url, shown);
     return ox_err_set(transfer->err, code, "%s %s: %s", transfer->request->method, shown, why);

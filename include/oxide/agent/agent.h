@@ -67,6 +67,7 @@ struct ox_agent_tuning {
     int64_t poll_ms;   /* between heartbeats, until the server names another */
     bool metered;      /* say no more in heartbeats than is news */
     uint64_t rate_bps; /* bytes per second of downloads; 0: no limit */
+    int64_t stall_s;   /* a download is begun anew where nothing comes for so long; 0: 60 */
     const struct ox_window *download_windows; /* in which updates begin; local time; none: always */
     size_t download_windows_count;
     struct ox_agent_model_options all;

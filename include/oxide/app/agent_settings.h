@@ -50,6 +50,9 @@
     X(RATE_LIMIT, "download", "rate_limit", "rate-limit", RATE, 1, 0, "BYTES",                     \
       NULL, "no limit", AGENT, RELOAD,                                                             \
       "Bytes per second to fetch at most")                                                         \
+    X(STALL_TIMEOUT, "download", "stall_timeout", "stall-timeout", DURATION, 1000, 300000, "TIME",  \
+      "60", "60", AGENT, RELOAD,                                                                   \
+      "How long nothing may come before a download breaks off, to go on by another connection")    \
     X(DOWNLOAD_WINDOW, "download", "window", "download-window", WINDOWS, 0, 0, "TIMES",            \
       NULL, "always", AGENT, RELOAD,                                                               \
       "When updates may begin, in the device's own time: 'mon-fri 22:00-05:00'; may be repeated; " \

@@ -79,4 +79,8 @@ void ox_http_answer_clear(struct ox_http_answer *answer);
 bool ox_http_answer_header(const struct ox_http_answer *answer, const char *name, char *out,
                            size_t cap);
 
+/** What Retry-After says: seconds, or a date, of which the answer's own Date is subtracted. 0: it
+ *  says nothing that makes sense; at most INT32_MAX. Source: RFC 9110, section 10.2.3. */
+int64_t ox_http_retry_after_s(const struct ox_http_answer *answer);
+
 #endif

@@ -27,6 +27,14 @@ static const struct blob *find_blob(const struct world *world, const char *path)
     return NULL;
 }
 
+static void say_later(const struct world *world, struct fake_answer *answer)
+{
+    if (world->retry_after != NULL) {
+        (void)snprintf(answer->headers, sizeof(answer->headers), "Retry-After: %s\r\n",
+                       world->retry_after);
+    }
+}
+
 static void serve_blob(struct world *world, const struct blob *blob, bool ranges,
                        const struct fake_request *request, struct fake_answer *answer)
 {
@@ -88,6 +96,8 @@ static void serve_beat(struct world *world, const struct fake_request *request,
     (void)snprintf(world->beat_body, sizeof(world->beat_body), "%s", (const char *)request->body);
     (void)snprintf(world->beat_path, sizeof(world->beat_path), "%s", request->path);
     answer->status = world->beat_status == 0 ? 200 : world->beat_status;
+    answer->hang = world->beat_hangs;
+    say_later(world, answer);
     note_reports(world, request);
     if (world->first_gen) {
         (void)snprintf((char *)world->scratch, sizeof(world->scratch), "{\"status\":\"ok\"%s}",
@@ -147,6 +157,8 @@ static void handle(void *ctx, const struct fake_request *request, struct fake_an
     } else if (world->refuse_status != 0 &&
                (world->refuse_hex[0] == '\0' || strcmp(world->refuse_hex, blob->hex) == 0)) {
         answer->status = world->refuse_status;
+        world->refused++;
+        say_later(world, answer);
     } else {
         world->blob_requests++;
         serve_blob(world, blob, !world->ignores_ranges, request, answer);
@@ -170,6 +182,7 @@ static void handle_mirror(void *ctx, const struct fake_request *request, struct 
         memset(world->scratch, 7, blob->len);
         answer->body = world->scratch;
         answer->body_len = blob->len;
+        answer->send_len = world->mirror_cut_after == 0 ? blob->len : world->mirror_cut_after;
     } else {
         answer->body = blob->bytes;
         answer->body_len = blob->len;

@@ -54,14 +54,18 @@ struct world {
     bool lies_about_range;
     int refuse_status;                  /* for blobs: this status; 0: serve them */
     char refuse_hex[OX_DIGEST_HEX_MAX]; /* only this blob; empty: all */
+    const char *retry_after;            /* said with it; or NULL */
     bool mirror_is_wrong;               /* other bytes of the same length */
+    size_t mirror_cut_after;            /* of which so many are sent; 0: all */
     char answer[16384];                 /* of a heartbeat */
     char more[256];                     /* fields of a heartbeat's answer: ",\"a\":1" */
     int beat_status;                    /* 0: 200 */
+    bool beat_hangs;
     bool first_gen;
 
     /* What it saw. */
     int blob_requests;
+    int refused;
     int ranged_requests;
     uint64_t blob_bytes;
     int mirror_requests;

@@ -121,17 +121,16 @@ static void download__servers_without_ranges_do(void **state)
     assert_true(is_active(world, &world->v1));
 }
 
-static void download__a_wrong_content_range_is_refused(void **state)
+static void download__a_wrong_content_range_is_refused_and_all_of_it_asked_for(void **state)
 {
     struct world *world = *state;
-    struct ox_err err = OX_ERR_INIT;
 
     world->cut_after = 70000;
     world->cuts = 1;
     world->lies_about_range = true;
-    assert_int_equal(update_to(world, &world->v1, false, &err), OX_EPROTO);
-    assert_false(exists(world, "defect/current"));
-    assert_last_report(world, "failed download");
+    assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+    assert_true(is_active(world, &world->v1));
+    assert_int_equal(world->blob_requests, 3); /* cut, refused, whole */
     assert_int_equal(failures_of(world, &world->v1), 0);
 }
 
@@ -200,6 +199,39 @@ static void download__wrong_bytes_of_a_mirror_come_right_from_the_server(void **
     assert_int_equal(world->blob_requests, 1);
 }
 
+static void download__what_came_from_two_and_is_wrong_is_asked_of_one_alone(void **state)
+{
+    struct world *world = *state;
+
+    /* The mirror's wrong bytes break off; the rest comes from the server, whose bytes are right. */
+    world->mirror_is_wrong = true;
+    world->mirror_cut_after = 50000;
+    assert_int_equal(update_by_mirror(world), OX_OK);
+    assert_true(is_active(world, &world->v1));
+    assert_int_equal(world->blob_requests, 2); /* from 50000 on, and then all of it */
+    assert_int_equal(failures_of(world, &world->v1), 0);
+}
+
+static void download__who_says_retry_after_is_left_alone(void **state)
+{
+    struct world *world = *state;
+    struct ox_journal none = {0};
+    struct ox_journal journal;
+    struct ox_update *update = NULL;
+    bool pending;
+
+    world->refuse_status = 503;
+    world->retry_after = "7200"; /* more than we grant */
+    open_agent(world, &none, &pending);
+    journal = assign(world, &world->v1, false);
+    assert_int_equal(ox_update_new(&update, &world->agent, &journal, NULL), OX_OK);
+    assert_int_equal(ox_update_run(update, NULL), OX_ENET);
+    assert_int_equal(world->refused, 1);
+    assert_true(update->rest_ms > 3500000 && update->rest_ms <= 4320000); /* 1 h and a fifth */
+    ox_update_free(update);
+    assert_int_equal(failures_of(world, &world->v1), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -208,11 +240,13 @@ int main(void)
         WITH_WORLD(download__a_part_of_an_earlier_run_is_used),
         WITH_WORLD(download__a_damaged_part_is_fetched_again),
         WITH_WORLD(download__servers_without_ranges_do),
-        WITH_WORLD(download__a_wrong_content_range_is_refused),
+        WITH_WORLD(download__a_wrong_content_range_is_refused_and_all_of_it_asked_for),
         WITH_WORLD(download__wrong_bytes_are_counted_and_nothing_changes),
         WITH_WORLD(download__a_missing_blob_is_reported_not_counted),
         WITH_WORLD(download__mirrors_come_first_and_do_not_learn_who_asks),
         WITH_WORLD(download__wrong_bytes_of_a_mirror_come_right_from_the_server),
+        WITH_WORLD(download__what_came_from_two_and_is_wrong_is_asked_of_one_alone),
+        WITH_WORLD(download__who_says_retry_after_is_left_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,6 +246,38 @@ static void beat__what_cannot_be_kept_is_not_taken(void **state)
     assert_memory_equal(&identity, &before, sizeof(identity));
 }
 
+static void beat__one_that_comes_to_no_end_is_given_up(void **state)
+{
+    struct world *world = *state;
+    struct ox_beat beat = new_beat();
+    struct ox_heartbeat_answer answer = {0};
+
+    beat.total_ms = 300;
+    open_plain(world);
+    world->beat_hangs = true;
+    assert_int_equal(ox_beat_send(&beat, &world->agent, false, &answer, NULL), OX_ETIMEOUT);
+    world->beat_hangs = false;
+    beat_once(world, &beat, false);
+    ox_http_free(beat.http);
+}
+
+static void beat__a_refusal_says_when_to_come_back(void **state)
+{
+    struct world *world = *state;
+    struct ox_beat beat = new_beat();
+    struct ox_heartbeat_answer answer = {0};
+
+    open_plain(world);
+    world->beat_status = 429;
+    world->retry_after = "90";
+    assert_int_equal(ox_beat_send(&beat, &world->agent, false, &answer, NULL), OX_ENET);
+    assert_int_equal(beat.rest_s, 90);
+    world->beat_status = 0;
+    beat_once(world, &beat, false);
+    assert_int_equal(beat.rest_s, 0);
+    ox_http_free(beat.http);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +291,8 @@ int main(void)
         WITH_WORLD(beat__a_device_keeps_the_name_that_it_is_given),
         WITH_WORLD(beat__a_rename_that_was_cut_short_is_finished),
         WITH_WORLD(beat__what_cannot_be_kept_is_not_taken),
+        WITH_WORLD(beat__one_that_comes_to_no_end_is_given_up),
+        WITH_WORLD(beat__a_refusal_says_when_to_come_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

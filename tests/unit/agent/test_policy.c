@@ -64,6 +64,25 @@ static void backoff__never_shortens_a_longer_interval(void **state)
     assert_in_range(most, 850000, 900000);
 }
 
+static void rest__is_never_less_than_asked_for_and_an_hour_and_a_fifth_at_most(void **state)
+{
+    struct ox_rng rng;
+    int64_t most = 0;
+
+    (void)state;
+    ox_rng_init(&rng, 7);
+    assert_int_equal(ox_policy_rest_ms(0, &rng), 0);
+    assert_int_equal(ox_policy_rest_ms(-5, &rng), 0);
+    for (int i = 0; i < 2000; i++) {
+        int64_t wait_ms = ox_policy_rest_ms(60, &rng);
+
+        assert_in_range(wait_ms, 60000, 72000);
+        most = wait_ms > most ? wait_ms : most;
+        assert_in_range(ox_policy_rest_ms(INT32_MAX, &rng), 3600000, 4320000);
+    }
+    assert_true(most > 71000);
+}
+
 /* A thousand hours of a server that is down: a fleet asks rarely, and not in step. */
 static void backoff__a_thousand_hours_of_silence_cost_few_requests(void **state)
 {
@@ -127,13 +146,15 @@ static void verdict__interruptions_and_full_disks_never_count(void **state)
     assert_true(ox_policy_counts(OX_ECORRUPT));
 }
 
-static void verdict__only_the_patchs_own_faults_ask_for_full_files(void **state)
+static void
+verdict__only_a_patch_that_cannot_be_had_or_does_not_do_asks_for_full_files(void **state)
 {
     (void)state;
     assert_true(ox_policy_blames_patch(OX_EBASE));
     assert_true(ox_policy_blames_patch(OX_ECORRUPT));
     assert_true(ox_policy_blames_patch(OX_EDIGEST));
     assert_true(ox_policy_blames_patch(OX_EUNSUPPORTED));
+    assert_true(ox_policy_blames_patch(OX_EPROTO));
     assert_false(ox_policy_blames_patch(OX_ENOSPC));
     assert_false(ox_policy_blames_patch(OX_ENET));
     assert_false(ox_policy_blames_patch(OX_ECANCELED));
@@ -145,12 +166,14 @@ int main(void)
         cmocka_unit_test(poll__is_spread_by_a_fifth_around_the_interval),
         cmocka_unit_test(backoff__doubles_up_to_five_minutes_with_full_jitter),
         cmocka_unit_test(backoff__never_shortens_a_longer_interval),
+        cmocka_unit_test(rest__is_never_less_than_asked_for_and_an_hour_and_a_fifth_at_most),
         cmocka_unit_test(backoff__a_thousand_hours_of_silence_cost_few_requests),
         cmocka_unit_test(decide__what_runs_is_left_alone),
         cmocka_unit_test(decide__another_version_or_digest_is_an_update),
         cmocka_unit_test(decide__the_third_failure_is_the_last),
         cmocka_unit_test(verdict__interruptions_and_full_disks_never_count),
-        cmocka_unit_test(verdict__only_the_patchs_own_faults_ask_for_full_files),
+        cmocka_unit_test(
+            verdict__only_a_patch_that_cannot_be_had_or_does_not_do_asks_for_full_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -184,6 +184,19 @@ static void reports__a_counter_that_was_lost_goes_on_behind_the_servers(void **s
     ox_state_clear(&queue);
 }
 
+static void reports__an_acknowledgement_that_leaves_no_numbers_is_none(void **state)
+{
+    struct ox_agent_state agent_state;
+    uint64_t next;
+
+    (void)state;
+    assert_int_equal(ox_state_init(&agent_state, "cam-01", 1, NULL), OX_OK);
+    next = agent_state.next_seq;
+    assert_false(ox_state_ack(&agent_state, INT64_MAX));
+    assert_int_equal(agent_state.next_seq, next);
+    ox_state_clear(&agent_state);
+}
+
 static void reports__messages_are_made_fit_for_json(void **state)
 {
     struct world *world = *state;
@@ -280,6 +293,7 @@ int main(void)
         cmocka_unit_test(reports__a_full_queue_drops_the_oldest),
         cmocka_unit_test(reports__acknowledged_ones_leave),
         cmocka_unit_test(reports__a_counter_that_was_lost_goes_on_behind_the_servers),
+        WITH_WORLD(reports__an_acknowledgement_that_leaves_no_numbers_is_none),
         WITH_WORLD(reports__messages_are_made_fit_for_json),
         cmocka_unit_test(poison__is_of_a_digest_and_forgets_the_oldest),
         cmocka_unit_test(models__are_bounded),

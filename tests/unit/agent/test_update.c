@@ -482,6 +482,29 @@ static void fallback__a_patch_that_is_garbage_means_full_files_once(void **state
     assert_no_litter(world);
 }
 
+static void fallback__a_patch_for_another_base_means_full_files(void **state)
+{
+    struct world *world = *state;
+    struct ox_journal none = {0};
+    struct ox_journal journal;
+    struct ox_update *update = NULL;
+    bool pending;
+
+    assert_int_equal(update_to(world, &world->v3, false, NULL), OX_OK);
+    open_agent(world, &none, &pending);
+    journal = assign(world, &world->v2, true);
+    /* It is from v1 to v2, and the server says that it is from what we have. */
+    free(journal.assignment.base_version);
+    assert_int_equal(ox_strdup(&journal.assignment.base_version, "v3", NULL), OX_OK);
+    journal.assignment.base_digest = world->v3.digest;
+    assert_int_equal(ox_update_new(&update, &world->agent, &journal, NULL), OX_OK);
+    assert_int_equal(ox_update_run(update, NULL), OX_OK);
+    ox_update_free(update);
+    assert_true(is_active(world, &world->v2));
+    assert_last_report(world, "complete patch");
+    assert_int_equal(failures_of(world, &world->v2), 0);
+}
+
 static void fallback__a_patch_that_is_gone_means_full_files(void **state)
 {
     struct world *world = *state;
@@ -620,6 +643,7 @@ int main(void)
         WITH_WORLD(fallback__is_left_to_the_server_where_it_says_so),
         WITH_WORLD(fallback__of_a_damaged_base_is_left_to_the_server_too),
         WITH_WORLD(fallback__a_patch_that_is_garbage_means_full_files_once),
+        WITH_WORLD(fallback__a_patch_for_another_base_means_full_files),
         WITH_WORLD(fallback__a_patch_that_is_gone_means_full_files),
         WITH_WORLD(stop__before_the_switch_keeps_old_and_journal),
         WITH_WORLD(stop__during_the_check_goes_back_and_finishes_at_the_next_start),

@@ -27,6 +27,7 @@ struct world {
     char *seen_type;
     char seen_body[64];
     size_t seen_body_len;
+    const char *later; /* headers of /later */
     uint8_t big[70000];
 };
 
@@ -79,6 +80,9 @@ static void handle(void *ctx, const struct fake_request *request, struct fake_an
         (void)snprintf(answer->headers, sizeof(answer->headers), "Location: file:///etc/hosts\r\n");
     } else if (strcmp(request->path, "/tagged") == 0) {
         (void)snprintf(answer->headers, sizeof(answer->headers), "ETag:  \"abc\" \r\nX-Empty:\r\n");
+    } else if (strncmp(request->path, "/later", 6) == 0) {
+        answer->status = 503;
+        (void)snprintf(answer->headers, sizeof(answer->headers), "%s", world->later);
     }
 }
 
@@ -336,6 +340,43 @@ static void get__headers_are_found_without_case(void **state)
     ox_http_answer_clear(&answer);
 }
 
+static void get__retry_after_is_seconds_or_a_date_by_the_servers_clock(void **state)
+{
+    static const struct {
+        const char *headers;
+        int64_t seconds;
+    } rows[] = {
+        {"", 0},
+        {"Retry-After: 17\r\n", 17},
+        {"Retry-After: 0\r\n", 0},
+        {"Retry-After: -3\r\n", 0},
+        {"Retry-After: soon\r\n", 0},
+        {"Retry-After: 5 apples\r\n", 0},
+        {"Retry-After: \r\n", 0},
+        {"Retry-After: 99999999999999999999\r\n", INT32_MAX},
+        {"Retry-After: Fri, 01 Jan 2027 00:01:05 GMT\r\n", 0}, /* ours may be wrong */
+        {"Date: Fri, 01 Jan 2027 00:00:00 GMT\r\n"
+         "Retry-After: Fri, 01 Jan 2027 00:01:05 GMT\r\n",
+         65},
+        {"Date: Fri, 01 Jan 2027 00:02:00 GMT\r\n"
+         "Retry-After: Fri, 01 Jan 2027 00:01:05 GMT\r\n",
+         0},
+        {"Date: yesterday, they say\r\nRetry-After: Fri, 01 Jan 2027 00:01:05 GMT\r\n", 0},
+    };
+    struct world *world = *state;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct ox_http_answer answer = OX_HTTP_ANSWER_INIT;
+
+        world->later = rows[i].headers;
+        assert_int_equal(go(world, "/later", (struct ox_http_request){NULL}, &answer, NULL), OX_OK);
+        if (ox_http_retry_after_s(&answer) != rows[i].seconds) {
+            fail_msg("%s: %lld", rows[i].headers, (long long)ox_http_retry_after_s(&answer));
+        }
+        ox_http_answer_clear(&answer);
+    }
+}
+
 /* --- redirects --- */
 
 static const char *const own_headers[] = {"X-Oxide-Device: cam-01", "Range: bytes=3-", NULL};
@@ -523,6 +564,7 @@ int main(void)
         WITH_WORLD(get__stop_acts_at_once),
         WITH_WORLD(get__keeps_to_the_rate),
         WITH_WORLD(get__headers_are_found_without_case),
+        WITH_WORLD(get__retry_after_is_seconds_or_a_date_by_the_servers_clock),
         WITH_WORLD(redirect__is_not_followed_unasked),
         WITH_WORLD(redirect__to_the_same_host_keeps_our_headers),
         WITH_WORLD(redirect__to_another_host_takes_only_the_range_along),
