@@ -17,6 +17,9 @@ static enum ox_code rebuild_state(struct ox_agent *agent, uint64_t first_seq, st
 {
     enum ox_code code = ox_state_init(&agent->state, agent->identity.device_id, first_seq, err);
 
+    if (code == OX_OK) {
+        code = ox_strdup(&agent->state.release, agent->options->agent, err);
+    }
     return code == OX_OK ? ox_agent_adopt(agent, err) : code;
 }
 
@@ -34,6 +37,7 @@ static enum ox_code load_state(struct ox_agent *agent, struct ox_err *err)
             code = rebuild_state(agent, wall_ms > 1000 ? (uint64_t)(wall_ms / 1000) : 1, err);
         }
     } else {
+        code = code == OX_OK ? ox_agent_take_over(agent, err) : code;
         if (code == OX_OK && strcmp(agent->state.device_id, agent->identity.device_id) != 0) {
             ox_log(agent->log, OX_LOG_WARN,
                    "this folder was used by device %s: its reports are dropped",

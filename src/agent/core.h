@@ -71,6 +71,11 @@ OX_MUST_USE enum ox_code ox_agent_access(struct ox_agent *agent, const char *mod
  *  What is odd is left alone, and said. */
 OX_MUST_USE enum ox_code ox_agent_adopt(struct ox_agent *agent, struct ox_err *err);
 
+/** If another release wrote the state, keep copies of it, of the identity and of the journal in
+ *  before-upgrade/, for the way back; where they cannot be kept, that is said and tried again at
+ * the next start (upgrade.c). */
+OX_MUST_USE enum ox_code ox_agent_take_over(struct ox_agent *agent, struct ox_err *err);
+
 /** Make the folders of a model agree with the state: no more versions kept than were asked for,
  *  links switched, other versions removed, and all of it gone if the state does not know the model.
  * The version in folder `also` may stay; NULL: none. Call without lock. */

@@ -60,7 +60,9 @@ enum ox_code ox_folders_locate(struct ox_folders *out, const char *model_dir, st
         (code = ox_path_join(&folders.lock, folders.own, "lock", err)) == OX_OK &&
         (code = ox_path_join(&folders.download, folders.own, "download", err)) == OX_OK &&
         (code = ox_path_join(&folders.staging, folders.own, "staging", err)) == OX_OK &&
-        (code = ox_path_join(&folders.between, folders.own, "between", err)) == OX_OK) {
+        (code = ox_path_join(&folders.between, folders.own, "between", err)) == OX_OK &&
+        (code = ox_path_join(&folders.before_upgrade, folders.own, "before-upgrade", err)) ==
+            OX_OK) {
         *out = folders;
         return OX_OK;
     }
@@ -100,6 +102,7 @@ void ox_folders_clear(struct ox_folders *folders)
     free(folders->download);
     free(folders->staging);
     free(folders->between);
+    free(folders->before_upgrade);
     *folders = (struct ox_folders){0};
 }
 

@@ -27,7 +27,8 @@ struct ox_folders {
     char *fresh;    /* own/fresh: what consumers are about to see */
     char *gone;     /* own/gone: what they no longer do */
     char *numbers;  /* own/numbers: of numbered folders */
-    char *between;  /* own/between: what a chain of patches rebuilds on its way there */
+    char *before_upgrade; /* own/before-upgrade: copies of what another release wrote */
+    char *between;        /* own/between: what a chain of patches rebuilds on its way there */
 };
 
 /** Only where they are; model_dir must be there. The caller clears *out. */

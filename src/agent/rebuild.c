@@ -202,11 +202,13 @@ enum ox_code ox_stage_download(struct ox_update *update, struct ox_err *err)
     return code;
 }
 
+/* What a patch has built while it arrived is no part of anything else. */
 void ox_undo_download(struct ox_update *update)
 {
     struct ox_err err = OX_ERR_INIT;
 
-    if (ox_folder_clean(update->agent->folders.download, NULL, 0, &err) != OX_OK) {
+    if (ox_folders_drop_built(&update->agent->folders, &err) != OX_OK ||
+        ox_folder_clean(update->agent->folders.download, NULL, 0, &err) != OX_OK) {
         ox_log(update->agent->log, OX_LOG_WARN, "%s", err.msg);
     }
 }

@@ -64,6 +64,7 @@ void ox_state_clear(struct ox_agent_state *state)
         ox_device_report_clear(&state->reports[i]);
     }
     free(state->device_id);
+    free(state->release);
     free(state->last_model);
     free(state->result_error);
     *state = (struct ox_agent_state){0};

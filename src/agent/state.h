@@ -8,6 +8,8 @@
 #include "oxide/agent/agent.h"
 #include "oxide/wire/heartbeat.h"
 
+/* Raised when releases that read the one before would take a file for another than it is; what they
+ * can leave unread does not raise it. Here and in the journal. */
 #define OX_STATE_FORMAT 1
 #define OX_STATE_SEQ_MAX ((uint64_t)1 << 53) /* of a report: what every reader of JSON holds */
 #define OX_STATE_POISON_MAX 64               /* versions that failed; the oldest is forgotten */
@@ -51,6 +53,7 @@ struct ox_poison {
 
 struct ox_agent_state {
     char *device_id;
+    char *release;         /* that wrote it, "oxide/0.1.0"; NULL: one that did not say */
     uint64_t next_seq;     /* of the next report */
     uint64_t last_attempt; /* the update whose end is written here; 0: none */
     char *last_model;      /* of the last commit; NULL: none yet */
@@ -64,7 +67,7 @@ struct ox_agent_state {
     size_t reports_count;
 };
 
-/** An empty state. A counter that was lost goes on from first_seq. */
+/** An empty state, of no release. A counter that was lost goes on from first_seq. */
 OX_MUST_USE enum ox_code ox_state_init(struct ox_agent_state *state, const char *device_id,
                                        uint64_t first_seq, struct ox_err *err);
 void ox_state_clear(struct ox_agent_state *state);

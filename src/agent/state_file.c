@@ -167,6 +167,7 @@ enum ox_code ox_state_save(const struct ox_agent_state *state, const char *path,
 
     if ((code = ox_json_set_u64(json, "format", OX_STATE_FORMAT, err)) == OX_OK &&
         (code = ox_json_set_str(json, "device_id", state->device_id, err)) == OX_OK &&
+        (code = ox_json_set_str(json, "release", state->release, err)) == OX_OK &&
         (code = ox_json_set_u64(json, "next_seq", state->next_seq, err)) == OX_OK &&
         (code = ox_json_set_u64(json, "last_attempt", state->last_attempt, err)) == OX_OK &&
         (code = ox_json_set_str(json, "last_model", state->last_model, err)) == OX_OK &&
@@ -324,6 +325,7 @@ static enum ox_code take_all(const json_t *json, struct ox_agent_state *state, s
                           (unsigned long long)format, OX_STATE_FORMAT);
     }
     if ((code = dup_id(json, "device_id", &state->device_id, err)) != OX_OK ||
+        (code = dup_opt(json, "release", &state->release, err)) != OX_OK ||
         (code = ox_json_get_u64(json, "next_seq", &state->next_seq, err)) != OX_OK ||
         (code = ox_json_get_u64(json, "last_attempt", &state->last_attempt, err)) != OX_OK ||
         (code = dup_opt(json, "last_model", &state->last_model, err)) != OX_OK ||

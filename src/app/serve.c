@@ -7,6 +7,8 @@
 #include "oxide/base/file.h"
 #include "oxide/base/notify.h"
 #include "oxide/control/control.h"
+#include "oxide/registry/registry.h"
+#include "oxide/registry/way_back.h"
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -35,7 +37,24 @@ static void raise_descriptor_limit(void)
     }
 }
 
-static enum ox_code open_data(struct serve *serve, const char *dir, struct ox_err *err)
+/* The registry, with a copy of it first where a newer release is about to change its schema. */
+static enum ox_code open_registry(struct ox_data_folder *folder, const struct ox_log *log,
+                                  struct ox_err *err)
+{
+    char *kept = NULL;
+    enum ox_code code = ox_registry_keep_way_back(folder->registry_path, &kept, err);
+
+    if (kept != NULL) {
+        ox_log(log, OX_LOG_INFO,
+               "the registry is of an older release: as it was it is kept as %s, for the way back",
+               kept);
+    }
+    free(kept);
+    return code == OX_OK ? ox_registry_open(&folder->registry, folder->registry_path, err) : code;
+}
+
+static enum ox_code open_data(struct serve *serve, const char *dir, const struct ox_log *log,
+                              struct ox_err *err)
 {
     struct ox_data_folder *folder = &serve->folder;
     enum ox_code code;
@@ -44,7 +63,7 @@ static enum ox_code open_data(struct serve *serve, const char *dir, struct ox_er
         return ox_err_context(err, "data folder %s", dir), code;
     }
     if ((code = ox_data_folder_open(folder, dir, err)) == OX_OK &&
-        (code = ox_registry_open(&folder->registry, folder->registry_path, err)) != OX_OK) {
+        (code = open_registry(folder, log, err)) != OX_OK) {
         ox_err_context(err, "data folder %s", dir);
     }
     return code;
@@ -116,7 +135,7 @@ enum ox_code ox_serve_run(const struct ox_serve_options *options, struct ox_stop
     raise_descriptor_limit();
     /* The port first: a second server on the same port touches no data. */
     if ((code = ox_serve_listen(host, &port, options->insecure, &serve.listen_fd, err)) == OX_OK &&
-        (code = open_data(&serve, options->data_dir, err)) == OX_OK &&
+        (code = open_data(&serve, options->data_dir, log, err)) == OX_OK &&
         (code = open_control(&serve, options, log, err)) == OX_OK &&
         (code = open_api(&serve, options, log, err)) == OX_OK) {
         if (options->insecure) {

@@ -396,6 +396,147 @@ static void start__another_devices_reports_are_not_sent(void **state)
     assert_int_equal(world->agent.state.models_count, 1);
 }
 
+/* --- another release's folder --- */
+
+/* A folder as it is while an older release checks v2 of m, whose memory is in
+ * tests/golden/agent/NAME: v2 is "two", v1 is "one". */
+static void lay_out_older(const struct world *world, const char *name)
+{
+    static const char *const files[] = {"state.json", "journal.json", "identity.json"};
+    static const char *const versions[][2] = {{"m/versions/v1", "one\n"},
+                                              {"m/versions/v2", "two\n"}};
+    char relative[64];
+    char *path;
+
+    for (size_t i = 0; i < 2; i++) {
+        path = at(world, versions[i][0]);
+        assert_int_equal(ox_dir_make(path, 0755, NULL), OX_OK);
+        free(path);
+        (void)snprintf(relative, sizeof(relative), "%s/model.bin", versions[i][0]);
+        write_file(world, relative, versions[i][1]);
+    }
+    path = at(world, "m/current");
+    assert_int_equal(symlink("versions/v2", path), 0);
+    free(path);
+    path = at(world, ".oxide");
+    assert_int_equal(ox_dir_make(path, 0755, NULL), OX_OK);
+    free(path);
+    for (size_t i = 0; i < 3; i++) {
+        struct ox_buf text = OX_BUF_INIT;
+        char golden[256];
+
+        (void)snprintf(golden, sizeof(golden), "%s/golden/agent/%s/%s", OX_TESTS_DIR, name,
+                       files[i]);
+        (void)snprintf(relative, sizeof(relative), ".oxide/%s", files[i]);
+        if (ox_file_read_all(golden, 65536, &text, NULL) == OX_OK) {
+            path = at(world, relative);
+            assert_int_equal(ox_file_replace(path, text.data, text.len_bytes, 0600, NULL), OX_OK);
+            free(path);
+        }
+        ox_buf_clear(&text);
+    }
+}
+
+static void assert_same_text(const struct world *world, const char *a, const char *b)
+{
+    char *one = read_text(world, a);
+    char *two = read_text(world, b);
+
+    assert_string_equal(one, two);
+    free(one);
+    free(two);
+}
+
+static const char *const older_releases[] = {"before-identity", "before-release"};
+#define OLDER (sizeof(older_releases) / sizeof(older_releases[0]))
+
+static void upgrade__what_an_older_release_had_begun_goes_on(void **state)
+{
+    static const struct {
+        const char *check;
+        enum ox_code code;
+        const char *active;
+    } ends[] = {{"exit 0", OX_OK, "two\n"}, {"exit 1", OX_EFAILED, "one\n"}};
+    struct world *world = *state;
+
+    for (size_t i = 0; i < OLDER; i++) {
+        for (size_t j = 0; j < 2; j++) {
+            enum ox_code code = OX_EINTERNAL;
+            char *text;
+
+            assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
+            lay_out_older(world, older_releases[i]);
+            world->options.tuning.all.health_check = ends[j].check;
+            assert_true(start_again(world, &code));
+            assert_int_equal(code, ends[j].code);
+            text = read_text(world, "m/current/model.bin");
+            assert_string_equal(text, ends[j].active);
+            free(text);
+            assert_int_equal(count_set_aside(world), 0);
+            assert_false(exists(world, ".oxide/journal.json"));
+        }
+    }
+}
+
+static void upgrade__what_the_older_release_wrote_is_kept_once(void **state)
+{
+    struct world *world = *state;
+    struct ox_journal journal = {0};
+    char *golden;
+    char *kept;
+    bool pending;
+
+    for (size_t i = 0; i < OLDER; i++) {
+        enum ox_code code = OX_OK;
+
+        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
+        lay_out_older(world, older_releases[i]);
+        golden = read_text(world, ".oxide/state.json");
+        assert_true(start_again(world, &code));
+        kept = read_text(world, ".oxide/before-upgrade/state.json");
+        assert_string_equal(kept, golden);
+        free(kept);
+        assert_true(exists(world, ".oxide/before-upgrade/journal.json"));
+        open_agent(world, &journal, &pending); /* the same release once more */
+        close_agent(world);
+        kept = read_text(world, ".oxide/before-upgrade/state.json");
+        assert_string_equal(kept, golden);
+        free(kept);
+        free(golden);
+        world->options.agent = "oxide/the-next"; /* and then another, with no update under way */
+        kept = read_text(world, ".oxide/state.json");
+        open_agent(world, &journal, &pending);
+        close_agent(world);
+        golden = read_text(world, ".oxide/before-upgrade/state.json");
+        assert_string_equal(kept, golden);
+        assert_same_text(world, ".oxide/before-upgrade/identity.json", ".oxide/identity.json");
+        assert_false(exists(world, ".oxide/before-upgrade/journal.json"));
+        world->options.agent = "oxide/test";
+        free(kept);
+        free(golden);
+    }
+}
+
+static void upgrade__a_copy_that_cannot_be_kept_stops_nothing_and_is_tried_again(void **state)
+{
+    struct world *world = *state;
+    struct ox_journal journal = {0};
+    enum ox_code code = OX_EINTERNAL;
+    char *kept;
+    bool pending;
+
+    lay_out_older(world, older_releases[0]);
+    write_file(world, ".oxide/before-upgrade", "no folder");
+    assert_true(start_again(world, &code));
+    assert_int_equal(code, OX_OK);
+    kept = at(world, ".oxide/before-upgrade");
+    assert_int_equal(unlink(kept), 0);
+    free(kept);
+    open_agent(world, &journal, &pending);
+    close_agent(world);
+    assert_true(exists(world, ".oxide/before-upgrade/state.json"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +553,9 @@ int main(void)
         WITH_WORLD(start__a_version_that_vanished_is_fetched_again),
         WITH_WORLD(start__a_second_agent_on_one_folder_is_refused),
         WITH_WORLD(start__a_planted_symlink_for_our_own_folder_is_refused),
+        WITH_WORLD(upgrade__what_an_older_release_had_begun_goes_on),
+        WITH_WORLD(upgrade__what_the_older_release_wrote_is_kept_once),
+        WITH_WORLD(upgrade__a_copy_that_cannot_be_kept_stops_nothing_and_is_tried_again),
         WITH_WORLD(start__another_devices_reports_are_not_sent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -482,6 +482,26 @@ static void fallback__a_patch_that_is_garbage_means_full_files_once(void **state
     assert_no_litter(world);
 }
 
+static void fallback__what_a_damaged_patch_has_built_counts_for_nothing(void **state)
+{
+    struct world *world = *state;
+    const struct ox_agent_state *agent_state = &world->agent.state;
+    struct ox_journal none = {0};
+    bool pending;
+
+    install_v1(world);
+    world->blobs[2].bytes[world->patch_bytes - 40] ^=
+        0x55; /* the patch's end: frames stand before */
+    assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);
+    assert_true(is_active(world, &world->v2));
+    open_agent(world, &none, &pending);
+    assert_int_equal(agent_state->reports[agent_state->reports_count - 1].state,
+                     OX_ROLLOUT_COMPLETE);
+    assert_int_equal(agent_state->reports[agent_state->reports_count - 1].bytes_received,
+                     MODEL_BYTES + world->patch_bytes);
+    close_agent(world);
+}
+
 static void fallback__a_patch_for_another_base_means_full_files(void **state)
 {
     struct world *world = *state;
@@ -643,6 +663,7 @@ int main(void)
         WITH_WORLD(fallback__is_left_to_the_server_where_it_says_so),
         WITH_WORLD(fallback__of_a_damaged_base_is_left_to_the_server_too),
         WITH_WORLD(fallback__a_patch_that_is_garbage_means_full_files_once),
+        WITH_WORLD(fallback__what_a_damaged_patch_has_built_counts_for_nothing),
         WITH_WORLD(fallback__a_patch_for_another_base_means_full_files),
         WITH_WORLD(fallback__a_patch_that_is_gone_means_full_files),
         WITH_WORLD(stop__before_the_switch_keeps_old_and_journal),

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "../../../src/registry/migrations.h"
+#include "oxide/registry/way_back.h"
 
 #include "oxide/base/file.h"
 #include "oxide/registry/artifact.h"
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct fixture {
     char dir[64];
@@ -175,6 +177,48 @@ static void migration__keeps_all_of_the_first_schema(void **state)
                                                                         .state = "paused"},
                                               NULL),
                      OX_ECONFLICT);
+}
+
+static void migration__the_registry_as_it_was_is_kept_for_the_way_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ox_registry *registry = NULL;
+    char path[96];
+    char expected[128];
+    char *kept = NULL;
+    sqlite3 *db = NULL;
+    sqlite3_stmt *statement = NULL;
+
+    (void)snprintf(path, sizeof(path), "%s/old.db", fixture->dir);
+    assert_int_equal(ox_registry_keep_way_back(path, &kept, NULL), OX_OK);
+    assert_null(kept); /* there is none */
+    make_first_schema(path, false);
+    assert_int_equal(chmod(path, 0640), 0);
+    for (int i = 0; i < 2; i++) { /* a start that was cut short does it again */
+        struct stat st;
+
+        assert_int_equal(ox_registry_keep_way_back(path, &kept, NULL), OX_OK);
+        (void)snprintf(expected, sizeof(expected), "%s.schema-1", path);
+        assert_string_equal(kept, expected);
+        assert_int_equal(stat(kept, &st), 0);
+        assert_int_equal(st.st_mode & 0777, 0640);
+        free(kept);
+    }
+    assert_int_equal(ox_registry_open(&registry, path, NULL), OX_OK);
+    ox_registry_close(registry);
+    assert_int_equal(ox_registry_keep_way_back(path, &kept, NULL), OX_OK);
+    assert_null(kept); /* it is as this release wants it */
+    assert_int_equal(sqlite3_open(expected, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db,
+                                        "SELECT count(*), (SELECT user_version FROM "
+                                        "pragma_user_version) FROM artifacts",
+                                        -1, &statement, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int(statement, 0), 2);
+    assert_int_equal(sqlite3_column_int(statement, 1), 1);
+    (void)sqlite3_finalize(statement);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
 static void migration__refuses_rows_that_refer_to_none_and_changes_nothing(void **state)
@@ -365,6 +409,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(migration__keeps_all_of_the_first_schema),
+        TEST(migration__the_registry_as_it_was_is_kept_for_the_way_back),
         TEST(migration__refuses_rows_that_refer_to_none_and_changes_nothing),
         TEST(variant__a_version_means_the_one_without_a_name),
         TEST(variant__else_one_that_is_for_all_else_the_preferred),
