@@ -573,7 +573,7 @@ static enum ox_code run_loop(struct loop *loop, struct ox_err *err)
     }
     ox_journal_clear(&journal);
     ox_held_clear(&loop->held);
-    ox_http_free(loop->beat.http);
+    ox_beat_clear(&loop->beat);
     return code;
 }
 

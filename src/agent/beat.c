@@ -13,6 +13,8 @@
 
 #define ANSWER_MAX ((size_t)64 << 20) /* assignments of OX_HEARTBEAT_MODELS_MAX models */
 #define STALL_S 30
+#define KEEP_MS 60000 /* a connection is not kept for as long: to close it later costs more bytes  \
+                       */
 #define TOTAL_MS                                                                                   \
     300000 /* whoever drips its answer is not waited for; less than a watchdog's half */
 
@@ -116,6 +118,29 @@ static enum ox_code build(const struct ox_agent *agent, struct ox_beat *beat, bo
     return code;
 }
 
+/* What there is to say: `body` or, where that is what was said last, who says it. */
+static enum ox_code shorten(const struct ox_agent *agent, const struct ox_beat *beat,
+                            const char *body, char **out, struct ox_err *err)
+{
+    struct ox_heartbeat here = {.status_presence = OX_ABSENT};
+
+    if (beat->since_whole == 0 || beat->said == NULL || strcmp(beat->said, body) != 0) {
+        *out = NULL;
+        return OX_OK;
+    }
+    memcpy(here.installation.instance, agent->identity.instance, OX_INSTANCE_HEX + 1);
+    memcpy(here.installation.start, agent->identity.start, OX_START_HEX + 1);
+    return ox_heartbeat_build(&here, out, err);
+}
+
+void ox_beat_clear(struct ox_beat *beat)
+{
+    free(beat->said);
+    beat->said = NULL;
+    ox_http_free(beat->http);
+    beat->http = NULL;
+}
+
 static enum ox_code explain(const struct ox_agent *agent, const struct ox_http_answer *answer,
                             struct ox_err *err)
 {
@@ -203,9 +228,11 @@ enum ox_code ox_beat_send(struct ox_beat *beat, struct ox_agent *agent, bool upd
                           struct ox_heartbeat_answer *out, struct ox_err *err)
 {
     static const char *const headers[] = {"Content-Type: " OX_MEDIA_JSON, NULL};
+    static const char *const bare_headers[] = {"Content-Type: " OX_MEDIA_JSON, "Accept:", NULL};
     struct ox_http_answer answer = OX_HTTP_ANSWER_INIT;
     char *url = NULL;
     char *body = NULL;
+    char *brief = NULL;
     int64_t sent_mono_ms = 0;
     int64_t received_mono_ms = 0;
     enum ox_code code = ox_strf(&url, err, "%s/api/v1/devices/%s/heartbeat",
@@ -216,15 +243,19 @@ enum ox_code ox_beat_send(struct ox_beat *beat, struct ox_agent *agent, bool upd
         code = build(agent, beat, updating, &body, err);
         (void)pthread_mutex_unlock(&agent->lock);
     }
-    if (code == OX_OK) {
+    if (code == OX_OK && (code = shorten(agent, beat, body, &brief, err)) == OX_OK) {
+        const char *text = brief != NULL ? brief : body;
+
         sent_mono_ms = ox_clock_system()->mono_ms(NULL);
         code = ox_http_perform(
             beat->http,
             &(struct ox_http_request){.method = "POST",
                                       .url = url,
-                                      .headers = headers,
-                                      .body = body,
-                                      .body_len = strlen(body),
+                                      .headers = brief != NULL ? bare_headers : headers,
+                                      .bare = brief != NULL,
+                                      .close_after = beat->poll_ms >= KEEP_MS,
+                                      .body = text,
+                                      .body_len = strlen(text),
                                       .answer_max_bytes = ANSWER_MAX,
                                       .stall_s = STALL_S,
                                       .total_ms = beat->total_ms == 0 ? TOTAL_MS : beat->total_ms,
@@ -249,10 +280,14 @@ enum ox_code ox_beat_send(struct ox_beat *beat, struct ox_agent *agent, bool upd
                                 : (beat->since_whole + 1) % OX_BEAT_WHOLE_EVERY;
         take_ack(agent, out);
         take_identity(beat, agent, updating, out);
+        free(beat->said); /* who knows nothing of assignments is told all again */
+        beat->said = out->assignments_present ? body : NULL;
+        body = out->assignments_present ? NULL : body;
     } else if (!beat->metered || code == OX_ENOTFOUND) { /* a server that is new to us: all of it */
         beat->since_whole = 0;
     }
     ox_http_answer_clear(&answer);
+    free(brief);
     free(body);
     free(url);
     return code;

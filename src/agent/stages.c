@@ -51,7 +51,6 @@ static const struct stage {
      false},
     {"forget", 60, ox_stage_forget, NULL, OX_ROLLOUT_APPLYING, "remove", false, true, true, false},
 };
-#define LINGER_MS 1000          /* a version goes no sooner after a switch */
 #define PREPARE_STILL_MS 900000 /* hashing and copying what was brought by hand */
 #define STAGES (sizeof(stages) / sizeof(stages[0]))
 
@@ -342,7 +341,8 @@ static bool is_withdrawn(struct ox_update *update)
 /* Who had followed `current` just before the switch may not have opened all files yet. */
 static void linger(struct ox_update *update)
 {
-    int64_t left_ms = update->switched_mono_ms + LINGER_MS - ox_clock_system()->mono_ms(NULL);
+    int64_t left_ms = update->switched_mono_ms + update->agent->options->linger_ms -
+                      ox_clock_system()->mono_ms(NULL);
 
     if (update->frees && left_ms > 0) {
         ox_agent_wake(update->agent); /* the report need not wait */

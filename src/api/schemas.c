@@ -140,7 +140,7 @@ const struct ox_schema ox_schemas[] = {
      " windows?: text[]}"},
     {"HeartbeatAnswer",
      "What a device is to run; from assignments on for agents that send protocol",
-     "{status: 'ok', assigned_model: id | null, assigned_model_version: id | null,"
+     "{status: 'ok', assigned_model?: id | null, assigned_model_version?: id | null,"
      " assignments?: Assignment[], reports_ack?: int, poll_interval_s?: int, time?: int,"
      " device_id?: id, instance?: text(32), replaced?: bool, resend?: bool}"},
 

@@ -103,6 +103,7 @@ static enum ox_code run(const struct ox_app_agent_options *options,
         .retune = options->reload_fd < 0 ? NULL : retune,
         .retune_ctx = &reloader,
         .retune_fd = options->reload_fd,
+        .linger_ms = OX_AGENT_LINGER_MS,
     };
     char *control_plane = NULL;
     char *user_agent = NULL;

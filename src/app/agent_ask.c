@@ -128,7 +128,7 @@ static enum ox_code do_by_hand(const struct ox_agent_config_sources *sources, co
     const struct ox_by_hand_spec wanted = {kinds[spec->kind].kind, spec->model_id, spec->version,
                                            spec->path};
     const struct ox_log log = {STDERR_FILENO, OX_LOG_INFO, OX_LOG_TEXT};
-    struct ox_agent_options agent = {.model_dir = model_dir};
+    struct ox_agent_options agent = {.model_dir = model_dir, .linger_ms = OX_AGENT_LINGER_MS};
     char device_id[OX_ID_MAX + 1] = "";
     struct ox_agent_config *config = NULL;
     char *control_plane = NULL;

@@ -139,6 +139,14 @@ out:
     return code;
 }
 
+/* An installation that says no more than that it is there. */
+static bool says_nothing_new(const struct ox_heartbeat *said)
+{
+    return said->installation.instance[0] != '\0' && said->current_model.presence == OX_ABSENT &&
+           said->status_presence == OX_ABSENT && said->models_presence == OX_ABSENT &&
+           said->reports_count == 0;
+}
+
 static enum ox_code answer(struct ox_beat *beat, char **out, struct ox_err *err)
 {
     struct ox_control *control = beat->control;
@@ -158,6 +166,7 @@ static enum ox_code answer(struct ox_beat *beat, char **out, struct ox_err *err)
         answer.reports_ack = device.report_seq;
         answer.poll_interval_s = control->told_interval_s;
         answer.time_ms = (uint64_t)ox_control_now(control);
+        answer.brief = says_nothing_new(&beat->said);
     }
     ox_registry_end(&tx);
     if (code == OX_OK) {

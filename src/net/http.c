@@ -3,10 +3,13 @@
 #include "oxide/base/clock.h"
 
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #define ANSWER_MAX_DEFAULT ((size_t)1 << 20)
@@ -317,6 +320,17 @@ static void set_body(CURL *easy, struct transfer *transfer)
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
 }
 
+/* A short talk: acknowledgements wait for what is sent anyway, from the handshake's on. */
+static int on_socket(void *ctx, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)ctx;
+    (void)purpose;
+#ifdef TCP_QUICKACK
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &(int){0}, sizeof(int));
+#endif
+    return CURL_SOCKOPT_OK;
+}
+
 static void set_options(struct ox_http *http, struct transfer *transfer, const char *url,
                         struct curl_slist *headers)
 {
@@ -335,7 +349,11 @@ static void set_options(struct ox_http *http, struct transfer *transfer, const c
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, http->user_agent);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, request->bare ? NULL : http->user_agent);
+    if (request->close_after) {
+        curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+        curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
+    }
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->total_ms);

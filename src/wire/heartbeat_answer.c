@@ -184,6 +184,16 @@ static enum ox_code put_identity(json_t *json, const struct ox_heartbeat_answer 
     return code;
 }
 
+static enum ox_code put_pair(json_t *json, const struct ox_heartbeat_answer *answer,
+                             struct ox_err *err)
+{
+    enum ox_code code = ox_json_set_str(json, "assigned_model", answer->assigned_model, err);
+
+    return code != OX_OK
+               ? code
+               : ox_json_set_str(json, "assigned_model_version", answer->assigned_version, err);
+}
+
 enum ox_code ox_heartbeat_answer_build(const struct ox_heartbeat_answer *answer, char **out,
                                        struct ox_err *err)
 {
@@ -193,11 +203,9 @@ enum ox_code ox_heartbeat_answer_build(const struct ox_heartbeat_answer *answer,
     enum ox_code code;
 
     if ((code = ox_json_set_str(json, "status", "ok", err)) == OX_OK &&
-        (code = ox_json_set_str(json, "assigned_model", answer->assigned_model, err)) == OX_OK &&
-        (code = ox_json_set_str(json, "assigned_model_version", answer->assigned_version, err)) ==
-            OX_OK &&
+        (answer->brief || (code = put_pair(json, answer, err)) == OX_OK) &&
         (!tells_assignments || (code = put_assignments(json, answer, err)) == OX_OK) &&
-        (!answer->reports_ack_present ||
+        (answer->brief || !answer->reports_ack_present ||
          (code = ox_json_set_u64(json, "reports_ack", answer->reports_ack, err)) == OX_OK) &&
         (answer->poll_interval_s == 0 ||
          (code = ox_json_set_u64(json, "poll_interval_s", answer->poll_interval_s, err)) ==

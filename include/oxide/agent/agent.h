@@ -77,12 +77,15 @@ struct ox_agent_tuning {
     void (*done)(void *owner); /* nothing of it is used any more; any thread; may be NULL */
 };
 
+#define OX_AGENT_LINGER_MS 1000
+
 struct ox_agent_options {
     const char *control_plane; /* http(s)://host[:port][/path], without a final slash */
     const char *device_id;
     const char *agent; /* "oxide/0.1.0" */
     const char *model_dir;
     struct ox_agent_tuning tuning; /* at first */
+    int64_t linger_ms; /* a version is removed no sooner after a switch, for who was opening it */
     /* Asked for another tuning whenever retune_fd, an eventfd, becomes readable; false: go on with
      * what there is. Called in the thread of ox_agent_run. NULL: never. */
     bool (*retune)(void *retune_ctx, struct ox_agent_tuning *out);

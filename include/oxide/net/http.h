@@ -45,6 +45,8 @@ struct ox_http_request {
     int64_t connect_ms;    /* 0: the default */
     int64_t stall_s;       /* 0: the default */
     int64_t total_ms;      /* of the whole request; 0: no limit */
+    bool close_after;      /* the connection: the next request is far off */
+    bool bare;             /* without headers that tell the server who asks and what for */
     bool follow_redirects; /* GET and HEAD, up to 5, http(s) only; of `headers` only Range and
                             * If-Range follow to another host */
     struct ox_stop *stop;  /* may be NULL */

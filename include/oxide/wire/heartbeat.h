@@ -172,6 +172,7 @@ struct ox_heartbeat_answer {
     char instance[OX_INSTANCE_HEX + 1]; /* its id from now on; empty: as before */
     bool replaced; /* another installation is the device: this one has nothing to do any more */
     bool resend;   /* the next heartbeat shall say all */
+    bool brief; /* building alone: only what an agent that had nothing new to say wants to know */
 };
 
 void ox_assignment_clear(struct ox_assignment *assignment);
@@ -179,7 +180,8 @@ void ox_heartbeat_answer_clear(struct ox_heartbeat_answer *answer);
 
 /** Build {status:"ok", assigned_model, assigned_model_version, assignments[]?, reports_ack?,
  *  poll_interval_s?, time?, device_id?, instance?, replaced?, resend?}; assignments[] stands there
- * if assignments_present or reports_ack_present is set, be it empty. The caller frees *out. */
+ * if assignments_present or reports_ack_present is set, be it empty. A brief one has neither
+ * assigned_model nor assigned_model_version nor reports_ack. The caller frees *out. */
 OX_MUST_USE enum ox_code ox_heartbeat_answer_build(const struct ox_heartbeat_answer *answer,
                                                    char **out, struct ox_err *err);
 

@@ -41,13 +41,13 @@ EOF
     requests=$(grep -c '"POST /\|POST /' "$work/trace" || true)
     wakes=$(awk '{ if (last && $2 - last > 0.3) n++; last = $2 } END { print n + 0 }' "$work/trace")
     [ "$before" = "$after" ] || die "files changed: $before, then $after"
-    # a poll each 125 s: the connection is a new one each time
+    # a poll each minute: the connection is a new one each time
     finish "$agent"
-    start_agent calm --poll-interval 125
-    sleep 10
+    start_agent calm --poll-interval 60
+    sleep 80 # the first says all, the next who it is
     bytes=$(count_of wire)
     opened=$(count_of opened)
-    sleep 400
+    sleep 260
     opened=$(($(count_of opened) - opened))
     per=$(calc "($(count_of wire) - $bytes) / $opened" %.0f)
     say "## Idle" "" "| anonymous | resident | polls | wake-ups | written to disk | bytes on the wire per poll |" "|---|---|---|---|---|---|" \

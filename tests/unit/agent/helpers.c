@@ -93,7 +93,13 @@ static void serve_beat(struct world *world, const struct fake_request *request,
         (void)snprintf(world->first_beat, sizeof(world->first_beat), "%s",
                        (const char *)request->body);
     }
-    (void)snprintf(world->beat_body, sizeof(world->beat_body), "%s", (const char *)request->body);
+    if (strstr((const char *)request->body, "\"status\"") != NULL) {
+        (void)snprintf(world->beat_body, sizeof(world->beat_body), "%s",
+                       (const char *)request->body);
+    } else {
+        (void)snprintf(world->brief_beat, sizeof(world->brief_beat), "%s",
+                       (const char *)request->body);
+    }
     (void)snprintf(world->beat_path, sizeof(world->beat_path), "%s", request->path);
     answer->status = world->beat_status == 0 ? 200 : world->beat_status;
     answer->hang = world->beat_hangs;

@@ -71,7 +71,8 @@ struct world {
     int mirror_requests;
     bool mirror_saw_device;
     int beats;
-    char beat_body[16384]; /* the last one */
+    char beat_body[16384]; /* the last one that had anything new to say */
+    char brief_beat[256];  /* the last one that had not */
     char beat_path[1024];
     char first_beat[16384];
     char states[1024]; /* states reported, one after the other, each once per seq */

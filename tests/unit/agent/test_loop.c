@@ -172,9 +172,13 @@ static void loop__gets_from_nothing_to_v1_to_v2(void **state)
     assert_true(is_active(world, &world->v1));
     assign_text(world, &world->v2, true);
     await_ends(world, "complete complete");
-    await_beats(world, 2);
+    await_beats(world, 4);
     finish(&daemon);
     assert_true(is_active(world, &world->v2));
+    /* nothing new: who it is, and no more */
+    assert_non_null(strstr(world->brief_beat, "{\"instance\":\""));
+    assert_non_null(strstr(world->brief_beat, "\"start\":\""));
+    assert_int_equal(strlen(world->brief_beat), 74);
     assert_true(logged(world, "defect@v2: received patch, "));
     assert_true(logged(world, "model active: defect@v2"));
     assert_non_null(strstr(world->first_beat, "\"reads\":\"oxdl/2; ops="));

@@ -347,6 +347,7 @@ static void keep__0_frees_the_old_version_and_still_knows_there_was_one(void **s
     int64_t began_mono_ms;
 
     world->options.tuning.all.keep = 0;
+    world->options.linger_ms = 1000;
     install_v1(world);
     began_mono_ms = ox_clock_system()->mono_ms(NULL);
     assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);
