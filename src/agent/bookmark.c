@@ -73,7 +73,7 @@ static enum ox_code parse(const struct ox_buf *text, struct ox_oxdl_mark *mark, 
 static enum ox_code read_ours(const char *path, size_t bytes_max, struct ox_buf *out,
                               struct ox_err *err)
 {
-    enum ox_code code = ox_file_read_all(path, bytes_max, out, err);
+    enum ox_code code = ox_file_read_own(path, bytes_max, out, err);
 
     if (code == OX_ETOOBIG) {
         code = ox_err_set(err, OX_ECORRUPT, "%s has more than the %zu bytes that it can have", path,

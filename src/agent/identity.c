@@ -75,7 +75,7 @@ enum ox_code ox_identity_load(struct ox_identity *out, const char *path, struct 
     struct ox_identity identity = {.instance = ""};
     struct ox_buf text = OX_BUF_INIT;
     json_t *json = NULL;
-    enum ox_code code = ox_file_read_all(path, IDENTITY_BYTES_MAX, &text, err);
+    enum ox_code code = ox_file_read_own(path, IDENTITY_BYTES_MAX, &text, err);
 
     if (code == OX_OK &&
         (code = ox_json_parse_object(text.data, text.len_bytes, &json, err)) == OX_OK) {

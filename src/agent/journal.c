@@ -137,7 +137,7 @@ enum ox_code ox_journal_load(struct ox_journal *out, const char *path, struct ox
     struct ox_journal journal = {0};
     struct ox_buf text = OX_BUF_INIT;
     json_t *json = NULL;
-    enum ox_code code = ox_file_read_all(path, JOURNAL_BYTES_MAX, &text, err);
+    enum ox_code code = ox_file_read_own(path, JOURNAL_BYTES_MAX, &text, err);
 
     if (code == OX_OK &&
         (code = ox_json_parse_object(text.data, text.len_bytes, &json, err)) == OX_OK) {

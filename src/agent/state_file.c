@@ -343,7 +343,7 @@ enum ox_code ox_state_load(struct ox_agent_state *out, const char *path, struct 
     struct ox_agent_state state = {0};
     struct ox_buf text = OX_BUF_INIT;
     json_t *json = NULL;
-    enum ox_code code = ox_file_read_all(path, OX_STATE_BYTES_MAX, &text, err);
+    enum ox_code code = ox_file_read_own(path, OX_STATE_BYTES_MAX, &text, err);
 
     if (code == OX_OK &&
         (code = ox_json_parse_object(text.data, text.len_bytes, &json, err)) == OX_OK) {

@@ -15,7 +15,7 @@ static enum ox_code copy_file(const char *from, const char *folder, struct ox_er
     enum ox_code code = ox_path_join(&to, folder, strrchr(from, '/') + 1, err);
 
     if (code == OX_OK) {
-        code = ox_file_read_all(from, OX_STATE_BYTES_MAX, &bytes, err);
+        code = ox_file_read_own(from, OX_STATE_BYTES_MAX, &bytes, err);
         if (code == OX_OK) {
             code = ox_file_replace(to, bytes.data, bytes.len_bytes, 0600, err);
         } else if (code == OX_ENOTFOUND) { /* nor is there one of an upgrade before */

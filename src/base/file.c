@@ -88,13 +88,16 @@ enum ox_code ox_write_full(int fd, const void *bytes, size_t len_bytes, const ch
     return OX_OK;
 }
 
-enum ox_code ox_file_open_read(const char *path, int *out_fd, uint64_t *size_bytes,
-                               struct ox_err *err)
+static enum ox_code open_read(const char *path, int flags, int *out_fd, uint64_t *size_bytes,
+                              struct ox_err *err)
 {
     struct stat st;
     /* O_NONBLOCK: opening a FIFO must not wait for a writer; it is refused right below. */
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
 
+    if (fd < 0 && errno == ELOOP && (flags & O_NOFOLLOW) != 0) {
+        return ox_err_set(err, OX_EPERM, "%s is a symlink where a file belongs: remove it", path);
+    }
     if (fd < 0) {
         return ox_err_sys(err, errno, "opening %s", path);
     }
@@ -113,6 +116,12 @@ enum ox_code ox_file_open_read(const char *path, int *out_fd, uint64_t *size_byt
         *size_bytes = (uint64_t)st.st_size;
     }
     return OX_OK;
+}
+
+enum ox_code ox_file_open_read(const char *path, int *out_fd, uint64_t *size_bytes,
+                               struct ox_err *err)
+{
+    return open_read(path, 0, out_fd, size_bytes, err);
 }
 
 /* Which kernel says what of a symlink where a folder was asked for differs: ELOOP or ENOTDIR. */
@@ -217,12 +226,12 @@ enum ox_code ox_file_check_unchanged(int fd, const char *name, const struct ox_f
     return code;
 }
 
-enum ox_code ox_file_read_all(const char *path, size_t max_bytes, struct ox_buf *out,
-                              struct ox_err *err)
+static enum ox_code read_all(const char *path, int flags, size_t max_bytes, struct ox_buf *out,
+                             struct ox_err *err)
 {
     int fd = -1;
     uint64_t size = 0;
-    enum ox_code code = ox_file_open_read(path, &fd, &size, err);
+    enum ox_code code = open_read(path, flags, &fd, &size, err);
 
     if (code != OX_OK) {
         return code;
@@ -244,6 +253,18 @@ enum ox_code ox_file_read_all(const char *path, size_t max_bytes, struct ox_buf 
 out:
     (void)close(fd);
     return code;
+}
+
+enum ox_code ox_file_read_all(const char *path, size_t max_bytes, struct ox_buf *out,
+                              struct ox_err *err)
+{
+    return read_all(path, 0, max_bytes, out, err);
+}
+
+enum ox_code ox_file_read_own(const char *path, size_t max_bytes, struct ox_buf *out,
+                              struct ox_err *err)
+{
+    return read_all(path, O_NOFOLLOW, max_bytes, out, err);
 }
 
 enum ox_code ox_dir_sync(const char *path, struct ox_err *err)

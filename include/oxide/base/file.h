@@ -59,6 +59,9 @@ OX_MUST_USE enum ox_code ox_file_check_unchanged(int fd, const char *name,
 /** Append the whole file to `out`. Errors: OX_ETOOBIG over max_bytes, OX_ENOTFOUND, OX_EIO. */
 OX_MUST_USE enum ox_code ox_file_read_all(const char *path, size_t max_bytes, struct ox_buf *out,
                                           struct ox_err *err);
+/** The same of a file that nobody but us puts there. Errors: OX_EPERM for a symlink, too. */
+OX_MUST_USE enum ox_code ox_file_read_own(const char *path, size_t max_bytes, struct ox_buf *out,
+                                          struct ox_err *err);
 
 /** Replace a file durably: temporary neighbour, fsync, rename, fsync of the folder. */
 OX_MUST_USE enum ox_code ox_file_replace(const char *path, const void *bytes, size_t len_bytes,

@@ -317,6 +317,26 @@ static void journal__damaged_is_set_aside_and_the_state_holds(void **state)
     }
 }
 
+static void journal__truncated_at_every_byte_is_damaged(void **state)
+{
+    struct world *world = *state;
+    const struct death death = {"check", false};
+    struct ox_journal journal = {0};
+    char *path = at(world, ".oxide/journal.json");
+    char *text;
+
+    assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+    assert_int_equal(die_updating(world, death), 42);
+    text = read_text(world, ".oxide/journal.json");
+    for (size_t len = strlen(text); len-- > 0;) {
+        text[len] = '\0';
+        write_file(world, ".oxide/journal.json", text);
+        assert_int_equal(ox_journal_load(&journal, path, NULL), OX_ECORRUPT);
+    }
+    free(text);
+    free(path);
+}
+
 static void start__removes_what_an_earlier_run_left(void **state)
 {
     struct world *world = *state;
@@ -549,6 +569,7 @@ int main(void)
         WITH_LAYOUTS(state__damaged_is_set_aside_and_made_anew_from_the_links),
         WITH_LAYOUTS(state__lost_in_mid_switch_goes_back_to_what_the_journal_says),
         WITH_LAYOUTS(journal__damaged_is_set_aside_and_the_state_holds),
+        WITH_WORLD(journal__truncated_at_every_byte_is_damaged),
         WITH_WORLD(start__removes_what_an_earlier_run_left),
         WITH_WORLD(start__a_version_that_vanished_is_fetched_again),
         WITH_WORLD(start__a_second_agent_on_one_folder_is_refused),

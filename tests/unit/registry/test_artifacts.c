@@ -221,6 +221,23 @@ static void migration__the_registry_as_it_was_is_kept_for_the_way_back(void **st
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
 }
 
+static void migration__no_way_back_no_way_on(void **state)
+{
+    struct fixture *fixture = *state;
+    struct ox_err err = OX_ERR_INIT;
+    char path[96];
+    char in_the_way[128];
+    char *kept = NULL;
+
+    (void)snprintf(path, sizeof(path), "%s/stuck.db", fixture->dir);
+    make_first_schema(path, false);
+    (void)snprintf(in_the_way, sizeof(in_the_way), "%s.schema-1.unfinished", path);
+    assert_int_equal(mkdir(in_the_way, 0755), 0);
+    assert_int_not_equal(ox_registry_keep_way_back(path, &kept, &err), OX_OK);
+    assert_non_null(strstr(err.msg, "keeping a copy of the registry"));
+    assert_null(kept);
+}
+
 static void migration__refuses_rows_that_refer_to_none_and_changes_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -410,6 +427,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(migration__keeps_all_of_the_first_schema),
         TEST(migration__the_registry_as_it_was_is_kept_for_the_way_back),
+        TEST(migration__no_way_back_no_way_on),
         TEST(migration__refuses_rows_that_refer_to_none_and_changes_nothing),
         TEST(variant__a_version_means_the_one_without_a_name),
         TEST(variant__else_one_that_is_for_all_else_the_preferred),
