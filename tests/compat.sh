@@ -7,8 +7,10 @@
 #
 # BUILD is this tree's, COMMIT the older release; OLD_BUILD is where it is built (or was), else a
 # temporary folder.
+
+# shellcheck disable=SC2015,SC2034,SC2154 # lib.sh sets them, and is told by them
 set -u
-[ $# -ge 2 ] || { sed -n '2,/^set -u/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '2,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 build=$(cd "$1" && pwd) commit=$2
 tree=$(cd "$(dirname "$0")/.." && pwd)
 made=$(mktemp -d "${TMPDIR:-/tmp}/oxide-compat.XXXXXX") || exit 1
@@ -24,7 +26,7 @@ if [ ! -x "$old" ]; then
 fi
 
 export OXIDE_TOOLS=$build/bin OXIDE_BIN=$new
-# shellcheck source=e2e/lib.sh
+# shellcheck disable=SC1091
 . "$tree/tests/e2e/lib.sh"
 tear_down() { rm -rf "$made"; }
 
@@ -43,7 +45,7 @@ as() {
 }
 # main_job SERVER AGENT: register, full file, patch, a failing check, rollback, report
 main_job() {
-    local campaign_server=$1 device=$2 data=data
+    local campaign_server=$1 device=$2
     rm -rf data cam-01 cam-01.log serve.log
     port=''
     as "$campaign_server" serve --poll-interval 1

@@ -21,7 +21,7 @@ rows() {
 whole            full new 3 700 -|F 1 1 cut 100000|F 2 1 whole
 range-other      full new 4 700 the-answer-is-for|F 1 1 cut 100000|F 2 9 range-other
 range-none       full new 4 700 the-answer-is-for|F 1 1 cut 100000|F 2 9 range-none
-range-416        full new 3 320 asking-for-all|F 1 1 cut 100000|F 2 1 status 416
+range-416        full new 3 420 asking-for-all|F 1 1 cut 100000|F 2 1 status 416
 tag-other        full new 4 700 a-part-of-other-bytes|F 1 1 cut 100000|F 2 9 tag "other"
 tag-weak         full new 2 320 -|F 1 1 cut 100000|F 2 9 tag-weak
 tag-other-whole  full new 2 420 -|F 1 1 cut 100000|F 2 9 tag-other-whole "other"
@@ -93,6 +93,7 @@ beat-interval-0  beat new - - poll_interval_s|H 1 2 words "poll_interval_s":1 "p
 beat-time        beat new - - -|H 1 99 words "time":1 "time":9991
 beat-ack         beat new - - -|H 1 99 words "reports_ack": "reports_ack":900000000000000
 beat-cut         beat new - - -|H 1 2 cut 5
+beat-lossy       beat new - - Empty-reply|H 1 1 nothing|H 3 2 nothing|H 6 1 cut 5|H 8 2 nothing
 beat-nothing     beat new - - Empty-reply|H 1 2 nothing
 beat-endless     beat new - - passes|H 1 1 endless-words
 beat-401         beat new - - answers-401|H 1 2 status 401
@@ -226,6 +227,15 @@ step "heartbeats go on while a download stands still"
 during=$(awk '$4 == "stall" { end = $6 } $2 ~ "/heartbeat" { beat[++n] = $6 }
     END { for (i = 1; i <= n; i++) c += beat[i] < end && beat[i] > end - 3000; print c + 0 }' stall.proxy)
 [ "$during" -ge 1 ] || fail "no heartbeat in the 3 s"
+
+step "what was reported twice, since the answer was lost, counts once, and in order"
+for name in beat-lossy beat-cut beat-nothing patch-cut; do
+    told=$(get "/api/v1/events?format=json&limit=1000&after=0&device=$name" |
+        jq -r '.events[] | select(.kind == "campaign.device_moved") | .data.to' | paste -sd ' ')
+    [[ $told == *complete ]] || fail "$name told: $told"
+    same "states of $name, each once" "$(tr ' ' '\n' <<< "$told" | sort -u | wc -l)" "$(wc -w <<< "$told")"
+    within 10 "no report of $name waits" jq -e '.reports // [] | length == 0' "$name/.oxide/state.json"
+done
 
 step "nothing of it is quarantined by what the network did"
 for name in "${names[@]}"; do
