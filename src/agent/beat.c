@@ -13,15 +13,10 @@
 
 #define ANSWER_MAX ((size_t)64 << 20) /* assignments of OX_HEARTBEAT_MODELS_MAX models */
 #define STALL_S 30
-#define KEEP_MS                                                                                    \
-    60000 /* a connection is not kept for as long: to close it later costs more bytes              \
-           */
-/* Whoever drips its answer is not waited for; less than half of the watchdog's time. */
-#define TOTAL_MS 300000
 /* A connection is not kept for as long: to close it later costs more bytes. */
 #define KEEP_MS 60000
-#define TOTAL_MS                                                                                   \
-    300000 /* whoever drips its answer is not waited for; less than a watchdog's half */
+/* Whoever drips its answer is not waited for; less than half of the watchdog's time. */
+#define TOTAL_MS 300000
 
 static json_t *platform(void)
 {
