@@ -47,10 +47,20 @@ bool ox_http_answer_header(const struct ox_http_answer *answer, const char *name
     return false;
 }
 
+/* Seconds since 1970, the lower 32 bits of them: on a 32-bit processor libcurl may have been built
+ * with a time_t of so many, while ours has 64. */
+static bool date_parse(const char *text, uint32_t *out)
+{
+    *out = (uint32_t)curl_getdate(text, NULL);
+    return *out != UINT32_MAX;
+}
+
 int64_t ox_http_retry_after_s(const struct ox_http_answer *answer)
 {
     char text[64];
     char date[64];
+    uint32_t until = 0;
+    uint32_t from = 0;
     char *end = NULL;
     long long value;
 
@@ -60,8 +70,8 @@ int64_t ox_http_retry_after_s(const struct ox_http_answer *answer)
     value = strtoll(text, &end, 10);
     if (end == text || *end != '\0') { /* a date, by the server's own clock: ours may be wrong */
         value = ox_http_answer_header(answer, "Date", date, sizeof(date)) &&
-                        curl_getdate(text, NULL) >= 0 && curl_getdate(date, NULL) >= 0
-                    ? (long long)curl_getdate(text, NULL) - (long long)curl_getdate(date, NULL)
+                        date_parse(text, &until) && date_parse(date, &from)
+                    ? (int32_t)(until - from)
                     : 0;
     }
     return value < 0 ? 0 : value < INT32_MAX ? value : INT32_MAX;
