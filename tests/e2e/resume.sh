@@ -11,7 +11,7 @@ oxide device register cam-01 > /dev/null && oxide push m v1 one > /dev/null 2>&1
     oxide push m v2 two > /dev/null 2>&1 || die "setting up"
 marked() { jq .patch_bytes cam-01/.oxide/download/*."$1" 2> /dev/null || echo 0; } # mark|durable
 far() { [ "$(marked mark)" -gt "$1" ]; }
-slowly() { agent cam-01 --rate-limit 900000; }
+slowly() { agent cam-01 --rate-limit 250000; } # 700,000 bytes take more than the 2 s between two syncs
 
 step "v1 by the full file"
 deploy m v1 --device cam-01
