@@ -39,7 +39,7 @@ models
 
 # as WHO COMMAND...: with that release's executable
 as() {
-    OXIDE_BIN=$1
+    OXIDE_BIN=$1 OXIDE_AGENT_BIN=$1
     shift
     "$@"
 }
@@ -83,7 +83,7 @@ some_has_come() { [ -n "$(find cam-01/.oxide -name '*.part' -size +30k -o -name 
 take_over() {
     rm -rf data cam-01 cam-01.log serve.log hold
     port=''
-    OXIDE_BIN=$new
+    OXIDE_BIN=$new OXIDE_AGENT_BIN=$new
     serve --poll-interval 1
     for v in v1 v2; do exits 0 "" oxide push m $v $v; done
     exits 0 "" oxide device register cam-01

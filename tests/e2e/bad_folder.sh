@@ -17,7 +17,7 @@ within 20 "the server knows" campaign_is "$campaign" complete
 once() {
     local status=$1 words=$2
     shift 2
-    exits "$status" "$words" timeout 20 "$@" "$OXIDE_BIN" agent --control-plane "$server" --device-id cam-01 \
+    exits "$status" "$words" timeout 20 "$@" "$OXIDE_AGENT_BIN" agent --control-plane "$server" --device-id cam-01 \
         --model-dir "$work/cam-01"
 }
 
@@ -97,7 +97,7 @@ step "full: refused with the bytes that lack, and gone on with once there is roo
 mkdir full && mount -t tmpfs -o size=21m,mode=0755 oxide-e2e full || { skip "no tmpfs here"; exit; }
 cp -r cam-01/. full/ && rm -f full/.oxide/agent.sock
 dd if=/dev/zero of=full/filler bs=1M count=30 status=none 2> /dev/null
-start full.log "$OXIDE_BIN" agent --control-plane "$server" --device-id cam-01 --poll-interval 1 --model-dir full
+start full.log "$OXIDE_AGENT_BIN" agent --control-plane "$server" --device-id cam-01 --poll-interval 1 --model-dir full
 deploy m v2 --device cam-01
 within 30 "it is said" grep -q 'No space left on device\|bytes' full.log
 sleep 2
