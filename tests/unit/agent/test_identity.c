@@ -141,7 +141,7 @@ static void beat__tells_the_installation_always_and_the_facts_at_first(void **st
     beat_once(world, &beat, false);
     assert_non_null(strstr(world->beat_body, "\"disk\""));
     assert_non_null(strstr(world->beat_body, "\"models\""));
-    ox_http_free(beat.http);
+    ox_beat_clear(&beat);
 }
 
 static void beat__tells_the_offset_of_the_local_time_anew_once_it_is_another(void **state)
@@ -164,7 +164,7 @@ static void beat__tells_the_offset_of_the_local_time_anew_once_it_is_another(voi
     assert_non_null(strstr(world->beat_body, "\"utc_offset_s\":7200"));
     beat_once(world, &beat, false);
     assert_null(strstr(world->beat_body, "\"utc_offset_s\""));
-    ox_http_free(beat.http);
+    ox_beat_clear(&beat);
 }
 
 static void beat__a_copy_takes_the_instance_that_it_is_given(void **state)
@@ -181,7 +181,7 @@ static void beat__a_copy_takes_the_instance_that_it_is_given(void **state)
     assert_non_null(strstr(world->beat_body, "\"models\"")); /* it says all again */
     close_agent(world);
     assert_string_equal(identity_of(world).instance, OTHER);
-    ox_http_free(beat.http);
+    ox_beat_clear(&beat);
 }
 
 static void beat__a_device_keeps_the_name_that_it_is_given(void **state)
@@ -211,7 +211,7 @@ static void beat__a_device_keeps_the_name_that_it_is_given(void **state)
     assert_string_equal(identity_of(world).device_id, "cam-03");
     world->options.device_id = "cam-01";
     assert_string_equal(identity_of(world).device_id, "cam-01");
-    ox_http_free(beat.http);
+    ox_beat_clear(&beat);
 }
 
 static void beat__a_rename_that_was_cut_short_is_finished(void **state)
@@ -258,7 +258,7 @@ static void beat__one_that_comes_to_no_end_is_given_up(void **state)
     assert_int_equal(ox_beat_send(&beat, &world->agent, false, &answer, NULL), OX_ETIMEOUT);
     world->beat_hangs = false;
     beat_once(world, &beat, false);
-    ox_http_free(beat.http);
+    ox_beat_clear(&beat);
 }
 
 static void beat__a_refusal_says_when_to_come_back(void **state)
@@ -275,7 +275,7 @@ static void beat__a_refusal_says_when_to_come_back(void **state)
     world->beat_status = 0;
     beat_once(world, &beat, false);
     assert_int_equal(beat.rest_s, 0);
-    ox_http_free(beat.http);
+    ox_beat_clear(&beat);
 }
 
 int main(void)

@@ -257,7 +257,7 @@ static void beat__of_a_metered_link_does_not_repeat_itself_after_a_failure(void 
         assert_int_equal(ox_beat_send(&beat, &world->agent, false, &answer, NULL), OX_OK);
         ox_heartbeat_answer_clear(&answer);
         assert_int_equal(strstr(world->beat_body, "\"platform\"") == NULL, metered);
-        ox_http_free(beat.http);
+        ox_beat_clear(&beat);
         if (metered) {
             break;
         }
