@@ -383,6 +383,17 @@ static enum ox_code parse_identity(const json_t *json, struct ox_heartbeat_answe
     return OX_OK;
 }
 
+/* Whatever stands between may answer with some object; to take that for a word of the control
+ * plane's would end an update and drop reports. The first generation says status, too. */
+static enum ox_code check_kind(const json_t *json, struct ox_err *err)
+{
+    return ox_json_has(json, "status") || ox_json_has(json, "assigned_model") ||
+                   ox_json_has(json, "assignments")
+               ? OX_OK
+               : ox_err_set(err, OX_EINVAL,
+                            "it has neither \"status\", \"assigned_model\" nor \"assignments\"");
+}
+
 enum ox_code ox_heartbeat_answer_parse(const void *body, size_t len_bytes,
                                        struct ox_heartbeat_answer *out, struct ox_err *err)
 {
@@ -390,7 +401,7 @@ enum ox_code ox_heartbeat_answer_parse(const void *body, size_t len_bytes,
     json_t *json = NULL;
     enum ox_code code = ox_json_parse_object(body, len_bytes, &json, err);
 
-    if (code == OX_OK &&
+    if (code == OX_OK && (code = check_kind(json, err)) == OX_OK &&
         (code = ox_wire_opt_id(json, "assigned_model", &answer.assigned_model, err)) == OX_OK &&
         (code = ox_wire_opt_id(json, "assigned_model_version", &answer.assigned_version, err)) ==
             OX_OK &&

@@ -81,6 +81,7 @@ only-wrong-byte  only fallback 3 450 -|P 1 9 wrong-byte 20000
 
 beat-garbage     beat new - - -|H 1 2 garbage
 beat-page        beat new - - answer-to-a-heartbeat|H 1 2 page
+beat-empty       beat new - - neither|H 1 2 text {}
 beat-list        beat new - - answer-to-a-heartbeat|H 1 2 text []
 beat-types       beat new - - assignments|H 1 2 text {"assignments":{"a":1},"reports_ack":"x"}
 beat-no-object   beat new - - assignments|H 1 2 text {"assignments":[7]}

@@ -335,7 +335,9 @@ static void answer__refuses_nonsense_as_the_servers_fault(void **state)
         "{\"assignments\":[1]}",
         "{\"assignments\":[{}]}",
         "{\"assigned_model\":\"../x\"}",
-        "{\"reports_ack\":-1}",
+        "{}",
+        "{\"code\":7,\"message\":\"please log in\"}",
+        "{\"assignments\":[],\"reports_ack\":-1}",
         "{\"assignments\":[{\"model_id\":\"m\",\"model_version\":\"v\",\"digest\":\"" HEX_A
         "\",\"files\":[{\"path\":\"../up\",\"size\":1,\"sha256\":\"" HEX_A "\"}]}]}",
         "{\"assignments\":[{\"model_id\":\"m\",\"model_version\":\"v\",\"digest\":\"" HEX_A
