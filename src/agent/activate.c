@@ -39,6 +39,7 @@ enum ox_code ox_update_new(struct ox_update **out, struct ox_agent *agent,
     ox_rng_init(&update->rng, seed);
     update->journal = *take_journal;
     *take_journal = (struct ox_journal){0};
+    update->earlier = ox_journal_earlier(&update->journal.assignment, agent->folders.journal);
     *out = update;
     return OX_OK;
 }
@@ -369,9 +370,9 @@ static enum ox_code commit_state(struct ox_update *update, struct ox_err *err)
     size_t keep = ox_agent_keep(agent, assignment->model_id);
     enum ox_code code;
 
-    if (update->note[0] != '\0') {
+    if (update->journal.way.note[0] != '\0') {
         report.error_code = (char *)"patch";
-        report.error_message = update->note;
+        report.error_message = update->journal.way.note;
     }
     if ((code = ox_strdup(&installed.version, assignment->version, err)) != OX_OK ||
         (code = ox_strdup(&installed.folder, update->journal.folder, err)) != OX_OK ||

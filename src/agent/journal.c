@@ -11,6 +11,9 @@
 
 #define JOURNAL_BYTES_MAX ((size_t)32 << 20) /* two manifests of the longest paths */
 
+/* Static, as reports lend it. */
+static const char *const strategies[] = {"delta", "full", "none"};
+
 void ox_journal_clear(struct ox_journal *journal)
 {
     ox_assignment_clear(&journal->assignment);
@@ -53,6 +56,10 @@ enum ox_code ox_journal_save(const struct ox_journal *journal, const char *path,
         (code = ox_json_set_str(json, "layout", ox_shelf_word(journal->layout), err)) == OX_OK &&
         (code = ox_json_set_str(json, "check_boot", journal->check_boot, err)) == OX_OK &&
         (code = ox_json_set_u64(json, "check_reboots", journal->check_reboots, err)) == OX_OK &&
+        (code = ox_json_set_str(json, "strategy", journal->way.strategy, err)) == OX_OK &&
+        (code = ox_json_set_u64(json, "received_bytes", journal->way.received_bytes, err)) ==
+            OX_OK &&
+        (code = ox_json_set_str(json, "note", journal->way.note, err)) == OX_OK &&
         (code = ox_installed_to_json(&journal->before, &before, err)) == OX_OK &&
         (code = ox_json_set(json, "before", before, err)) == OX_OK &&
         (code = assignment_to_json(&journal->assignment, &assigned, err)) == OX_OK &&
@@ -92,6 +99,25 @@ static enum ox_code take_assignment(const json_t *json, struct ox_assignment *ou
     return code;
 }
 
+/* Absent, as an earlier release left it, it is not known. */
+static enum ox_code take_way(const json_t *json, struct ox_way *out, struct ox_err *err)
+{
+    const char *strategy = NULL;
+    const char *note = "";
+    enum ox_code code;
+
+    if ((code = ox_json_opt_str(json, "strategy", &strategy, err)) != OX_OK ||
+        (code = ox_json_opt_u64(json, "received_bytes", &out->received_bytes, err)) != OX_OK ||
+        (code = ox_json_opt_str(json, "note", &note, err)) != OX_OK) {
+        return code;
+    }
+    for (size_t i = 0; strategy != NULL && i < sizeof(strategies) / sizeof(strategies[0]); i++) {
+        out->strategy = strcmp(strategies[i], strategy) == 0 ? strategies[i] : out->strategy;
+    }
+    (void)snprintf(out->note, sizeof(out->note), "%s", note == NULL ? "" : note);
+    return OX_OK;
+}
+
 static enum ox_code take_all(const json_t *json, struct ox_journal *journal, struct ox_err *err)
 {
     uint64_t format = 0;
@@ -116,6 +142,7 @@ static enum ox_code take_all(const json_t *json, struct ox_journal *journal, str
         (code = ox_json_opt_str(json, "layout", &layout, err)) != OX_OK ||
         (code = ox_json_opt_str(json, "check_boot", &boot, err)) != OX_OK ||
         (code = ox_json_opt_u64(json, "check_reboots", &journal->check_reboots, err)) != OX_OK ||
+        (code = take_way(json, &journal->way, err)) != OX_OK ||
         (layout != NULL && (code = ox_shelf_parse(layout, &journal->layout, err)) != OX_OK) ||
         (code = ox_installed_from_json(json_object_get(json, "before"), &journal->before, err)) !=
             OX_OK ||
@@ -156,6 +183,20 @@ enum ox_code ox_journal_load(struct ox_journal *out, const char *path, struct ox
         ox_err_context(err, "%s", path);
     }
     return code;
+}
+
+struct ox_way ox_journal_earlier(const struct ox_assignment *assignment, const char *path)
+{
+    struct ox_journal earlier = {0};
+    struct ox_way way = {.strategy = NULL};
+
+    if (ox_journal_load(&earlier, path, NULL) == OX_OK && assignment->model_id != NULL &&
+        strcmp(earlier.assignment.model_id, assignment->model_id) == 0 &&
+        ox_digest_equal(&earlier.assignment.digest, &assignment->digest)) {
+        way = earlier.way;
+    }
+    ox_journal_clear(&earlier);
+    return way;
 }
 
 enum ox_code ox_journal_remove(const char *path, struct ox_err *err)

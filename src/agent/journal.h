@@ -11,6 +11,13 @@
 #define OX_JOURNAL_FORMAT 1
 #define OX_JOURNAL_STAGE_MAX 32
 
+/** How the files of the new version came to lie there: what reports say of it at the end. */
+struct ox_way {
+    const char *strategy; /* "delta", "full" or "none", static; NULL: not chosen yet */
+    uint64_t received_bytes;
+    char note[OX_ERR_MSG_MAX]; /* why the patch did not do; empty if it did or there was none */
+};
+
 struct ox_journal {
     uint64_t attempt; /* not 0; the number of this update on this device */
     char stage[OX_JOURNAL_STAGE_MAX];
@@ -21,6 +28,7 @@ struct ox_journal {
     struct ox_installed before;      /* what was current when the update began */
     char check_boot[OX_BOOT_ID_MAX]; /* in which the check was begun last; "": not yet */
     uint64_t check_reboots;          /* that cut it short */
+    struct ox_way way;
 };
 
 void ox_journal_clear(struct ox_journal *journal);
@@ -31,6 +39,9 @@ OX_MUST_USE enum ox_code ox_journal_load(struct ox_journal *out, const char *pat
                                          struct ox_err *err);
 OX_MUST_USE enum ox_code ox_journal_save(const struct ox_journal *journal, const char *path,
                                          struct ox_err *err);
+/** The way of an earlier try of the same assignment that broke off, from its journal; empty if
+ * there was none. */
+struct ox_way ox_journal_earlier(const struct ox_assignment *assignment, const char *path);
 /** Durably; absent is success. */
 OX_MUST_USE enum ox_code ox_journal_remove(const char *path, struct ox_err *err);
 

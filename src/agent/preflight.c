@@ -110,17 +110,17 @@ static enum ox_code choose_way(struct ox_update *update, struct ox_err *err)
     char *path = NULL;
     enum ox_code code;
 
-    if (update->note[0] != '\0' || ox_patches_count(assignment) == 0) {
+    if (update->journal.way.note[0] != '\0' || ox_patches_count(assignment) == 0) {
         return OX_OK; /* it failed already, or there is none */
     }
     if (!ox_patches_are_known(assignment)) {
-        (void)snprintf(update->note, sizeof(update->note), "patch of unknown format \"%.32s\"",
-                       ox_patches_at(assignment, 0)->format);
+        (void)snprintf(update->journal.way.note, sizeof(update->journal.way.note),
+                       "patch of unknown format \"%.32s\"", ox_patches_at(assignment, 0)->format);
         return OX_OK;
     }
     base = held_of(update, &assignment->base_digest);
     if (base == NULL) {
-        (void)snprintf(update->note, sizeof(update->note),
+        (void)snprintf(update->journal.way.note, sizeof(update->journal.way.note),
                        "the patch is for version %.64s, which this device does not hold",
                        assignment->base_version);
         return OX_OK;
@@ -134,10 +134,10 @@ static enum ox_code choose_way(struct ox_update *update, struct ox_err *err)
         } else if (code == OX_ECANCELED) {
             *err = why;
         } else {
-            (void)snprintf(update->note, sizeof(update->note), "the base is damaged: %.500s",
-                           why.msg);
+            (void)snprintf(update->journal.way.note, sizeof(update->journal.way.note),
+                           "the base is damaged: %.500s", why.msg);
             ox_log(update->agent->log, OX_LOG_WARN, "%s@%s: %s: fetching the full files",
-                   assignment->model_id, assignment->version, update->note);
+                   assignment->model_id, assignment->version, update->journal.way.note);
             code = OX_OK;
         }
     }
@@ -225,7 +225,7 @@ static enum ox_code ask_command(struct ox_update *update, struct ox_err *err)
     free(update->said);
     update->said = NULL;
     if (command != NULL &&
-        update->note[0] == '\0') { /* else it was asked, before the patch failed */
+        update->journal.way.note[0] == '\0') { /* else it was asked, before the patch failed */
         ox_status_wait(&update->agent->status, 2 * PREFLIGHT_COMMAND_MS);
         code = ox_command_run(&(struct ox_command_spec){.what = "preflight command",
                                                         .command = command,
@@ -240,6 +240,18 @@ static enum ox_code ask_command(struct ox_update *update, struct ox_err *err)
     }
     ox_tuning_drop(&update->agent->tuning, tuning);
     return code;
+}
+
+/* What lies there ready came the way that an earlier try says, or is kept from before. */
+static void note_way(struct ox_update *update)
+{
+    struct ox_way *way = &update->journal.way;
+
+    if (update->ready && update->earlier.strategy != NULL) {
+        *way = update->earlier;
+    } else {
+        way->strategy = update->ready ? "none" : update->use_patch ? "delta" : "full";
+    }
 }
 
 enum ox_code ox_stage_preflight(struct ox_update *update, struct ox_err *err)
@@ -268,8 +280,9 @@ enum ox_code ox_stage_preflight(struct ox_update *update, struct ox_err *err)
     }
     if (!update->ready && !update->use_patch && assigned(update)->patch_only &&
         ox_patches_count(assigned(update)) > 0) {
-        return ox_err_set(err, OX_EBASE, "%s", update->note);
+        return ox_err_set(err, OX_EBASE, "%s", update->journal.way.note);
     }
+    note_way(update);
     if ((code = ox_space_check(update, err)) == OX_OK &&
         (code = drop_other_parts(update, err)) == OX_OK) {
         log_plan(update);

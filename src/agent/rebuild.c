@@ -124,12 +124,13 @@ static enum ox_code download_first_gen(struct ox_update *update, const struct ox
                                        struct ox_err *err)
 {
     const struct ox_manifest_file *file = &assigned(update)->files.files[0];
-    const char *base = update->note[0] == '\0' ? update->journal.before.version : NULL;
+    const char *base = update->journal.way.note[0] == '\0' ? update->journal.before.version : NULL;
     char *path = NULL;
     enum ox_code code = ox_folders_part(&update->agent->folders, &file->sha256, &path, err);
 
     if (code == OX_OK) {
         code = ox_first_gen_download(fetch, assigned(update), base, path, &update->use_patch, err);
+        update->journal.way.strategy = update->use_patch ? "delta" : "full"; /* it chose */
     }
     free(update->patch_path);
     update->patch_path = path;
@@ -183,9 +184,9 @@ enum ox_code ox_stage_download(struct ox_update *update, struct ox_err *err)
                              .rng = &update->rng,
                              .log = update->agent->log,
                              .progress = &progress,
-                             .received_bytes = &update->received_bytes,
+                             .received_bytes = &update->journal.way.received_bytes,
                              .rest_ms = &update->rest_ms};
-    uint64_t before = update->received_bytes;
+    uint64_t before = update->journal.way.received_bytes;
     enum ox_code code;
 
     ox_tuning_drop(&update->agent->tuning, tuning);
@@ -197,7 +198,7 @@ enum ox_code ox_stage_download(struct ox_update *update, struct ox_err *err)
            : update->use_patch       ? ox_patches_stream(update, &fetch, err)
                                      : download_files(update, &fetch, err);
     if (code == OX_OK) {
-        log_received(update, update->received_bytes - before);
+        log_received(update, update->journal.way.received_bytes - before);
     }
     return code;
 }

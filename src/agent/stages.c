@@ -81,17 +81,17 @@ struct ox_device_report ox_update_describe(const struct ox_update *update,
 {
     const struct ox_assignment *assignment = &update->journal.assignment;
     bool ended = state == OX_ROLLOUT_COMPLETE || state == OX_ROLLOUT_FAILED;
-    const char *strategy = update->use_patch                     ? "delta"
-                           : update->ready || assignment->remove ? "none"
-                                                                 : "full";
+    const char *strategy = update->journal.way.strategy; /* NULL: it did not come so far */
 
     return (struct ox_device_report){
         .campaign_id = assignment->campaign_id,
         .model_id = assignment->model_id,
         .version = assignment->version,
         .state = state,
-        .strategy = ended ? (char *)strategy : NULL, /* lent like the rest, never written to */
-        .bytes_received = update->received_bytes,
+        .strategy = !ended             ? NULL
+                    : strategy != NULL ? (char *)strategy /* lent like the rest, only read */
+                                       : (char *)"none",
+        .bytes_received = update->journal.way.received_bytes,
         .bytes_full = ox_manifest_size(&assignment->files),
         .duration_ms = (uint64_t)(ox_clock_system()->mono_ms(NULL) - update->started_mono_ms),
     };
@@ -187,7 +187,7 @@ static bool falls_back(struct ox_update *update, size_t index, enum ox_code code
         return false;
     }
     update->use_patch = false;
-    (void)snprintf(update->note, sizeof(update->note), "%s", err->msg);
+    (void)snprintf(update->journal.way.note, sizeof(update->journal.way.note), "%s", err->msg);
     ox_log(update->agent->log, OX_LOG_WARN,
            "%s@%s: the patch does not do (%s): fetching the full files", assignment->model_id,
            assignment->version, err->msg);

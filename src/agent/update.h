@@ -34,6 +34,7 @@ struct ox_update {
     bool told;                       /* the consumer of the new version, or it may have been */
     bool deferred;             /* it ended before the switch, outside of the windows for that */
     struct ox_journal journal; /* the assignment, and what was current before */
+    struct ox_way earlier;     /* of a try that broke off; what it brought may lie there ready */
 
     /* What the stages found out. */
     struct ox_installed held[1 + OX_KEEP_MAX]; /* what is current, and what is kept beside it */
@@ -44,10 +45,8 @@ struct ox_update {
     bool ready;            /* it lies there already, whole */
     bool use_patch;
     char *patch_path; /* what a server of the first generation sent instead of the file; or NULL */
-    char note[OX_ERR_MSG_MAX]; /* why the patch did not do; empty if it did or there was none */
-    char *said; /* by a command of the operator's that said no: its last 4 KiB; or NULL */
+    char *said;       /* by a command of the operator's that said no: its last 4 KiB; or NULL */
     bool digests_known;
-    uint64_t received_bytes;
     int64_t rest_ms; /* so long no source of the download wants to be asked again */
     int64_t started_mono_ms;
     int64_t switched_mono_ms; /* what consumers see, last */

@@ -626,6 +626,20 @@ void assert_last_report(const struct world *world, const char *expected)
     ox_state_clear(&state);
 }
 
+void assert_last_way(const struct world *world, const char *strategy, uint64_t bytes_received)
+{
+    struct ox_agent_state state;
+    const struct ox_device_report *report;
+
+    load_state(world, &state);
+    assert_true(state.reports_count > 0);
+    report = &state.reports[state.reports_count - 1];
+    assert_non_null(report->strategy);
+    assert_string_equal(report->strategy, strategy);
+    assert_int_equal(report->bytes_received, bytes_received);
+    ox_state_clear(&state);
+}
+
 uint64_t failures_of(const struct world *world, const struct artifact *artifact)
 {
     struct ox_assignment assignment = {.model_id = (char *)"defect",

@@ -141,6 +141,8 @@ void assert_no_litter(const struct world *world);
 void assert_link(const struct world *world, const char *name, const char *folder);
 /** The last report in the state on disk: "failed health", "complete", "complete patch". */
 void assert_last_report(const struct world *world, const char *expected);
+/** ... and by which way the files came, and how many bytes of them. */
+void assert_last_way(const struct world *world, const char *strategy, uint64_t bytes_received);
 uint64_t failures_of(const struct world *world, const struct artifact *artifact);
 
 #endif

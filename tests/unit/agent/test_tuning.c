@@ -165,6 +165,7 @@ static void activate__waits_for_its_window_with_all_that_is_needed(void **state)
     ox_update_free(update);
     close_agent(world);
     assert_true(is_active(world, &world->v2));
+    assert_last_way(world, "delta", world->patch_bytes); /* by which it had come */
     assert_int_equal(world->blob_requests, requests);
     assert_no_litter(world);
 }
