@@ -360,6 +360,11 @@ enum ox_code ox_stage_check(struct ox_update *update, struct ox_err *err)
 
 /* --- commit --- */
 
+static size_t count_kept(const struct ox_model_state *model)
+{
+    return model == NULL ? 0 : 1 + model->kept_count;
+}
+
 /* One write of the state is the whole commit: version, result, report and end of the attempt. */
 static enum ox_code commit_state(struct ox_update *update, struct ox_err *err)
 {
@@ -368,6 +373,8 @@ static enum ox_code commit_state(struct ox_update *update, struct ox_err *err)
     struct ox_installed installed = {.digest = assignment->digest};
     struct ox_agent *agent = update->agent;
     size_t keep = ox_agent_keep(agent, assignment->model_id);
+    const struct ox_model_state *model;
+    size_t there;
     enum ox_code code;
 
     if (update->journal.way.note[0] != '\0') {
@@ -381,6 +388,8 @@ static enum ox_code commit_state(struct ox_update *update, struct ox_err *err)
         return code;
     }
     (void)pthread_mutex_lock(&agent->lock);
+    model = ox_state_model(&agent->state, assignment->model_id);
+    there = count_kept(model) + !ox_state_keeps(model, installed.folder);
     if ((code = ox_state_commit(&agent->state, assignment->model_id, &installed, keep, err)) ==
             OX_OK &&
         (code = ox_state_set_result(&agent->state, NULL, err)) == OX_OK &&
@@ -389,8 +398,7 @@ static enum ox_code commit_state(struct ox_update *update, struct ox_err *err)
         ox_state_unpoison(&agent->state, assignment);
         agent->state.last_attempt = update->journal.attempt;
         code = ox_state_save(&agent->state, agent->folders.state, err);
-        update->frees = update->held_count + !update->ready >
-                        1 + ox_state_model(&agent->state, assignment->model_id)->kept_count;
+        update->frees = there > count_kept(ox_state_model(&agent->state, assignment->model_id));
     }
     if (code != OX_OK) { /* half a commit in memory is none */
         ox_agent_reload(agent);

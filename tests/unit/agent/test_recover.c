@@ -1,5 +1,6 @@
 #include "helpers.h"
 
+#include "oxide/base/clock.h"
 #include "oxide/base/file.h"
 #include "oxide/crypto/artifact.h"
 
@@ -112,6 +113,25 @@ static void kill__at_any_boundary_leaves_old_or_new_and_ends_at_new(void **state
         }
         assert_no_litter(world);
     }
+}
+
+static void kill__behind_the_switch_leaves_readers_their_second(void **state)
+{
+    const struct death death = {"check", false};
+    struct world *world = *state;
+    enum ox_code code = OX_OK;
+    int64_t began_mono_ms;
+
+    world->options.tuning.all.keep = 0;
+    world->options.linger_ms = 500;
+    assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+    assert_int_equal(die_updating(world, death), 42);
+    began_mono_ms = ox_clock_system()->mono_ms(NULL);
+    assert_true(start_again(world, &code));
+    assert_int_equal(code, OX_OK);
+    assert_true(ox_clock_system()->mono_ms(NULL) - began_mono_ms >= 500);
+    assert_true(is_active(world, &world->v2));
+    assert_no_litter(world);
 }
 
 static void kill__of_a_removal_at_any_boundary_ends_with_nothing(void **state)
@@ -565,6 +585,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_LAYOUTS(kill__at_any_boundary_leaves_old_or_new_and_ends_at_new),
+        WITH_WORLD(kill__behind_the_switch_leaves_readers_their_second),
         WITH_LAYOUTS(kill__of_a_removal_at_any_boundary_ends_with_nothing),
         WITH_LAYOUTS(kill__of_a_removal_whose_state_was_lost_ends_with_nothing),
         WITH_LAYOUTS(kill__then_a_failing_check_ends_at_old),
