@@ -183,9 +183,8 @@ at_ease() { # LANE
 finds_nothing() { # WHO COMMAND...
     local who=$1 found
     shift
-    found=$("$@" --json 2>&1)
-    [ "$(printf '%s' "$found" | jq -c '[.healthy, .in_use, .findings]' 2> /dev/null)" = '[true,false,[]]' ] ||
-        litter "$who" "oxide doctor: $(printf '%s' "$found" | jq -c .findings 2> /dev/null || echo "$found")"
+    found=$("$@" --json 2> doctor.err | jq -c '[.healthy, .in_use, .findings]')
+    [ "$found" = '[true,false,[]]' ] || litter "$who" "oxide doctor: $found $(cat doctor.err)"
 }
 examine() {
     local lane i counted
