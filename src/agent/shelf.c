@@ -369,15 +369,26 @@ enum ox_code ox_shelf_prune(const struct ox_shelf *shelf, const char *const *kee
     return code == OX_OK ? ox_folders_prune(shelf->home, keep, keep_count, err) : code;
 }
 
-void ox_shelf_remove_empty(const struct ox_shelf *shelf)
+/* A folder in which somebody else put something, or over which something is mounted, stays. */
+static enum ox_code remove_if_empty(const char *path, struct ox_err *err)
+{
+    return rmdir(path) == 0 || errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST ||
+                   errno == ENOTDIR || errno == EBUSY
+               ? OX_OK
+               : ox_err_sys(err, errno, "removing folder %s", path);
+}
+
+enum ox_code ox_shelf_remove_empty(const struct ox_shelf *shelf, struct ox_err *err)
 {
     char *versions = NULL;
+    enum ox_code code = ox_path_join(&versions, shelf->home, "versions", err);
 
-    if (ox_path_join(&versions, shelf->home, "versions", NULL) == OX_OK && rmdir(versions) == 0) {
-        (void)rmdir(shelf->home);
-        (void)rmdir(shelf->kept);
+    if (code == OX_OK && (code = remove_if_empty(versions, err)) == OX_OK &&
+        (code = remove_if_empty(shelf->home, err)) == OX_OK) {
+        code = remove_if_empty(shelf->kept, err);
     }
     free(versions);
+    return code;
 }
 
 /* --- looking --- */

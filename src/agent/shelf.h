@@ -77,7 +77,7 @@ OX_MUST_USE enum ox_code ox_shelf_prune(const struct ox_shelf *shelf, const char
                                         size_t keep_count, struct ox_err *err);
 
 /** Remove what is empty: the model is gone. What others put there stays. */
-void ox_shelf_remove_empty(const struct ox_shelf *shelf);
+OX_MUST_USE enum ox_code ox_shelf_remove_empty(const struct ox_shelf *shelf, struct ox_err *err);
 
 /** Where consumers see the version of a folder, in fresh memory. */
 OX_MUST_USE enum ox_code ox_shelf_seen(const struct ox_shelf *shelf, const char *folder, char **out,

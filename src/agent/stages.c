@@ -357,10 +357,8 @@ void ox_update_done(struct ox_update *update, const char *word)
     struct ox_err err = OX_ERR_INIT;
 
     linger(update);
-    if (ox_agent_settle(agent, assignment->model_id, NULL, &err) != OX_OK) {
-        ox_log(agent->log, OX_LOG_WARN, "%s", err.msg);
-    }
-    if (ox_folders_drop_built(&agent->folders, &err) != OX_OK ||
+    if (ox_agent_settle(agent, assignment->model_id, NULL, &err) != OX_OK ||
+        ox_folders_drop_built(&agent->folders, &err) != OX_OK ||
         ox_folder_clean(agent->folders.download, NULL, 0, &err) != OX_OK ||
         ox_journal_remove(agent->folders.journal, &err) != OX_OK) {
         ox_log(agent->log, OX_LOG_WARN, "%s", err.msg);
