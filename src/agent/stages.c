@@ -199,11 +199,12 @@ static bool is_passed_by(const struct ox_update *update, size_t index)
     return stages[index].removal != update->journal.assignment.remove;
 }
 
-static void undo(struct ox_update *update, size_t index, bool only_committing)
+/* Undo what the stages up to this one did, last first: those that consumers see, or the others. */
+static void undo(struct ox_update *update, size_t index, bool committing)
 {
     for (size_t i = index + 1; i > 0; i--) {
         if (!is_passed_by(update, i - 1) && stages[i - 1].undo != NULL &&
-            (stages[i - 1].committing || !only_committing)) {
+            stages[i - 1].committing == committing) {
             stages[i - 1].undo(update);
         }
     }
@@ -435,9 +436,10 @@ enum ox_code ox_update_run(struct ox_update *update, struct ox_err *err)
         if (!update->deferred) { /* else the switch was not begun */
             undo(update, at, true);
         }
-    } else {
-        undo(update, at, false);
+    } else { /* killed before it is written down, it is tried again: all of it must be there then */
+        undo(update, at, true);
         record_failure(update, at, code, err);
+        undo(update, at, false);
     }
     if (withdrawn || !ox_policy_is_interruption(code)) {
         tidy(update, withdrawn && ox_policy_is_interruption(code));
