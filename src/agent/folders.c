@@ -301,16 +301,7 @@ enum ox_code ox_folder_clean(const char *path, const char *const *keep, size_t k
 
 bool ox_folders_is_temporary(const char *name)
 {
-    static const char *const names[] = {"state.json.", "identity.json.", "journal.json."};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        size_t len = strlen(names[i]);
-
-        if (strncmp(name, names[i], len) == 0 && strlen(name) == len + 6) {
-            return true;
-        }
-    }
-    return false;
+    return strstr(name, ".json" OX_FILE_TEMPORARY) != NULL;
 }
 
 static bool is_no_temporary(const void *ctx, const char *name)

@@ -39,7 +39,7 @@ OX_MUST_USE enum ox_code ox_folders_open(struct ox_folders *out, const char *mod
                                          struct ox_err *err);
 void ox_folders_clear(struct ox_folders *folders);
 
-/** Is it a file that was to replace one of ours, by its name in `own`: NAME.XXXXXX? */
+/** Is it a file that was to replace one of ours, by its name in `own`? */
 bool ox_folders_is_temporary(const char *name);
 /** Remove those that a kill left. Nobody else may be writing: the lock is ours. */
 OX_MUST_USE enum ox_code ox_folders_drop_temporary(const struct ox_folders *folders,

@@ -307,7 +307,7 @@ static enum ox_code replace(const char *path, const void *bytes, size_t len_byte
 {
     char *temp = NULL;
     int fd = -1;
-    enum ox_code code = ox_strf(&temp, err, "%s.XXXXXX", path);
+    enum ox_code code = ox_strf(&temp, err, "%s" OX_FILE_TEMPORARY "XXXXXX", path);
 
     if (code != OX_OK) {
         return code;

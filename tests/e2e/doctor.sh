@@ -240,13 +240,13 @@ fresh cam
 mkdir -p try/.oxide/staging try/m/versions/v0 try/other/versions
 echo x > try/.oxide/staging/x
 echo x > "try/.oxide/download/$one.part"
-echo x > try/.oxide/state.json.a1b2c3
+echo x > try/.oxide/state.json.tmp-a1b2c3
 echo x > try/.oxide/state.json.bad-17
 finds 0 .oxide/staging "put together" --model-dir try
 finds 0 m/versions/v0 "neither the current one nor kept beside it" --model-dir try
 finds 0 other "the state does not know" --model-dir try
 finds 0 m/versions/v0 "mended: " --model-dir try --fix
-same "what goes" "" "$(ls -d try/.oxide/staging try/m/versions/v0 try/.oxide/download/* try/.oxide/state.json.a* 2> /dev/null)"
+same "what goes" "" "$(ls -d try/.oxide/staging try/m/versions/v0 try/.oxide/download/* try/.oxide/state.json.tmp-* 2> /dev/null)"
 expect "what others put there stays" test -d try/other -a -e try/.oxide/state.json.bad-17
 expect "the model stays" cmp -s try/m/current/model.onnx v2-head.onnx
 echo garbage > try/.oxide/state.json

@@ -63,6 +63,10 @@ OX_MUST_USE enum ox_code ox_file_read_all(const char *path, size_t max_bytes, st
 OX_MUST_USE enum ox_code ox_file_read_own(const char *path, size_t max_bytes, struct ox_buf *out,
                                           struct ox_err *err);
 
+/** Between a file's name and six random characters: its temporary neighbour, which a kill of who
+ * replaces it leaves. */
+#define OX_FILE_TEMPORARY ".tmp-"
+
 /** Replace a file durably: temporary neighbour, fsync, rename, fsync of the folder. */
 OX_MUST_USE enum ox_code ox_file_replace(const char *path, const void *bytes, size_t len_bytes,
                                          mode_t mode, struct ox_err *err);

@@ -367,16 +367,18 @@ static void start__removes_what_an_earlier_run_left(void **state)
     assert_int_equal(ox_dir_make(path, 0755, NULL), OX_OK);
     free(path);
     write_file(world, ".oxide/download/0000.part", "old");
-    write_file(world, ".oxide/state.json.a1B2c3", "half");
-    write_file(world, ".oxide/journal.json.XXXXXX", "half");
-    write_file(world, ".oxide/identity.json.000000", "half");
+    write_file(world, ".oxide/state.json.tmp-a1B2c3", "half");
+    write_file(world, ".oxide/journal.json.tmp-XXXXXX", "half");
+    write_file(world, ".oxide/state.json.backup", "the operator's");
+    write_file(world, ".oxide/identity.json.tmp-000000", "half");
     write_file(world, ".oxide/state.json.bad-1", "somebody may want to know why");
     assert_false(start_again(world, &code));
     assert_no_litter(world);
     assert_false(exists(world, "defect/versions/v0"));
-    assert_false(exists(world, ".oxide/state.json.a1B2c3"));
-    assert_false(exists(world, ".oxide/journal.json.XXXXXX"));
-    assert_false(exists(world, ".oxide/identity.json.000000"));
+    assert_false(exists(world, ".oxide/state.json.tmp-a1B2c3"));
+    assert_false(exists(world, ".oxide/journal.json.tmp-XXXXXX"));
+    assert_true(exists(world, ".oxide/state.json.backup"));
+    assert_false(exists(world, ".oxide/identity.json.tmp-000000"));
     assert_true(exists(world, ".oxide/state.json.bad-1"));
     assert_true(is_active(world, &world->v1));
 }
