@@ -1,12 +1,15 @@
 /*
  * Preloaded into the agent: numbers its calls that change the disk below OXIDE_SWEEP_ROOT, writes a
- * line for each to OXIDE_SWEEP_LOG, and at call OXIDE_SWEEP_AT does what OXIDE_SWEEP_DO says, once:
+ * line for each to OXIDE_SWEEP_LOG (number, name, what it is of; "!" in front of the one that was
+ * hit), and at call OXIDE_SWEEP_AT does what OXIDE_SWEEP_DO says, once:
  *
  *     before, after       the process is killed, before or after the call
  *     ENOSPC, EIO, EINTR  the call fails with that
- *     short               a write takes but half of what it is given; other calls go on
+ *     short               a write takes but half of what it is given; only such calls have a number
  *
- * To cover another call of the C library: a function at the end.
+ * The process ends with the one that started it, so that nothing is left of a sweep that is broken
+ * off. To cover another call of the C library: a function at the end. seen.sh compares with what
+ * strace sees.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -20,8 +23,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static atomic_long calls;
@@ -30,29 +36,58 @@ enum verdict { GO_ON, KILL_AFTER, FAIL, HALVE };
 
 /* --- which calls count --- */
 
-static bool is_below_root(const char *path)
+/* What the call is of, for its line; "" if it lies elsewhere. */
+static _Thread_local char subject[2 * PATH_MAX];
+
+static bool is_below_root(void)
 {
     const char *root = getenv("OXIDE_SWEEP_ROOT");
     size_t len = root == NULL ? 0 : strlen(root);
 
-    return len > 0 && strncmp(path, root, len) == 0 && (path[len] == '/' || path[len] == '\0');
+    return len > 0 && strncmp(subject, root, len) == 0 &&
+           (subject[len] == '/' || subject[len] == '\0');
+}
+
+static void look_up(int fd)
+{
+    char link[64];
+    ssize_t len;
+
+    (void)snprintf(link, sizeof(link), fd == AT_FDCWD ? "/proc/self/cwd" : "/proc/self/fd/%d", fd);
+    len = readlink(link, subject, PATH_MAX - 1);
+    subject[len < 0 ? 0 : len] = '\0';
 }
 
 static bool fd_counts(int fd)
 {
-    char link[64];
-    char path[PATH_MAX];
-    ssize_t len;
-
-    (void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-    len = readlink(link, path, sizeof(path) - 1);
-    path[len < 0 ? 0 : len] = '\0';
-    return is_below_root(path);
+    look_up(fd);
+    return is_below_root();
 }
 
 static bool path_counts(int dir_fd, const char *path)
 {
-    return path[0] == '/' ? is_below_root(path) : dir_fd != AT_FDCWD && fd_counts(dir_fd);
+    size_t len = 0;
+
+    if (path[0] != '/') {
+        look_up(dir_fd);
+        len = strlen(subject);
+        subject[len++] = '/';
+    }
+    (void)snprintf(subject + len, sizeof(subject) - len, "%s", path);
+    return is_below_root();
+}
+
+/* A socket's name as oxide/base/socket.h gives it: in a folder that is open. */
+static bool socket_counts(const struct sockaddr *address)
+{
+    const struct sockaddr_un *local = (const void *)address;
+    int dir_fd = -1;
+    int at = 0;
+
+    return address->sa_family == AF_UNIX &&
+           (sscanf(local->sun_path, "/proc/self/fd/%d/%n", &dir_fd, &at) == 1 && at > 0
+                ? path_counts(dir_fd, local->sun_path + at)
+                : path_counts(AT_FDCWD, local->sun_path));
 }
 
 static bool open_counts(int dir_fd, const char *path, int flags)
@@ -70,11 +105,12 @@ static _Noreturn void die(void)
     }
 }
 
-static void note(long number, const char *name)
+static void note(long number, bool hit, const char *name)
 {
     const char *path = getenv("OXIDE_SWEEP_LOG");
-    char line[128];
-    int len = snprintf(line, sizeof(line), "%ld %s\n", number, name);
+    char line[sizeof(subject) + 128];
+    int len = snprintf(line, sizeof(line), "%s%ld %s %s\n", hit ? "!" : "", number, name,
+                       subject + strlen(getenv("OXIDE_SWEEP_ROOT")));
     long fd = path == NULL
                   ? -1
                   : syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND, 0600);
@@ -85,7 +121,7 @@ static void note(long number, const char *name)
     }
 }
 
-static enum verdict judge(const char *name)
+static enum verdict judge(const char *name, bool writes)
 {
     static const struct {
         const char *word;
@@ -93,10 +129,17 @@ static enum verdict judge(const char *name)
     } failures[] = {{"ENOSPC", ENOSPC}, {"EIO", EIO}, {"EINTR", EINTR}};
     const char *at = getenv("OXIDE_SWEEP_AT");
     const char *what = getenv("OXIDE_SWEEP_DO");
-    long number = atomic_fetch_add(&calls, 1) + 1;
+    bool shortens = what != NULL && strcmp(what, "short") == 0;
+    long number;
+    bool hit;
 
-    note(number, name);
-    if (at == NULL || what == NULL || number != strtol(at, NULL, 10)) {
+    if (shortens && !writes) {
+        return GO_ON;
+    }
+    number = atomic_fetch_add(&calls, 1) + 1;
+    hit = at != NULL && what != NULL && number == strtol(at, NULL, 10);
+    note(number, hit, name);
+    if (!hit) {
         return GO_ON;
     }
     if (strcmp(what, "before") == 0) {
@@ -108,7 +151,12 @@ static enum verdict judge(const char *name)
             return FAIL;
         }
     }
-    return strcmp(what, "after") == 0 ? KILL_AFTER : strcmp(what, "short") == 0 ? HALVE : GO_ON;
+    return strcmp(what, "after") == 0 ? KILL_AFTER : shortens ? HALVE : GO_ON;
+}
+
+static __attribute__((constructor)) void end_with_parent(void)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
 /* The function that this one stands in front of. */
@@ -124,8 +172,10 @@ static void *real(const char *name)
 
 #define REAL(name) ((__typeof__(&name))real(#name))
 
-#define AROUND(counts, call)                                                                       \
-    enum verdict verdict = (counts) ? judge(__func__) : GO_ON;                                     \
+#define AROUND(counts, call) AROUND_ANY(counts, false, call)
+#define AROUND_WRITE(counts, call) AROUND_ANY(counts, true, call)
+#define AROUND_ANY(counts, writes, call)                                                           \
+    enum verdict verdict = (counts) ? judge(__func__, writes) : GO_ON;                             \
     __typeof__(call) result;                                                                       \
     int why;                                                                                       \
     if (verdict == FAIL) {                                                                         \
@@ -171,47 +221,66 @@ OPEN(open64)
 OPENAT(openat)
 OPENAT(openat64)
 
-int mkstemp(char *template)
+/* What the fortified headers make of those where flags are no constant; it never creates. */
+int __open64_2(const char *path, int flags);
+int __openat64_2(int dir, const char *path, int flags);
+
+int __open64_2(const char *path, int flags)
 {
-    AROUND(path_counts(AT_FDCWD, template), REAL(mkstemp)(template));
+    AROUND(open_counts(AT_FDCWD, path, flags), REAL(__open64_2)(path, flags));
 }
 
-int mkstemp64(char *template)
+int __openat64_2(int dir, const char *path, int flags)
 {
-    AROUND(path_counts(AT_FDCWD, template), REAL(mkstemp64)(template));
+    AROUND(open_counts(dir, path, flags), REAL(__openat64_2)(dir, path, flags));
 }
 
-int mkostemp(char *template, int flags)
+int mkstemp(char *path)
 {
-    AROUND(path_counts(AT_FDCWD, template), REAL(mkostemp)(template, flags));
+    AROUND(path_counts(AT_FDCWD, path), REAL(mkstemp)(path));
 }
 
-int mkostemp64(char *template, int flags)
+int mkstemp64(char *path)
 {
-    AROUND(path_counts(AT_FDCWD, template), REAL(mkostemp64)(template, flags));
+    AROUND(path_counts(AT_FDCWD, path), REAL(mkstemp64)(path));
+}
+
+int mkostemp(char *path, int flags)
+{
+    AROUND(path_counts(AT_FDCWD, path), REAL(mkostemp)(path, flags));
+}
+
+int mkostemp64(char *path, int flags)
+{
+    AROUND(path_counts(AT_FDCWD, path), REAL(mkostemp64)(path, flags));
+}
+
+int bind(int fd, const struct sockaddr *address, socklen_t len)
+{
+    AROUND(socket_counts(address), REAL(bind)(fd, address, len));
 }
 
 #define HALF(len) (verdict == HALVE && (len) > 1 ? (len) / 2 : (len))
 
 ssize_t write(int fd, const void *bytes, size_t len)
 {
-    AROUND(fd_counts(fd), REAL(write)(fd, bytes, HALF(len)));
+    AROUND_WRITE(fd_counts(fd), REAL(write)(fd, bytes, HALF(len)));
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t len, off_t at)
 {
-    AROUND(fd_counts(fd), REAL(pwrite)(fd, bytes, HALF(len), at));
+    AROUND_WRITE(fd_counts(fd), REAL(pwrite)(fd, bytes, HALF(len), at));
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t len, off64_t at)
 {
-    AROUND(fd_counts(fd), REAL(pwrite64)(fd, bytes, HALF(len), at));
+    AROUND_WRITE(fd_counts(fd), REAL(pwrite64)(fd, bytes, HALF(len), at));
 }
 
 ssize_t copy_file_range(int in, off64_t *in_at, int out, off64_t *out_at, size_t len,
                         unsigned flags)
 {
-    AROUND(fd_counts(out), REAL(copy_file_range)(in, in_at, out, out_at, HALF(len), flags));
+    AROUND_WRITE(fd_counts(out), REAL(copy_file_range)(in, in_at, out, out_at, HALF(len), flags));
 }
 
 int fsync(int fd)
@@ -249,11 +318,6 @@ int sync_file_range(int fd, off64_t at, off64_t len, unsigned flags)
     AROUND(fd_counts(fd), REAL(sync_file_range)(fd, at, len, flags));
 }
 
-int chmod(const char *path, mode_t mode)
-{
-    AROUND(path_counts(AT_FDCWD, path), REAL(chmod)(path, mode));
-}
-
 int fchown(int fd, uid_t user, gid_t group)
 {
     AROUND(fd_counts(fd), REAL(fchown)(fd, user, group));
@@ -262,6 +326,21 @@ int fchown(int fd, uid_t user, gid_t group)
 int fchownat(int dir, const char *path, uid_t user, gid_t group, int flags)
 {
     AROUND(path_counts(dir, path), REAL(fchownat)(dir, path, user, group, flags));
+}
+
+int chmod(const char *path, mode_t mode)
+{
+    AROUND(path_counts(AT_FDCWD, path), REAL(chmod)(path, mode));
+}
+
+int futimens(int fd, const struct timespec times[2])
+{
+    AROUND(fd_counts(fd), REAL(futimens)(fd, times));
+}
+
+int utimensat(int dir, const char *path, const struct timespec times[2], int flags)
+{
+    AROUND(path_counts(dir, path), REAL(utimensat)(dir, path, times, flags));
 }
 
 int fchmod(int fd, mode_t mode)

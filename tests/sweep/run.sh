@@ -3,163 +3,300 @@
 # from the assignment to the commit; after each, start it again and look: always old or new, bit for
 # bit; at the end new, and no litter.
 usage() {
-    cat << 'END'
-usage: tests/sweep/run.sh [--do WHAT,...] [--way patch|full|folder,...] [--every N] [--layout LAYOUT]
+    cat << 'HELP'
+usage: tests/sweep/run.sh [OPTIONS]
 
-  --do WHAT      before, after (the kill); ENOSPC, EIO, EINTR, short (the failure)  [all]
-  --way WAY      how v2 comes: by a patch, as a full file, as a folder of files     [all]
-  --every N      only each Nth call; the first one is drawn by the day              [1]
-  --layout L     versions, flat or triton                                           [versions]
+  --do WHAT,...  before, after: the agent is killed before or after the call; ENOSPC, EIO, EINTR: the
+                 call fails with that; short: a write takes half of what it is given          [all]
+  --way WAY,...  patch, full, folder: how v2 comes; keep0: by a patch, after which v1 goes;
+                 first: a first install; rollback: v2 fails its check; remove: v1 is taken back [all]
+  --layout L     versions, flat or triton                                               [versions]
+  --every N      only each Nth call; which is the first is drawn from the seed                 [1]
+  --seed S       for --every                                                       [drawn, printed]
+  --twice N      of N first kills, drawn evenly: killed again before every call of the start after [0]
+  --jobs N       so many tries at a time                                                       [4]
 
 Needs OXIDE_BIN and OXIDE_TOOLS, as the end-to-end tests do, and the interposer that is built beside
-them. Prints a line per WAY and WHAT; exits 1 if anything was wrong, and keeps nothing.
-END
+them. TMPDIR on a tmpfs makes it faster. Each try is a device of its own of one control plane. Where an
+injected failure ended an update, the control plane has it try again, once.
+
+After the first start and after the last, what programs see is the old version or the new one, bit for
+bit; after the last also: it is what the update ends at; names, kinds and modes of all files are those
+of a device that nothing happened to; nothing is quarantined; each campaign was told the end once. A
+failure must be said with its class (ENOSPC: disk) and the system's words for it, and a kill not at all.
+
+Prints a row per WAY and WHAT: calls seen, tries that reached their call, failures that the update got
+over without a word (and at which calls), what was wrong. Exits 1 if anything was, and keeps nothing.
+HELP
 }
-what=before,after,ENOSPC,EIO,EINTR,short way=patch,full,folder every=1 layout=versions
+do=before,after,ENOSPC,EIO,EINTR,short way='' every=1 seed=$((RANDOM * 32768 + RANDOM)) twice=0 jobs=4 asked_layout=versions
 while [ $# -gt 0 ]; do
     case $1 in
-    --do) what=$2 && shift ;;
+    --do) do=$2 && shift ;;
     --way) way=$2 && shift ;;
+    --layout) asked_layout=$2 && shift ;;
     --every) every=$2 && shift ;;
-    --layout) layout=$2 && shift ;;
+    --seed) seed=$2 && shift ;;
+    --twice) twice=$2 && shift ;;
+    --jobs) jobs=$2 && shift ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
     esac
     shift
 done
-. "$(dirname "$0")/../e2e/lib.sh"
-exec 2> >(grep -v ' Killed  ' >&2) # what the shell says of each kill
-interposer=$OXIDE_TOOLS/../lib/sweep_interpose.so
-[ -r "$interposer" ] || die "no $interposer: build it first"
+. "$(dirname "$0")/lib.sh"
+layout=$asked_layout
+way=${way:-$ways}
+RANDOM=$seed
+began=$SECONDS
 
-serve --poll-interval 1
-"$OXIDE_TOOLS/make_pair" synthetic . 1 f32 base,n3 > /dev/null || die "make_pair"
-mkdir -p one/sub two/sub
-cp f32-base.safetensors one/a.safetensors && cp f32-n3.safetensors two/a.safetensors
-echo same > one/same.txt && echo same > two/same.txt
-echo old > one/sub/b.txt && echo new > two/sub/b.txt
-# A model for each way: of "full" the control plane does not hold what devices run.
-content_of() { # MODEL VERSION: a file or folder
-    case $1/$2 in
-    folder/v1) echo one ;; folder/v2) echo two ;;
-    */v1) echo f32-base.safetensors ;; */v2) echo f32-n3.safetensors ;;
-    esac
+words_of() { # DO: the system's for the failure
+    case $1 in ENOSPC) echo "No space left on device" ;; EIO) echo "Input/output error" ;; EINTR) echo "Interrupted system call" ;; esac
 }
-for model in patch full folder; do
-    [ $model = full ] || oxide push $model v1 "$(content_of $model v1)" > /dev/null 2>&1 || die "push $model"
-    oxide push $model v2 "$(content_of $model v2)" > /dev/null 2>&1 || die "push $model"
-done
-seen() { # DEVICE MODEL: where a program would look
-    case $layout in
-    versions) echo "$1/$2/current" ;;
-    flat) echo "$1/$2" ;;
-    triton) find "$1/$2" -mindepth 1 -maxdepth 1 -type d -name '[0-9]*' | sort -V | tail -n 1 ;;
-    esac
-}
-holds_version() { # DEVICE MODEL VERSION
-    local at
-    at=$(seen "$1" "$2")
-    if [ "$2" = folder ]; then
-        diff -rq "$at" "$(content_of "$2" "$3")" > /dev/null 2>&1
-    else
-        cmp -s "$at"/model.safetensors "$(content_of "$2" "$3")"
-    fi
-}
-tidy() { # DEVICE: nothing is left of an update
-    [ ! -e "$1/.oxide/journal.json" ] && [ ! -e "$1/.oxide/staging" ] && [ ! -e "$1/.oxide/between" ] &&
-        [ -z "$(ls -A "$1/.oxide/download" 2> /dev/null)" ] && [ -z "$(ls -A "$1/.oxide/fresh" "$1/.oxide/gone" 2> /dev/null)" ]
-}
-names() { # DEVICE: of all that it has; a number that a kill wasted is not given again
-    (cd "$1" && find . ! -name '*.sock' -printf '%p %y %l\n' | sed -E 's|/[0-9]+([ /])|/N\1|' | sort)
-}
-settled() { holds_version "$1" "$2" v2 && tidy "$1"; }
 
-# one device that runs v1, to begin from; its state without an identity
-prepare() { # MODEL
-    local model=$1
-    rm -rf "start-$model"
-    oxide device register "start-$model" > /dev/null
-    if [ "$model" = full ]; then
-        OXIDE_DEVICE_ID=start-full OXIDE_MODEL_DIR=start-full OXIDE_LAYOUT=$layout oxide agent adopt full \
-            f32-base.safetensors --model-version v1 > /dev/null || die "adopt"
-    else
-        deploy "$model" v1 --device "start-$model"
-    fi
-    agent "start-$model" --layout "$layout"
-    within 30 "start-$model runs v1" holds_version "start-$model" "$model" v1
-    within 10 "it is tidy" tidy "start-$model"
-    stop "$agent_pid"
-    rm -f "start-$model/.oxide/identity.json"
+# --- devices and their updates ---
+
+# One device that runs v1, to begin from.
+prepare() { # WAY
+    local device=start-$1
+    oxide device register "$device" > /dev/null || die "register $device"
+    case $1 in
+    first | remove) return ;;
+    full)
+        OXIDE_DEVICE_ID=$device OXIDE_MODEL_DIR=$device OXIDE_LAYOUT=$layout oxide agent adopt full \
+            "$(content_of full v1)" --model-version v1 > /dev/null || die "adopt"
+        ;;
+    *) deploy "$1" v1 --device "$device" ;;
+    esac
+    launch "$device" "$1" 0 count
+    within 30 "$device runs v1" has "$device" "$1" v1 && until_told "$device"
+    finish "$device"
+    rm -f "$device/.oxide/identity.json" "$device.calls"
 }
-begin() { # DEVICE MODEL: it runs v1, and v2 is assigned
+register() { # DEVICE...: in one go
+    local device
+    for device in "$@"; do
+        printf 'url = "%s/api/v1/devices"\ndata = "{\\"id\\":\\"%s\\",\\"tags\\":{\\"batch\\":\\"%s\\"}}"\noutput = "/dev/null"\nfail\nnext\n' "$server" "$device" "$batch"
+    done | sed '$d' > register.curl # but for the last "next"
+    curl -sS -K register.curl || die "register"
+}
+# begin DEVICE WAY: the folder of one that runs what it begins from
+begin() {
+    [ -d "start-$2" ] || return 0
     cp -a "start-$2" "$1"
-    oxide device register "$1" > /dev/null || die "register $1"
-    campaign=$(oxide deploy "$2" v2 --device "$1" --json | field .campaign_id)
-    [ -n "$campaign" ] || die "deploy to $1"
+    slurp "$1/.oxide/state.json"
+    printf '%s' "${text/\"device_id\":\"start-$2\"/\"device_id\":\"$1\"}" > "$1/.oxide/state.json"
 }
-# the agent under the interposer: AT DO; ends when it is killed or the update has ended
-run_at() { # DEVICE MODEL AT DO
-    local i
-    OXIDE_SWEEP_ROOT=$work/$1 OXIDE_SWEEP_AT=$3 OXIDE_SWEEP_DO=$4 OXIDE_SWEEP_LOG=$work/$1.calls \
-        ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}verify_asan_link_order=0 \
-        LD_PRELOAD=$interposer start "$1.log" "$OXIDE_AGENT_BIN" agent --control-plane "$server" --device-id "$1" \
-        --poll-interval 1 --model-dir "$1" --layout "$layout"
-    agent_pid=$started
-    for ((i = 0; i < 300; i++)); do
-        kill -0 "$agent_pid" 2> /dev/null || break
-        if settled "$1" "$2" || given_up "$1"; then break; fi
-        sleep 0.1
+assign() { # WAY: to the devices of the batch, which have begun; sets campaign
+    case $1 in
+    remove)
+        deploy remove v1 --filter "tag.batch = $batch"
+        in_turn run_first_version
+        campaign=$(oxide campaign revert "$campaign" --json | field .campaign_id) || die "revert"
+        ;;
+    *) deploy "$1" "$(new_of "$1")" --filter "tag.batch = $batch" ;;
+    esac
+}
+run_first_version() { # DEVICE of "remove"
+    local at=${at_of[$1]}
+    launch "$1" remove 0 count
+    while next_line "$1" 30; do
+        [[ $line != *'"message":"model active: '* ]] || break
+    done
+    until_told "$1"
+    finish "$1"
+    has "$1" remove v1 || wrong "$1" "$at" "v1 was not installed"
+}
+# in_turn FUNCTION: called for each device of the batch, so many at a time
+in_turn() {
+    local j i workers=()
+    for ((j = 0; j < jobs; j++)); do
+        for ((i = j; i < ${#devices[@]}; i += jobs)); do "$1" "${devices[i]}"; done 2>> workers.log &
+        workers+=($!)
+        pids+=($!)
+    done
+    for j in "${workers[@]}"; do wait "$j" && forget "$j"; done
+}
+
+# --- tries ---
+
+declare -A at_of # device: the call, or "first,second"
+# What is found wrong goes by files: tries run in processes of their own.
+wrong() { # DEVICE CALL TEXT
+    printf '%s %s, %s: %s: %s\n' "$batch_way" "$batch_do" "call $2" "$(hit_of "$1")" "$3" >> wrong
+    cp "$1.log" "wrong-$1.log" 2> /dev/null
+}
+hit_of() { # DEVICE: the call that was hit
+    cat "$1.hits" 2> /dev/null | tr '\n' ' '
+}
+keep_hits() { grep '^!' "$1.calls" | tr -d '!' >> "$1.hits"; } # DEVICE
+old_or_new() { # DEVICE WHEN
+    has "$1" "$batch_way" "$(old_of "$batch_way")" || has "$1" "$batch_way" "$(new_of "$batch_way")" ||
+        wrong "$1" "${at_of[$1]}" "$2: neither old nor new"
+}
+# The start at which something happens (for --twice, two of them).
+disturb() { # DEVICE
+    local at
+    for at in ${at_of[$1]//,/ }; do
+        run_update "$1" "$batch_way" "$at" "$batch_do"
+        keep_hits "$1"
+        old_or_new "$1" "after it"
+        [ -z "$hung" ] || wrong "$1" "$at" "the agent hangs"
+        case $batch_do/$status in
+        before/137 | after/137 | */0) ;;
+        E*/*) grep -q '^oxide: ' "$1.log" || wrong "$1" "$at" "status $status without a message" ;;
+        *) wrong "$1" "$at" "status $status" ;;
+        esac
+    done
+    case $batch_do in E*)
+        if [ -s "$1.hits" ] && ! grep -qF "$(words_of "$batch_do")" "$1.log"; then sed -E 's/^[0-9]+ //; s/[0-9a-f]{64}/SHA256/; s/-[A-Za-z0-9]{6}$//' "$1.hits" >> silent; fi
+        ;;
+    esac
+}
+settle() { # DEVICE: the last start
+    run_to_end "$1" "$batch_way"
+    same "$1: status of the last start" 0 "$status" >> wrong
+    ended "$1" "$batch_way" || wrong "$1" "${at_of[$1]}" "it does not end"
+    has "$1" "$batch_way" "$(end_of "$batch_way")" || wrong "$1" "${at_of[$1]}" "it does not end at $(end_of "$batch_way")"
+    names "$1" > "$1.names"
+    cmp -s "$1.names" "names-$batch_way" ||
+        wrong "$1" "${at_of[$1]}" "litter: $(diff "names-$batch_way" "$1.names" | grep '^[<>]' | tr '\n' ' ')"
+    slurp "$1/.oxide/state.json"
+    case $batch_way in
+    rollback) [[ $text == *'"failures":1'[,}]* ]] || wrong "$1" "${at_of[$1]}" "its failures are not 1: $text" ;;
+    *) [[ $text == *'"poison":[]'* ]] || wrong "$1" "${at_of[$1]}" "it was counted as a failure: $text" ;;
+    esac
+    rm -rf "${1:?}"
+}
+
+# --- what the control plane was told ---
+
+# Failures before the retry: all must be those of the injected failure, in its words.
+judge_failures() {
+    local words device class message
+    words=$(words_of "$batch_do")
+    : > retry
+    while IFS=$'\t' read -r device class message; do
+        [ "$batch_way/$class" != rollback/health ] || continue
+        echo "$device" >> retry
+        case $batch_do/$class in
+        ENOSPC/disk | EIO/[a-z]* | EINTR/[a-z]*) [[ $message == *"$words"* ]] || wrong "$device" "${at_of[$device]}" "it failed for: $class: $message" ;;
+        *) wrong "$device" "${at_of[$device]}" "it failed: $class: $message" ;;
+        esac
+    done < <(get "/api/v1/campaigns/$campaign" | jq -r '.devices[] | select(.state == "failed" or .state == "skipped") | [.device_id, .class, .error] | @tsv')
+    while read -r device; do
+        printf 'url = "%s/api/v1/campaigns/%s/retry?device=%s"\nrequest = POST\noutput = "/dev/null"\nfail\nnext\n' "$server" "$campaign" "$device"
+    done < retry | sed '$d' > retry.curl
+    [ ! -s retry ] || curl -sS -K retry.curl || fail "retry"
+}
+judge_ends() {
+    local device found end=complete
+    [ "$batch_way" != rollback ] || end=failed:health
+    while read -r device found; do
+        wrong "$device" "${at_of[$device]}" "the control plane has it as $found"
+    done < <(get "/api/v1/campaigns/$campaign" | jq -r --arg last "$end" '.devices[] | {id: .device_id, is: (if .state == "failed" then "failed:\(.class)" else .state end)}
+        | select(.is != $last) | "\(.id) \(.is)"')
+    # told of each end once, and of nothing after it
+    while read -r device found; do
+        wrong "$device" "${at_of[$device]}" "told to the control plane: $found"
+    done < <(events | jq -rs --arg last "${end%:*}" 'group_by(.device_id)[] | {id: .[0].device_id, to: [.[].to]}
+        | select(.to[-1] != $last or (.to | map(select(. == "complete")) | length) != (if $last == "complete" then 1 else 0 end)) | "\(.id) \(.to | join(" "))"')
+}
+events() { # of the campaign's devices, one after the other
+    local after=0 page
+    for ((page = 0; page < 1000; page++)); do
+        get "/api/v1/events?format=json&kind=campaign.device_moved&campaign=$campaign&limit=1000&after=$after" > page.json
+        jq -c '.events[] | {device_id: .device_id, to: (.data.to // .to)}' page.json
+        [ "$(jq '.events | length' page.json)" -gt 0 ] || return 0
+        after=$(jq .next page.json)
     done
 }
-given_up() { [ ! -e "$1/.oxide/journal.json" ] && grep -q ' failed: ' "$1.log"; } # DEVICE
+
+# --- batches ---
 
 count=0
-sweep() { # WAY WHAT: prints how many calls, and how many went wrong
-    local way=$1 what=$2 model=$1 at calls wrong=0 done=0 device i
-    device=count-$way-$what
-    begin "$device" "$model"
-    run_at "$device" "$model" 0 count
-    settled "$device" "$model" || fail "$way: without a failure it does not end"
-    stop "$agent_pid"
-    calls=$(wc -l < "$device.calls")
-    names "$device" > "names-$way-$what"
-    rm -rf "$device"
-    at=$((1 + $(date +%j | sed 's/^0*//') % every))
-    for (( ; at <= calls; at += every)); do
-        count=$((count + 1))
-        device=s$count-$way-$what-$at
-        begin "$device" "$model"
-        run_at "$device" "$model" "$at" "$what"
-        if ! holds_version "$device" "$model" v1 && ! holds_version "$device" "$model" v2; then
-            fail "$way, $what at call $at ($(sed -n "${at}p" "$device.calls")): neither old nor new"
-            wrong=$((wrong + 1))
-        fi
-        kill -TERM "$agent_pid" 2> /dev/null # which may be killed at its call even now
-        wait "$agent_pid" 2> /dev/null
-        forget "$agent_pid"
-        agent "$device" --layout "$layout"
-        for ((i = 0; i < 200; i++)); do
-            settled "$device" "$model" && break
-            [ $((i % 40)) -ne 15 ] || oxide campaign retry "$campaign" > /dev/null 2>&1
-            sleep 0.1
-        done
-        if ! settled "$device" "$model"; then
-            fail "$way, $what at call $at ($(sed -n "${at}p" "$device.calls")): it does not end at new: $(find "$device/.oxide" -mindepth 1 | tr '\n' ' ')"
-            wrong=$((wrong + 1))
-        fi
-        stop "$agent_pid"
-        if ! names "$device" | cmp -s - "names-$way-$what"; then
-            fail "$way, $what at call $at ($(sed -n "${at}p" "$device.calls")): litter: $(names "$device" | diff - "names-$way-$what" | tr '\n' ' ')"
-            wrong=$((wrong + 1))
-        fi
-        done=$((done + 1))
-        rm -rf "$device" "$device.log" "$device.calls"
+open_batch() { # WAY DO CALL...: sets batch, devices, at_of
+    local at
+    batch_way=$1 batch_do=$2 batch=b$((count += 1)) devices=() at_of=()
+    shift 2
+    for at in "$@"; do
+        devices+=("$batch-$batch_way-$batch_do-${at/,/-}")
+        at_of[${devices[-1]}]=$at
     done
-    printf '| %s | %s | %s | %s | %s |\n' "$way" "$what" "$calls" "$done" "$wrong"
+    : > wrong && : > silent && : > workers.log
+    register "${devices[@]}"
+    for at in "${devices[@]}"; do begin "$at" "$batch_way"; done
+    assign "$batch_way"
+}
+run_batch() { # prints a row
+    local reached=0 device silently
+    in_turn disturb
+    judge_failures
+    in_turn settle
+    judge_ends
+    for device in "${devices[@]}"; do
+        [ "$(cat "$device.hits" 2> /dev/null | wc -l)" -lt "$(tr ',' '\n' <<< "${at_of[$device]}" | wc -l)" ] || reached=$((reached + 1))
+    done
+    silently=$(sort silent | uniq -c | awk '{ printf "%s%s %s %s", n++ ? ", " : "", $1, $2, $3 }')
+    grep -v ' Killed \|^$' workers.log | head -n 5
+    if [ -s wrong ]; then
+        head -n 40 wrong
+        failures=$((failures + $(wc -l < wrong)))
+    fi
+    total=$((total + reached)) total_wrong=$((total_wrong + $(wc -l < wrong)))
+    printf '| %s | %s | %s | %s | %s | %s |\n' "$batch_way" "$1" "$2" "$reached" "${silently:--}" "$(wc -l < wrong)"
+    rm -rf "$batch"-*
+}
+total=0 total_wrong=0
+# What nothing happens to: how many calls there are, and what lies there at the end.
+declare -A counted
+count_calls() { # WAY DO: sets calls
+    local device
+    calls=${counted[$1/$2]-}
+    [ -z "$calls" ] || return 0
+    open_batch "$1" "$2" 0
+    device=${devices[0]}
+    run_update "$device" "$1" 0 "$2"
+    calls=$(wc -l < "$device.calls")
+    counted[$1/$2]=$calls
+    ended "$device" "$1" && has "$device" "$1" "$(end_of "$1")" || die "$1: without a failure it does not end: $(tail -n 5 "$device.log")"
+    run_to_end "$device" "$1"
+    names "$device" > "names-$1"
+    rm -rf "$batch"-*
+}
+sweep() { # WAY DO
+    local what=count
+    [ "$2" != short ] || what=short
+    count_calls "$1" $what
+    # a few more: how many there are depends on when heartbeats come
+    # shellcheck disable=SC2046
+    open_batch "$1" "$2" $(seq $((1 + RANDOM % (every < calls ? every : calls))) "$every" $((calls + 3)))
+    run_batch "$2" "$calls"
+}
+sweep_twice() { # WAY
+    local i first second pairs=()
+    count_calls "$1" count
+    # shellcheck disable=SC2046
+    open_batch "$1" before $(for ((i = 0; i < twice; i++)); do echo $((1 + (2 * i + 1) * calls / (2 * twice))); done)
+    in_turn disturb
+    for first in "${devices[@]}"; do
+        run_to_end "$first" "$1"
+        for ((second = 1; second <= $(wc -l < "$first.calls"); second += every)); do pairs+=("${at_of[$first]},$second"); done
+    done
+    rm -rf "$batch"-*
+    open_batch "$1" before "${pairs[@]}"
+    run_batch "before, twice" "$calls"
 }
 
+serve --poll-interval 1
+make_contents
+# shellcheck disable=SC2086
+push_contents ${way//,/ }
 for w in ${way//,/ }; do prepare "$w"; done
-printf '| way | what | calls that change the disk | tried | wrong |\n|---|---|---|---|---|\n'
+printf 'seed %s, layout %s, every call of %s\n\n' "$seed" "$layout" "$every"
+printf '| way | what | calls that change the disk | tried | got over in silence | wrong |\n|---|---|---|---|---|---|\n'
 for w in ${way//,/ }; do
-    for d in ${what//,/ }; do sweep "$w" "$d"; done
+    for d in ${do//,/ }; do sweep "$w" "$d"; done
+    [ "$twice" -eq 0 ] || sweep_twice "$w"
 done
+printf '| all | | | %s | | %s |\n\n%s s\n' "$total" "$total_wrong" $((SECONDS - began))
