@@ -120,36 +120,37 @@ in_turn() {
 
 # --- tries ---
 
-declare -A at_of # device: the call, or "first,second"
+declare -A at_of do_of # device: the call, or "first,second"; what is done there
 # What is found wrong goes by files: tries run in processes of their own.
 wrong() { # DEVICE CALL TEXT
-    printf '%s %s, %s: %s: %s\n' "$batch_way" "$batch_do" "call $2" "$(hit_of "$1")" "$3" >> wrong
+    printf '%s %s, %s: %s: %s\n' "$batch_way" "${do_of[$1]}" "call $2" "$(hit_of "$1")" "$3" >> wrong
     cp "$1.log" "wrong-$1.log" 2> /dev/null
 }
 hit_of() { # DEVICE: the call that was hit
     cat "$1.hits" 2> /dev/null | tr '\n' ' '
 }
-keep_hits() { grep '^!' "$1.calls" | tr -d '!' >> "$1.hits"; } # DEVICE
 old_or_new() { # DEVICE WHEN
     has "$1" "$batch_way" "$(old_of "$batch_way")" || has "$1" "$batch_way" "$(new_of "$batch_way")" ||
         wrong "$1" "${at_of[$1]}" "$2: neither old nor new"
 }
 # The start at which something happens (for --twice, two of them).
 disturb() { # DEVICE
-    local at
+    local at what=${do_of[$1]}
     for at in ${at_of[$1]//,/ }; do
-        run_update "$1" "$batch_way" "$at" "$batch_do"
-        keep_hits "$1"
+        run_update "$1" "$batch_way" "$at" "$what"
+        grep '^!' "$1.calls" | tr -d '!' >> "$1.hits"
         old_or_new "$1" "after it"
         [ -z "$hung" ] || wrong "$1" "$at" "the agent hangs"
-        case $batch_do/$status in
+        case $what/$status in
         before/137 | after/137 | */0) ;;
         E*/*) grep -q '^oxide: ' "$1.log" || wrong "$1" "$at" "status $status without a message" ;;
         *) wrong "$1" "$at" "status $status" ;;
         esac
     done
-    case $batch_do in E*)
-        if [ -s "$1.hits" ] && ! grep -qF "$(words_of "$batch_do")" "$1.log"; then sed -E 's/^[0-9]+ //; s/[0-9a-f]{64}/SHA256/; s/-[A-Za-z0-9]{6}$//' "$1.hits" >> silent; fi
+    case $what in E*)
+        if [ -s "$1.hits" ] && ! grep -qF "$(words_of "$what")" "$1.log"; then
+            sed -E "s/^[0-9]+ /$what /; s/[0-9a-f]{64}/SHA256/; s/-[A-Za-z0-9]{6}\$//" "$1.hits" >> silent
+        fi
         ;;
     esac
 }
@@ -173,14 +174,14 @@ settle() { # DEVICE: the last start
 
 # Failures before the retry: all must be those of the injected failure, in its words.
 judge_failures() {
-    local words device class message
-    words=$(words_of "$batch_do")
+    local device class message what
     : > retry
     while IFS=$'\t' read -r device class message; do
         [ "$batch_way/$class" != rollback/health ] || continue
         echo "$device" >> retry
-        case $batch_do/$class in
-        ENOSPC/disk | EIO/[a-z]* | EINTR/[a-z]*) [[ $message == *"$words"* ]] || wrong "$device" "${at_of[$device]}" "it failed for: $class: $message" ;;
+        what=${do_of[$device]}
+        case $what/$class in
+        ENOSPC/disk | EIO/[a-z]* | EINTR/[a-z]*) [[ $message == *"$(words_of "$what")"* ]] || wrong "$device" "${at_of[$device]}" "it failed for: $class: $message" ;;
         *) wrong "$device" "${at_of[$device]}" "it failed: $class: $message" ;;
         esac
     done < <(get "/api/v1/campaigns/$campaign" | jq -r '.devices[] | select(.state == "failed" or .state == "skipped") | [.device_id, .class, .error] | @tsv')
@@ -215,37 +216,47 @@ events() { # of the campaign's devices, one after the other
 # --- batches ---
 
 count=0
-open_batch() { # WAY DO CALL...: sets batch, devices, at_of
-    local at
-    batch_way=$1 batch_do=$2 batch=b$((count += 1)) devices=() at_of=()
-    shift 2
-    for at in "$@"; do
-        devices+=("$batch-$batch_way-$batch_do-${at/,/-}")
-        at_of[${devices[-1]}]=$at
+open_batch() { # WAY DO:CALL...: sets batch, devices, at_of, do_of
+    local try device
+    batch_way=$1 batch=b$((count += 1)) devices=() at_of=() do_of=()
+    shift
+    for try in "$@"; do
+        device=$batch-$batch_way-${try/[:,]/-}
+        device=${device/,/-}
+        devices+=("$device")
+        at_of[$device]=${try#*:}
+        do_of[$device]=${try%%:*}
     done
     : > wrong && : > silent && : > workers.log
     register "${devices[@]}"
-    for at in "${devices[@]}"; do begin "$at" "$batch_way"; done
+    for device in "${devices[@]}"; do begin "$device" "$batch_way"; done
     assign "$batch_way"
 }
-run_batch() { # prints a row
-    local reached=0 device silently
+run_batch() { # WORD: prints a row for each DO, or one under that word
+    local what
     in_turn disturb
     judge_failures
     in_turn settle
     judge_ends
-    for device in "${devices[@]}"; do
-        [ "$(cat "$device.hits" 2> /dev/null | wc -l)" -lt "$(tr ',' '\n' <<< "${at_of[$device]}" | wc -l)" ] || reached=$((reached + 1))
-    done
-    silently=$(sort silent | uniq -c | awk '{ printf "%s%s %s %s", n++ ? ", " : "", $1, $2, $3 }')
     grep -v ' Killed \|^$' workers.log | head -n 5
-    if [ -s wrong ]; then
-        head -n 40 wrong
-        failures=$((failures + $(wc -l < wrong)))
-    fi
-    total=$((total + reached)) total_wrong=$((total_wrong + $(wc -l < wrong)))
-    printf '| %s | %s | %s | %s | %s | %s |\n' "$batch_way" "$1" "$2" "$reached" "${silently:--}" "$(wc -l < wrong)"
+    head -n 40 wrong
+    failures=$((failures + $(wc -l < wrong)))
+    for what in $(printf '%s\n' "${do_of[@]}" | sort -u | tr '\n' ' '); do row "$what" "${1:-$what}"; done
     rm -rf "$batch"-*
+}
+row() { # DO WORD
+    local device reached=0 bad silently calls=${counted[$batch_way/count]}
+    [ "$1" != short ] || calls=${counted[$batch_way/short]}
+    for device in "${devices[@]}"; do
+        if [ "${do_of[$device]}" = "$1" ] &&
+            [ "$(cat "$device.hits" 2> /dev/null | wc -l)" -eq "$(tr ',' '\n' <<< "${at_of[$device]}" | wc -l)" ]; then
+            reached=$((reached + 1))
+        fi
+    done
+    bad=$(grep -c "^$batch_way $1, " wrong)
+    silently=$(sed -n "s/^$1 //p" silent | sort | uniq -c | awk '{ printf "%s%s %s %s", n++ ? ", " : "", $1, $2, $3 }')
+    total=$((total + reached)) total_wrong=$((total_wrong + bad))
+    printf '| %s | %s | %s | %s | %s | %s |\n' "$batch_way" "$2" "$calls" "$reached" "${silently:--}" "$bad"
 }
 total=0 total_wrong=0
 # What nothing happens to: how many calls there are, and what lies there at the end.
@@ -254,7 +265,7 @@ count_calls() { # WAY DO: sets calls
     local device
     calls=${counted[$1/$2]-}
     [ -z "$calls" ] || return 0
-    open_batch "$1" "$2" 0
+    open_batch "$1" "$2:0"
     device=${devices[0]}
     run_update "$device" "$1" 0 "$2"
     calls=$(wc -l < "$device.calls")
@@ -264,28 +275,36 @@ count_calls() { # WAY DO: sets calls
     names "$device" > "names-$1"
     rm -rf "$batch"-*
 }
-sweep() { # WAY DO
-    local what=count
-    [ "$2" != short ] || what=short
-    count_calls "$1" $what
-    # a few more: how many there are depends on when heartbeats come
-    # shellcheck disable=SC2046
-    open_batch "$1" "$2" $(seq $((1 + RANDOM % (every < calls ? every : calls))) "$every" $((calls + 3)))
-    run_batch "$2" "$calls"
+sweep() { # WAY DO...: in one batch
+    local way=$1 what kind tries=()
+    shift
+    for what in "$@"; do
+        kind=count
+        [ "$what" != short ] || kind=short
+        count_calls "$way" $kind
+        # a few more: how many there are depends on when heartbeats come
+        # shellcheck disable=SC2207
+        tries+=($(seq -f "$what:%.0f" $((1 + RANDOM % (every < calls ? every : calls))) "$every" $((calls + 3))))
+    done
+    open_batch "$way" "${tries[@]}"
+    run_batch ''
 }
 sweep_twice() { # WAY
-    local i first second pairs=()
+    local i first second tries=()
     count_calls "$1" count
-    # shellcheck disable=SC2046
-    open_batch "$1" before $(for ((i = 0; i < twice; i++)); do echo $((1 + (2 * i + 1) * calls / (2 * twice))); done)
+    for ((i = 0; i < twice; i++)); do tries+=("before:$((1 + (2 * i + 1) * calls / (2 * twice)))"); done
+    open_batch "$1" "${tries[@]}"
     in_turn disturb
+    tries=()
     for first in "${devices[@]}"; do
         run_to_end "$first" "$1"
-        for ((second = 1; second <= $(wc -l < "$first.calls"); second += every)); do pairs+=("${at_of[$first]},$second"); done
+        for ((second = 1 + RANDOM % every; second <= $(wc -l < "$first.calls"); second += every)); do
+            tries+=("before:${at_of[$first]},$second")
+        done
     done
     rm -rf "$batch"-*
-    open_batch "$1" before "${pairs[@]}"
-    run_batch "before, twice" "$calls"
+    open_batch "$1" "${tries[@]}"
+    run_batch "before, twice"
 }
 
 serve --poll-interval 1
@@ -296,7 +315,12 @@ for w in ${way//,/ }; do prepare "$w"; done
 printf 'seed %s, layout %s, every call of %s\n\n' "$seed" "$layout" "$every"
 printf '| way | what | calls that change the disk | tried | got over in silence | wrong |\n|---|---|---|---|---|---|\n'
 for w in ${way//,/ }; do
-    for d in ${do//,/ }; do sweep "$w" "$d"; done
+    if [ "$every" -ge 20 ]; then # few enough to go together
+        # shellcheck disable=SC2086
+        sweep "$w" ${do//,/ }
+    else
+        for d in ${do//,/ }; do sweep "$w" "$d"; done
+    fi
     [ "$twice" -eq 0 ] || sweep_twice "$w"
 done
 printf '| all | | | %s | | %s |\n\n%s s\n' "$total" "$total_wrong" $((SECONDS - began))
