@@ -87,9 +87,10 @@ static enum ox_code settle_unknown(struct ox_agent *agent, const char *model_id,
         code = ox_shelf_open(&shelf, &agent->folders, model_id, (enum ox_model_layout)(layout - 1),
                              err);
         if (code == OX_OK && ox_shelf_check(&shelf, NULL) == OX_OK &&
-            (code = ox_shelf_restore(&shelf, NULL, err)) == OX_OK && ox_path_exists(shelf.home) &&
-            (code = ox_folders_switch(shelf.home, "previous", NULL, err)) == OX_OK &&
-            (code = prune(&shelf, &none, also, err)) == OX_OK) {
+            (code = ox_shelf_restore(&shelf, NULL, err)) == OX_OK &&
+            (!ox_path_exists(shelf.home) ||
+             ((code = ox_folders_switch(shelf.home, "previous", NULL, err)) == OX_OK &&
+              (code = prune(&shelf, &none, also, err)) == OX_OK))) {
             code = ox_shelf_remove_empty(&shelf, err);
         }
         ox_shelf_clear(&shelf);
