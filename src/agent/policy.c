@@ -80,6 +80,11 @@ bool ox_policy_blames_patch(enum ox_code code)
     return VERDICT(code, blames_patch);
 }
 
+bool ox_policy_is_of_disk(enum ox_code code)
+{
+    return code == OX_ENOSPC || code == OX_EIO;
+}
+
 bool ox_policy_is_interruption(enum ox_code code)
 {
     return VERDICT(code, is_interruption);

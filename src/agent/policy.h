@@ -45,6 +45,9 @@ bool ox_policy_counts(enum ox_code code);
 /** Is it the patch's fault, so that the full files may do? */
 bool ox_policy_blames_patch(enum ox_code code);
 
+/** Is it trouble of the disk, which is reported as such at whichever stage? */
+bool ox_policy_is_of_disk(enum ox_code code);
+
 /** Is it worth to try again without telling anyone: a lost network or a stop? */
 bool ox_policy_is_interruption(enum ox_code code);
 

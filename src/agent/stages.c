@@ -307,7 +307,7 @@ static void record_failure(struct ox_update *update, size_t index, enum ox_code 
     if (update->said != NULL && (message = with_output(why->msg, update->said)) == NULL) {
         ox_log(agent->log, OX_LOG_WARN, "out of memory for what a command printed");
     }
-    report.error_code = (char *)(code == OX_ENOSPC ? "disk" : word);
+    report.error_code = (char *)(ox_policy_is_of_disk(code) ? "disk" : word);
     report.error_message = message != NULL ? message : (char *)why->msg;
     (void)pthread_mutex_lock(&agent->lock);
     if ((ox_policy_counts(code) && !by_patch &&

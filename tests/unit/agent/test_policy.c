@@ -158,6 +158,9 @@ verdict__only_a_patch_that_cannot_be_had_or_does_not_do_asks_for_full_files(void
     assert_false(ox_policy_blames_patch(OX_ENOSPC));
     assert_false(ox_policy_blames_patch(OX_ENET));
     assert_false(ox_policy_blames_patch(OX_ECANCELED));
+    assert_true(ox_policy_is_of_disk(OX_ENOSPC));
+    assert_true(ox_policy_is_of_disk(OX_EIO));
+    assert_false(ox_policy_is_of_disk(OX_EFAILED));
 }
 
 int main(void)
