@@ -396,12 +396,12 @@ static enum ox_code commit_state(struct ox_update *update, struct ox_err *err)
         (code = ox_state_report(&agent->state, &report, err)) == OX_OK) {
         ox_state_set_layout(&agent->state, assignment->model_id, update->journal.layout);
         ox_state_unpoison(&agent->state, assignment);
-        agent->state.last_attempt = update->journal.attempt;
-        code = ox_state_save(&agent->state, agent->folders.state, err);
-        update->frees = there > count_kept(ox_state_model(&agent->state, assignment->model_id));
+        code = ox_agent_save_end(agent, update->journal.attempt, err);
     }
-    if (code != OX_OK) { /* half a commit in memory is none */
-        ox_agent_reload(agent);
+    if (code == OX_OK) {
+        update->frees = there > count_kept(ox_state_model(&agent->state, assignment->model_id));
+    } else { /* half a commit in memory is none */
+        (void)ox_agent_reload(agent);
     }
     (void)pthread_mutex_unlock(&agent->lock);
     ox_installed_clear(&installed);

@@ -51,14 +51,16 @@ static enum ox_code load_state(struct ox_agent *agent, struct ox_err *err)
     return code == OX_OK ? ox_state_save(&agent->state, agent->folders.state, err) : code;
 }
 
-void ox_agent_reload(struct ox_agent *agent)
+bool ox_agent_reload(struct ox_agent *agent)
 {
     struct ox_agent_state on_disk = {0};
+    bool read = ox_state_load(&on_disk, agent->folders.state, NULL) == OX_OK;
 
-    if (ox_state_load(&on_disk, agent->folders.state, NULL) == OX_OK) {
+    if (read) {
         ox_state_clear(&agent->state);
         agent->state = on_disk;
     }
+    return read;
 }
 
 enum ox_code ox_agent_save(struct ox_agent *agent, struct ox_err *err)
@@ -66,7 +68,21 @@ enum ox_code ox_agent_save(struct ox_agent *agent, struct ox_err *err)
     enum ox_code code = ox_state_save(&agent->state, agent->folders.state, err);
 
     if (code != OX_OK) {
-        ox_agent_reload(agent);
+        (void)ox_agent_reload(agent);
+    }
+    return code;
+}
+
+enum ox_code ox_agent_save_end(struct ox_agent *agent, uint64_t attempt, struct ox_err *err)
+{
+    enum ox_code code;
+
+    agent->state.last_attempt = attempt;
+    code = ox_state_save(&agent->state, agent->folders.state, err);
+    if (code != OX_OK && ox_agent_reload(agent) && agent->state.last_attempt == attempt) {
+        ox_log(agent->log, OX_LOG_WARN, "%s: it is written all the same", err->msg);
+        ox_err_clear(err);
+        code = OX_OK;
     }
     return code;
 }

@@ -51,8 +51,17 @@ void ox_agent_close(struct ox_agent *agent);
 /** Write the state. On failure the memory goes back to what the disk holds. Call under lock. */
 OX_MUST_USE enum ox_code ox_agent_save(struct ox_agent *agent, struct ox_err *err);
 
-/** Go back to what the disk holds, as far as that can be read. Call under lock. */
-void ox_agent_reload(struct ox_agent *agent);
+/** Go back to what the disk holds; false if that cannot be read. Call under lock. */
+bool ox_agent_reload(struct ox_agent *agent);
+
+/**
+ * Write the state as the end of this attempt. Where the file took its place and only the sync of
+ * its folder failed, it is the end, too: should a power cut bring back the file before, the journal
+ * is there as well, from which the attempt is ended once more. On failure the memory goes back to
+ * what the disk holds. Call under lock, with an err.
+ */
+OX_MUST_USE enum ox_code ox_agent_save_end(struct ox_agent *agent, uint64_t attempt,
+                                           struct ox_err *err);
 
 /** The same, but what cannot be written stays in memory and is logged. Call under lock. */
 void ox_agent_save_or_log(struct ox_agent *agent);

@@ -88,11 +88,10 @@ static enum ox_code forget_state(struct ox_update *update, struct ox_err *err)
     ox_state_forget(&agent->state, update->journal.assignment.model_id);
     if ((code = ox_state_set_result(&agent->state, NULL, err)) == OX_OK &&
         (code = ox_state_report(&agent->state, &report, err)) == OX_OK) {
-        agent->state.last_attempt = update->journal.attempt;
-        code = ox_state_save(&agent->state, agent->folders.state, err);
+        code = ox_agent_save_end(agent, update->journal.attempt, err);
     }
     if (code != OX_OK) { /* half a removal in memory is none */
-        ox_agent_reload(agent);
+        (void)ox_agent_reload(agent);
     }
     (void)pthread_mutex_unlock(&agent->lock);
     return code;
