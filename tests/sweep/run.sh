@@ -11,6 +11,7 @@ usage: tests/sweep/run.sh [OPTIONS]
   --way WAY,...  patch, full, folder: how v2 comes; keep0: by a patch, after which v1 goes;
                  first: a first install; rollback: v2 fails its check; remove: v1 is taken back [all]
   --layout L     versions, flat or triton                                               [versions]
+  --call N,...   only these calls, as a row of what was wrong names them
   --every N      only each Nth call; which is the first is drawn from the seed                 [1]
   --seed S       for --every                                                       [drawn, printed]
   --twice N      of N first kills, drawn evenly: killed again before every call of the start after [0]
@@ -29,12 +30,13 @@ Prints a row per WAY and WHAT: calls seen, tries that reached their call, failur
 over without a word (and at which calls), what was wrong. Exits 1 if anything was, and keeps nothing.
 HELP
 }
-do=before,after,ENOSPC,EIO,EINTR,short way='' every=1 seed=$((RANDOM * 32768 + RANDOM)) twice=0 jobs=4 asked_layout=versions
+do=before,after,ENOSPC,EIO,EINTR,short way='' call='' every=1 seed=$((RANDOM * 32768 + RANDOM)) twice=0 jobs=4 asked_layout=versions
 while [ $# -gt 0 ]; do
     case $1 in
     --do) do=$2 && shift ;;
     --way) way=$2 && shift ;;
     --layout) asked_layout=$2 && shift ;;
+    --call) call=$2 && shift ;;
     --every) every=$2 && shift ;;
     --seed) seed=$2 && shift ;;
     --twice) twice=$2 && shift ;;
@@ -148,6 +150,8 @@ disturb() { # DEVICE
         esac
     done
     case $what in E*)
+        ! grep -q ' failed: ' "$1.log" || has "$1" "$batch_way" "$(old_of "$batch_way")" ||
+            wrong "$1" "${at_of[$1]}" "it failed, and the old version is not there"
         if [ -s "$1.hits" ] && ! grep -qF "$(words_of "$what")" "$1.log"; then
             sed -E "s/^[0-9]+ /$what /; s/[0-9a-f]{64}/SHA256/; s/-[A-Za-z0-9]{6}\$//" "$1.hits" >> silent
         fi
@@ -276,15 +280,15 @@ count_calls() { # WAY DO: sets calls
     rm -rf "$batch"-*
 }
 sweep() { # WAY DO...: in one batch
-    local way=$1 what kind tries=()
+    local way=$1 what kind at first tries=()
     shift
     for what in "$@"; do
         kind=count
         [ "$what" != short ] || kind=short
         count_calls "$way" $kind
         # a few more: how many there are depends on when heartbeats come
-        # shellcheck disable=SC2207
-        tries+=($(seq -f "$what:%.0f" $((1 + RANDOM % (every < calls ? every : calls))) "$every" $((calls + 3))))
+        first=$((1 + RANDOM % (every < calls ? every : calls)))
+        for at in ${call:+${call//,/ }} $([ -n "$call" ] || seq $first "$every" $((calls + 3))); do tries+=("$what:$at"); done
     done
     open_batch "$way" "${tries[@]}"
     run_batch ''
