@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2016,SC2034
 # Sourced by run.sh, kills.sh and seen.sh: what devices get, agents under the interposer, and looks
 # at a device that cost no process, since thousands of tries wait on them.
 . "$(dirname "${BASH_SOURCE[0]}")/../e2e/lib.sh"
