@@ -116,25 +116,35 @@ finish() {
     reap "$1"
 }
 reap() { # DEVICE
+    local got=0
+    while [ $got -eq 0 ]; do
+        next_line "$1" 20
+        got=$?
+    done
+    if [ $got -gt 128 ]; then hung=yes && kill -KILL "$agent_pid"; fi
     status=0
-    while next_line "$1" 20; do :; done
-    if [ $? -gt 128 ]; then hung=yes && kill -KILL "$agent_pid"; fi
     wait "$agent_pid" 2> /dev/null || status=$?
     exec {log_fd}<&-
 }
 # run_update DEVICE WAY AT DO: until it was killed, has ended, or the update has; sets status
 run_update() {
+    local quiet
     launch "$@"
-    while next_line "$1" 30; do
-        case $line in
-        *'"message":"model active: '* | *'"message":"model removed: '* | *" failed: "*)
-            until_told "$1"
-            finish "$1"
-            return
-            ;;
-        esac
+    for ((quiet = 0; quiet < 30; quiet++)); do
+        if next_line "$1" 1; then
+            quiet=0
+            case $line in
+            *'"message":"model active: '* | *'"message":"model removed: '* | *" failed: "*)
+                until_told "$1"
+                break
+                ;;
+            esac
+        elif [ $? -le 128 ] || ended "$1" "$2"; then
+            break # it is gone; or an earlier start had come to the end
+        fi
     done
-    reap "$1"
+    [ $quiet -lt 30 ] || hung=yes
+    finish "$1"
 }
 # run_to_end DEVICE WAY: undisturbed, until the update has ended or 20 s have passed
 run_to_end() {
