@@ -11,7 +11,7 @@
 #   --gib N           of the large model (default: 20)
 #   --activations N   beside readers (default: 10000)
 #   --rollbacks N     after a failed check (default: 100)
-#   --seconds N       of each part of the consumer's run (default: 40)
+#   --seconds N       of each part of the consumer's run (default: 100)
 #   --dir DIR         where to work (default: TMPDIR, or /tmp)
 #   --out FILE        the report, Markdown (default: standard output)
 #
@@ -22,7 +22,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 oxide=$here/../../build/bin/oxide
 only=resume,large,lossy,spells,activations,rollback,idle,consumer
-kills=20 mib=1024 gib=20 activations=10000 rollbacks=100 seconds=40
+kills=20 mib=1024 gib=20 activations=10000 rollbacks=100 seconds=100
 dir=${TMPDIR:-/tmp}
 out=
 missed=0
