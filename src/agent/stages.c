@@ -199,6 +199,13 @@ static bool is_passed_by(const struct ox_update *update, size_t index)
     return stages[index].removal != update->journal.assignment.remove;
 }
 
+static void observe(const struct ox_update *update, size_t index, enum ox_stage_event event)
+{
+    if (update->observer.on_stage != NULL) {
+        update->observer.on_stage(update->observer.ctx, stages[index].name, event);
+    }
+}
+
 /* Undo what the stages up to this one did, last first: those that consumers see, or the others. */
 static void undo(struct ox_update *update, size_t index, bool committing)
 {
@@ -206,14 +213,8 @@ static void undo(struct ox_update *update, size_t index, bool committing)
         if (!is_passed_by(update, i - 1) && stages[i - 1].undo != NULL &&
             stages[i - 1].committing == committing) {
             stages[i - 1].undo(update);
+            observe(update, i - 1, OX_STAGE_UNDONE);
         }
-    }
-}
-
-static void observe(const struct ox_update *update, size_t index, bool done)
-{
-    if (update->observer.on_stage != NULL) {
-        update->observer.on_stage(update->observer.ctx, stages[index].name, done);
     }
 }
 
@@ -250,11 +251,11 @@ static enum ox_code run_stages(struct ox_update *update, size_t *at, struct ox_e
         tell = i == 0 || stages[i].tells != stages[i - 1].tells;
         code = enter(update, i, tell, err);
         if (code == OX_OK) {
-            observe(update, i, false);
+            observe(update, i, OX_STAGE_BEGUN);
             code = run_stage(update, &stages[i], err);
         }
         if (code == OX_OK) {
-            observe(update, i, true);
+            observe(update, i, OX_STAGE_DONE);
         }
         if (code != OX_OK && falls_back(update, i, code, err)) {
             undo(update, i, false);

@@ -14,10 +14,12 @@
 /** Free bytes that an update leaves on the disk. */
 #define OX_UPDATE_MARGIN_BYTES ((uint64_t)16 << 20)
 
-/** Told of each stage as it begins (its name is in the journal) and when it is done. */
+/** What happens to a stage: begun (its name is in the journal), done, undone. */
+enum ox_stage_event { OX_STAGE_BEGUN, OX_STAGE_DONE, OX_STAGE_UNDONE };
+
 struct ox_stage_observer {
     void *ctx;
-    void (*on_stage)(void *ctx, const char *stage, bool done); /* may be NULL */
+    void (*on_stage)(void *ctx, const char *stage, enum ox_stage_event event); /* may be NULL */
 };
 
 struct ox_update {

@@ -75,11 +75,11 @@ struct at_stage {
     const char *stage; /* stop as it begins; NULL: nowhere */
 };
 
-static void stop_at_stage(void *ctx, const char *stage, bool done)
+static void stop_at_stage(void *ctx, const char *stage, enum ox_stage_event event)
 {
     struct at_stage *action = ctx;
 
-    if (!done && action->stage != NULL && strcmp(stage, action->stage) == 0) {
+    if (event == OX_STAGE_BEGUN && action->stage != NULL && strcmp(stage, action->stage) == 0) {
         ox_stop_request(&action->update->stop);
     }
 }

@@ -1,268 +1,12 @@
-#include "helpers.h"
+#include "deaths.h"
 
-#include "oxide/base/clock.h"
 #include "oxide/base/file.h"
-#include "oxide/crypto/artifact.h"
 
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-/* --- killed at each boundary of each stage --- */
-
-struct death {
-    const char *stage;
-    bool done;
-};
-
-static void die_at_stage(void *ctx, const char *stage, bool done)
-{
-    const struct death *death = ctx;
-
-    if (strcmp(stage, death->stage) == 0 && done == death->done) {
-        _exit(42); /* no undo, no journal, no goodbye */
-    }
-}
-
-/* Update to v2, or remove v1, in a process of its own, which dies at the instant named. Returns its
- * status. */
-static int die_at(struct world *world, struct death death, bool removing)
-{
-    int status = 0;
-    pid_t pid = fork();
-
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        struct ox_journal journal = {0};
-        struct ox_update *update = NULL;
-        bool pending = false;
-
-        if (ox_agent_open(&world->agent, &world->options, &world->stop, NULL, NULL) != OX_OK ||
-            ox_agent_recover(&world->agent, &journal, &pending, NULL) != OX_OK) {
-            _exit(1);
-        }
-        ox_journal_clear(&journal);
-        journal = removing ? unassign(world, &world->v1)
-                           : assign(world, &world->v2, world->v2.files.count == 1);
-        if (ox_update_new(&update, &world->agent, &journal, NULL) != OX_OK) {
-            _exit(1);
-        }
-        update->observer = (struct ox_stage_observer){&death, die_at_stage};
-        _exit(ox_update_run(update, NULL) == OX_OK ? 0 : 2);
-    }
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static int die_updating(struct world *world, struct death death)
-{
-    return die_at(world, death, false);
-}
-
-/* Start again: what had begun to switch is run from its journal. Returns whether there was such. */
-static bool start_again(struct world *world, enum ox_code *code)
-{
-    struct ox_journal journal = {0};
-    struct ox_update *update = NULL;
-    bool pending = false;
-
-    open_agent(world, &journal, &pending);
-    if (pending) {
-        assert_int_equal(ox_update_new(&update, &world->agent, &journal, NULL), OX_OK);
-        *code = ox_update_run(update, NULL);
-        ox_update_free(update);
-    }
-    ox_journal_clear(&journal);
-    close_agent(world);
-    return pending;
-}
-
-static const char *const all_stages[] = {"preflight", "download", "rebuild", "verify",
-                                         "stage",     "activate", "check",   "commit"};
-#define STAGES (sizeof(all_stages) / sizeof(all_stages[0]))
-
-static void kill__at_any_boundary_leaves_old_or_new_and_ends_at_new(void **state)
-{
-    struct world *world = *state;
-
-    for (size_t i = 0; i < STAGES * 2; i++) {
-        const struct death death = {all_stages[i / 2], i % 2 == 1};
-        enum ox_code code = OX_OK;
-
-        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
-        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
-        assert_int_equal(die_updating(world, death), 42);
-        assert_true(is_active(world, &world->v1) || is_active(world, &world->v2));
-        (void)start_again(world, &code);
-        assert_int_equal(code, OX_OK);
-        assert_true(is_active(world, &world->v1) || is_active(world, &world->v2));
-        if (!is_active(world, &world->v2)) {
-            assert_link(world, "current", "v1");
-            assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);
-        }
-        assert_true(is_active(world, &world->v2));
-        assert_link(world, "previous", "v1");
-        assert_int_equal(failures_of(world, &world->v2), 0);
-        assert_last_report(world, "complete");
-        assert_last_way(world, "delta", world->patch_bytes);
-        assert_no_litter(world);
-    }
-}
-
-static void kill__behind_the_switch_leaves_readers_their_second(void **state)
-{
-    struct world *world = *state;
-    enum ox_code code = OX_EINTERNAL;
-    int64_t began_mono_ms;
-
-    world->options.tuning.all.keep = 0;
-    world->options.linger_ms = 500;
-    assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
-    assert_int_equal(die_updating(world, (struct death){"check", false}), 42);
-    began_mono_ms = ox_clock_system()->mono_ms(NULL);
-    assert_true(start_again(world, &code) && code == OX_OK && is_active(world, &world->v2));
-    assert_true(ox_clock_system()->mono_ms(NULL) - began_mono_ms >= 500);
-}
-
-static void kill__of_a_removal_at_any_boundary_ends_with_nothing(void **state)
-{
-    static const char *const removal[] = {"remove", "forget"};
-    struct world *world = *state;
-
-    for (size_t i = 0; i < 4; i++) {
-        const struct death death = {removal[i / 2], i % 2 == 1};
-        enum ox_code code = OX_OK;
-        char *path;
-
-        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
-        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
-        assert_int_equal(die_at(world, death, true), 42);
-        path = seen(world);
-        assert_true(path == NULL || is_active(world, &world->v1));
-        free(path);
-        assert_int_equal(start_again(world, &code), i < 3); /* written by then */
-        assert_int_equal(code, OX_OK);
-        assert_false(exists(world, "defect"));
-        assert_false(exists(world, ".kept"));
-        assert_last_report(world, "complete");
-        assert_no_litter(world);
-        assert_false(start_again(world, &code));
-        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK); /* it can come again */
-        assert_true(is_active(world, &world->v1));
-    }
-}
-
-static void kill__of_a_removal_whose_state_was_lost_ends_with_nothing(void **state)
-{
-    static const struct death deaths[] = {{"remove", false}, {"remove", true}};
-    struct world *world = *state;
-
-    for (size_t i = 0; i < 2; i++) {
-        enum ox_code code = OX_OK;
-        char *path = at(world, ".oxide/state.json");
-
-        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
-        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
-        assert_int_equal(die_at(world, deaths[i], true), 42);
-        assert_int_equal(unlink(path), 0);
-        free(path);
-        assert_true(start_again(world, &code));
-        assert_int_equal(code, OX_OK);
-        assert_false(exists(world, "defect"));
-        assert_false(exists(world, ".kept"));
-    }
-}
-
-static void kill__then_a_failing_check_ends_at_old(void **state)
-{
-    struct world *world = *state;
-
-    for (size_t i = 5; i < STAGES; i++) { /* from activate on the update goes on by itself */
-        const struct death death = {all_stages[i], false};
-        enum ox_code code = OX_OK;
-
-        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
-        world->options.tuning.all.health_check = NULL;
-        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
-        assert_int_equal(die_updating(world, death), 42);
-        world->options.tuning.all.health_check = "exit 1";
-        assert_true(start_again(world, &code));
-        assert_int_equal(code, OX_EFAILED);
-        assert_true(is_active(world, &world->v1));
-        assert_link(world, "current", "v1");
-        assert_int_equal(failures_of(world, &world->v2), 1);
-        assert_no_litter(world);
-    }
-}
-
-/* Files that are shared with the version before are never written to by what goes on with them. */
-static void kill__with_shared_files_leaves_both_versions_whole(void **state)
-{
-    struct world *world = *state;
-    const struct ox_digest own = put_blob(world, "own", 3);
-    struct artifact next = {.version = "v2"};
-
-    assert_int_equal(
-        ox_manifest_add(&next.files, "model.bin", MODEL_BYTES, &world->v1.digest, false, NULL),
-        OX_OK);
-    assert_int_equal(ox_manifest_add(&next.files, "own", 3, &own, false, NULL), OX_OK);
-    assert_int_equal(ox_manifest_finish(&next.files, NULL), OX_OK);
-    assert_int_equal(ox_artifact_digest(&next.files, &next.digest, NULL), OX_OK);
-    ox_manifest_clear(&world->v2.files);
-    world->v2 = next;
-    for (size_t i = 0; i < STAGES * 2; i++) {
-        const struct death death = {all_stages[i / 2], i % 2 == 1};
-        enum ox_code code = OX_OK;
-
-        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
-        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
-        assert_int_equal(die_updating(world, death), 42);
-        (void)start_again(world, &code);
-        assert_int_equal(code, OX_OK);
-        assert_int_equal(update_to(world, &world->v2, false, NULL), OX_OK);
-        assert_true(is_active(world, &world->v2));
-        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
-        assert_true(is_active(world, &world->v1));
-        assert_no_litter(world);
-    }
-}
-
-static void kill__after_the_commit_was_written_reports_once(void **state)
-{
-    struct world *world = *state;
-    const struct death death = {"check", true};
-    struct ox_agent_state before;
-    struct ox_agent_state after;
-    struct ox_journal journal;
-    enum ox_code code = OX_OK;
-    char *state_path = at(world, ".oxide/state.json");
-    char *journal_path = at(world, ".oxide/journal.json");
-
-    /* Take the journal of an update that dies at the end of its check, finish the update, and put
-     * the journal back: a kill right after the state was written. */
-    assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
-    assert_int_equal(die_updating(world, death), 42);
-    assert_int_equal(ox_journal_load(&journal, journal_path, NULL), OX_OK);
-    assert_true(start_again(world, &code));
-    assert_int_equal(ox_state_load(&before, state_path, NULL), OX_OK);
-    assert_int_equal(ox_journal_save(&journal, journal_path, NULL), OX_OK);
-    assert_false(start_again(world, &code));
-    assert_int_equal(ox_state_load(&after, state_path, NULL), OX_OK);
-    assert_int_equal(after.next_seq, before.next_seq);
-    assert_true(is_active(world, &world->v2));
-    assert_link(world, "previous", "v1");
-    assert_no_litter(world);
-    ox_journal_clear(&journal);
-    ox_state_clear(&before);
-    ox_state_clear(&after);
-    free(state_path);
-    free(journal_path);
-}
-
-/* --- damaged and strange files --- */
 
 static int count_set_aside(const struct world *world)
 {
@@ -300,7 +44,7 @@ static void state__damaged_is_set_aside_and_made_anew_from_the_links(void **stat
 static void state__lost_in_mid_switch_goes_back_to_what_the_journal_says(void **state)
 {
     struct world *world = *state;
-    const struct death death = {"check", false};
+    const struct death death = {"check", OX_STAGE_BEGUN};
     enum ox_code code = OX_OK;
 
     assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
@@ -319,7 +63,7 @@ static void journal__damaged_is_set_aside_and_the_state_holds(void **state)
     struct world *world = *state;
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        const struct death death = {"check", false};
+        const struct death death = {"check", OX_STAGE_BEGUN};
         enum ox_code code = OX_OK;
 
         assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
@@ -336,7 +80,7 @@ static void journal__damaged_is_set_aside_and_the_state_holds(void **state)
 static void journal__truncated_at_every_byte_is_damaged(void **state)
 {
     struct world *world = *state;
-    const struct death death = {"check", false};
+    const struct death death = {"check", OX_STAGE_BEGUN};
     struct ox_journal journal = {0};
     char *path = at(world, ".oxide/journal.json");
     char *text;
@@ -578,13 +322,6 @@ static void upgrade__a_copy_that_cannot_be_kept_stops_nothing_and_is_tried_again
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_LAYOUTS(kill__at_any_boundary_leaves_old_or_new_and_ends_at_new),
-        WITH_WORLD(kill__behind_the_switch_leaves_readers_their_second),
-        WITH_LAYOUTS(kill__of_a_removal_at_any_boundary_ends_with_nothing),
-        WITH_LAYOUTS(kill__of_a_removal_whose_state_was_lost_ends_with_nothing),
-        WITH_LAYOUTS(kill__then_a_failing_check_ends_at_old),
-        WITH_LAYOUTS(kill__with_shared_files_leaves_both_versions_whole),
-        WITH_LAYOUTS(kill__after_the_commit_was_written_reports_once),
         WITH_LAYOUTS(state__damaged_is_set_aside_and_made_anew_from_the_links),
         WITH_LAYOUTS(state__lost_in_mid_switch_goes_back_to_what_the_journal_says),
         WITH_LAYOUTS(journal__damaged_is_set_aside_and_the_state_holds),

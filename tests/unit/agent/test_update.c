@@ -546,11 +546,11 @@ struct at_stage {
     bool withdraw;
 };
 
-static void act_at_stage(void *ctx, const char *stage, bool done)
+static void act_at_stage(void *ctx, const char *stage, enum ox_stage_event event)
 {
     struct at_stage *action = ctx;
 
-    if (!done && strcmp(stage, action->stage) == 0) {
+    if (event == OX_STAGE_BEGUN && strcmp(stage, action->stage) == 0) {
         if (action->withdraw) {
             ox_update_withdraw(action->update);
         } else {
