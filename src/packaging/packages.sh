@@ -23,7 +23,7 @@ need_packages() {
     fi
     echo "Packages to install with apt-get (and what they depend on):"
     for package in "${missing[@]}"; do
-        sed -n "s/^$package  *[a-z0-9]*  *\(.*\)/  $(printf '%-22s' "$package")\1/p" "$list"
+        sed -n "s/^$package  *[a-z0-9]*  *\(.*\)/  $(printf '%-28s ' "$package")\1/p" "$list"
     done
     mapfile -t architectures < <(printf '%s\n' "${architectures[@]}" | sort -u | grep .)
     for architecture in "${architectures[@]}"; do
