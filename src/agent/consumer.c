@@ -16,8 +16,7 @@
 
 #define COMMAND_MS 60000
 #define BACK_MS 10000 /* of either after going back, which a stop does not end */
-#define TELL_MS 60000 /* of the request that tells a new version: loading a model takes its time   \
-                       */
+#define TELL_MS 60000 /* to tell a new version: loading it takes its time */
 #define PROBE_MS 5000 /* of one question */
 #define PROBE_GAP_MS 500
 #define ANSWER_MAX ((size_t)1 << 20)

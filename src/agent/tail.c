@@ -52,7 +52,8 @@ bool ox_tail_open(struct ox_tail *tail, uint64_t marked, uint64_t patch_bytes)
     if (tail->fd < 0) {
         return false;
     }
-    if (read_head(tail) && tail->begin <= marked && marked < tail->end && tail->end <= patch_bytes) {
+    if (read_head(tail) && tail->begin <= marked && marked < tail->end &&
+        tail->end <= patch_bytes) {
         return true;
     }
     ox_tail_drop(tail);

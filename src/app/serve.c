@@ -16,8 +16,6 @@
 /* Answers under way get so long to end when we are asked to stop; systemd gives 90 s in all. */
 #define GRACE_MS 10000
 
-_Static_assert(OX_SERVE_NEVER_MS == OX_NEVER_MS, "never differs");
-
 /* What is open while the process serves, in the order of opening. */
 struct serve {
     int listen_fd;

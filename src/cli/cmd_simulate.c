@@ -44,8 +44,8 @@ static enum ox_code share(const struct ox_args *args, const char *option, double
 static enum ox_code tags(const struct ox_args *args, struct given *given, struct ox_err *err)
 {
     struct ox_buf names = OX_BUF_INIT;
+    size_t begins[TAGS_MAX] = {0};
     const char *text;
-    size_t at = 0;
     enum ox_code code = OX_OK;
 
     for (size_t i = 0; code == OX_OK && (text = ox_args_nth(args, "tag", i)) != NULL; i++) {
@@ -56,6 +56,7 @@ static enum ox_code tags(const struct ox_args *args, struct given *given, struct
                               "--tag cannot be '%.64s': it is NAME=VALUE[,VALUE...], at most %d",
                               text, TAGS_MAX);
         } else {
+            begins[i] = names.len_bytes;
             given->tags[i].values = sign + 1;
             given->options.tags_count = i + 1;
             code = ox_buf_append(&names, text, (size_t)(sign - text), err);
@@ -66,8 +67,7 @@ static enum ox_code tags(const struct ox_args *args, struct given *given, struct
     }
     given->names = (char *)names.data;
     for (size_t i = 0; code == OX_OK && i < given->options.tags_count; i++) {
-        given->tags[i].name = given->names + at;
-        at += strlen(given->names + at) + 1;
+        given->tags[i].name = given->names + begins[i];
     }
     given->options.tags = given->tags;
     return code;

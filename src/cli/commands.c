@@ -56,6 +56,21 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
     return true;
 }
 
+/* the agent's flags are its settings; before any macro here that is called like one of them */
+#define AGENT_OPTION(name, section, key, flag, kind, min, max, value, fallback, shown, scope,      \
+                     change, help)                                                                 \
+    {flag, 0, value, shown, help},
+static const struct ox_option agent_options[] = {
+    OX_AGENT_SETTINGS(AGENT_OPTION){
+        "config", 0, "FILE", "/etc/oxide/agent.conf, if there",
+        "Settings, and then those in FILE.d/*.conf; variables of the environment win over them, "
+        "flags over all (docs/agent-settings.md)"},
+    {"check-config", 0, NULL, NULL,
+     "Only print what is set, from where, or what is wrong, and end"},
+    {"sample-config", 0, NULL, NULL, "Print a file of all settings, and end"},
+    {NULL, 0, NULL, NULL, NULL},
+};
+
 /* clang-format off */
 #define OPTIONS(...) (const struct ox_option[]){__VA_ARGS__, {NULL, 0, NULL, NULL, NULL}}
 #define WORDS(...) (const struct ox_positional[]){__VA_ARGS__, {NULL, OX_WORD_ONE, NULL}}
@@ -135,11 +150,6 @@ bool ox_command_takes(const struct ox_command *command, const struct ox_option *
 #define FORCE {"force", 'f', NULL, NULL, "Replace what stands there"}
 #define VARIANT {"variant", 0, "NAME", NULL, "A variant of the version (f16, int8, q4)"}
 
-/* the agent's flags are its settings */
-#define AGENT_OPTION(name, section, key, flag, kind, min, max, value, fallback, shown, ...)        \
-    {flag, 0, value, shown, AGENT_HELP(__VA_ARGS__)},
-#define AGENT_HELP(scope, change, help) help
-
 /* what is said of a version */
 #define LINEAGE                                                                                    \
     {"label", 0, "KEY=VALUE", NULL, "A label, or a key alone; may be repeated"},                   \
@@ -203,15 +213,7 @@ const struct ox_command ox_commands[] = {
      "it at once, checks its health, and rolls back if that fails. The model is at "
      "DIR/MODEL/current, unless --layout says otherwise. SIGTERM or ctrl-c ends it cleanly, with "
      "status 0; SIGHUP lets it read its settings again.",
-     NULL,
-     OPTIONS(
-         OX_AGENT_SETTINGS(AGENT_OPTION){
-             "config", 0, "FILE", "/etc/oxide/agent.conf, if there",
-             "Settings, and then those in FILE.d/*.conf; variables of the environment win over "
-             "them, flags over all (docs/agent-settings.md)"},
-         {"check-config", 0, NULL, NULL,
-          "Only print what is set, from where, or what is wrong, and end"},
-         {"sample-config", 0, NULL, NULL, "Print a file of all settings, and end"}),
+     NULL, agent_options,
      "oxide agent --control-plane http://10.0.0.1:8080 --device-id cam-01 --poll-interval 30\n"
      "oxide agent --device-id 'cam-{serial}' --health-check 'my-app --try \"$OXIDE_MODEL_PATH\"'\n"
      "oxide agent --check-config",
@@ -639,7 +641,8 @@ const struct ox_command ox_commands[] = {
      OPTIONS({"data", 0, "DIR", "oxide-data", "The folder, as of 'oxide serve'; made if absent"},
              {"confirm", 0, NULL, NULL, "Let the server that was restored assign again"}, FORCE),
      "oxide restore all.tar --data /var/lib/oxide\noxide restore --confirm", REMOTE,
-     OX_EXITS_REMOTE | OX_EXITS_FILES, ox_run_restore},
+     OX_EXITS_FILES | OX_EXIT_BIT(OX_EXIT_CONFLICT) | OX_EXIT_BIT(OX_EXIT_UNREACHABLE),
+     ox_run_restore},
     {"doctor", "Examine the data of a control plane, or of an agent",
      "Looks for missing and damaged blobs, files that nothing needs, and states that cannot be, "
      "and "

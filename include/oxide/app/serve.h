@@ -2,6 +2,7 @@
 #ifndef OXIDE_APP_SERVE_H
 #define OXIDE_APP_SERVE_H
 
+#include "oxide/base/clock.h"
 #include "oxide/base/log.h"
 #include "oxide/base/stop.h"
 
@@ -10,7 +11,6 @@
 #define OX_SERVE_HOST_DEFAULT "127.0.0.1"
 #define OX_SERVE_PORT_DEFAULT 8080
 #define OX_SERVE_DELTA_WAIT_S_DEFAULT 600
-#define OX_SERVE_NEVER_MS ((int64_t)-1)
 #define OX_SERVE_HISTORY_KEPT_MS_DEFAULT (400 * (int64_t)86400000)
 
 struct ox_serve_options {
@@ -31,7 +31,7 @@ struct ox_serve_options {
     uint64_t poll_interval_s;   /* how often devices shall come back; 0: as they themselves say */
     bool accept_unknown;        /* devices that ask are registered at once */
     int64_t reimage_after_ms; /* of silence, before another installation may take a device's place;
-                               * 0: three polls; OX_SERVE_NEVER_MS: an operator always decides */
+                               * 0: three polls; OX_NEVER_MS: an operator always decides */
     int64_t history_kept_ms;  /* how long it is known what ran where; 0: for ever */
     uint64_t events_keep;     /* events that the log holds at most; 0: a million */
     uint64_t events_keep_s;   /* and for how long; 0: 90 days */

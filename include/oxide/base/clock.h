@@ -9,6 +9,9 @@
 
 #include <stdint.h>
 
+/** A time span that does not end. */
+#define OX_NEVER_MS ((int64_t)-1)
+
 struct ox_clock {
     void *ctx;
     int64_t (*mono_ms)(void *ctx); /* monotonic, counts through suspend where the system can */

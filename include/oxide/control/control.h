@@ -43,8 +43,6 @@ struct ox_control;
 #define OX_EVENTS_KEEP_DEFAULT 1000000
 #define OX_EVENTS_KEEP_S_DEFAULT (90u * 24 * 3600)
 
-#define OX_NEVER_MS ((int64_t)-1)
-
 struct ox_control_options {
     struct ox_store *store; /* lent, as all of these */
     struct ox_registry *registry;

@@ -131,7 +131,8 @@ OX_MUST_USE enum ox_code ox_oxdl_reader_feed(struct ox_oxdl_reader *reader, cons
 OX_MUST_USE enum ox_code ox_oxdl_reader_finish(struct ox_oxdl_reader *reader, struct ox_err *err);
 
 /** How far a reader has come: behind the last whole frame (or header) that was handed over. Behind
- *  the end frame it is a mark of all of the patch: what goes on there has no end and is cut short. */
+ *  the end frame it is a mark of all of the patch: what follows there has no end and is cut short.
+ */
 struct ox_oxdl_mark {
     uint64_t patch_bytes;  /* of the patch up to there */
     uint64_t target_bytes; /* that the frames so far rebuild */
