@@ -22,6 +22,7 @@ enum ox_code ox_update_new(struct ox_update **out, struct ox_agent *agent,
                            struct ox_journal *take_journal, struct ox_err *err)
 {
     struct ox_update *update = calloc(1, sizeof(*update));
+    json_t *stages_ms;
     uint64_t seed = 0;
     enum ox_code code;
 
@@ -39,7 +40,13 @@ enum ox_code ox_update_new(struct ox_update **out, struct ox_agent *agent,
     ox_rng_init(&update->rng, seed);
     update->journal = *take_journal;
     *take_journal = (struct ox_journal){0};
-    update->earlier = ox_journal_earlier(&update->journal.assignment, agent->folders.journal);
+    ox_journal_earlier(&update->journal.assignment, agent->folders.journal, &update->earlier,
+                       &stages_ms);
+    if (update->journal.stages_ms == NULL) { /* else it is that journal, and goes on */
+        update->journal.stages_ms = stages_ms;
+    } else {
+        json_decref(stages_ms);
+    }
     *out = update;
     return OX_OK;
 }

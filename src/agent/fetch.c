@@ -128,7 +128,8 @@ static enum ox_code on_body(void *ctx, const void *bytes, size_t len_bytes, stru
     size_t skip = reception->skip_bytes < len_bytes ? (size_t)reception->skip_bytes : len_bytes;
     enum ox_code code;
 
-    *fetch->received_bytes += len_bytes;
+    fetch->received[reception->source->is_control_plane ? OX_ORIGIN_CONTROL_PLANE
+                                                        : OX_ORIGIN_MIRROR] += len_bytes;
     reception->skip_bytes -= skip;
     from += skip;
     len_bytes -= skip;
@@ -427,7 +428,7 @@ enum ox_code ox_fetch_into(const struct ox_fetch *fetch, const struct ox_assignm
 
     err = err == NULL ? &scratch : err; /* we log it, whoever asked */
     ox_digest_hex(sha256, errand.hex);
-    *fetch->received_bytes += intake->have_bytes;
+    fetch->received[OX_ORIGIN_EARLIER] += intake->have_bytes;
     code = list_sources(&errand, assignment, &server, err);
     if (code == OX_OK) {
         code = fetch_rounds(&errand, err);

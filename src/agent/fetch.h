@@ -27,7 +27,7 @@ struct ox_fetch {
     struct ox_rng *rng;
     const struct ox_log *log;
     const struct ox_progress *progress; /* bytes of the blob */
-    uint64_t *received_bytes;           /* counts what came over the network, or lay there */
+    uint64_t *received;                 /* [OX_ORIGINS]: counts the bytes that came, or lay there */
     int64_t
         *rest_ms; /* after OX_ENET: so long no source is to be asked (Retry-After); may be NULL */
 };

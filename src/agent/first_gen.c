@@ -76,7 +76,7 @@ static enum ox_code on_body(void *ctx, const void *bytes, size_t len_bytes, stru
     struct reception *reception = ctx;
     enum ox_code code;
 
-    *reception->fetch->received_bytes += len_bytes;
+    reception->fetch->received[OX_ORIGIN_CONTROL_PLANE] += len_bytes;
     if (len_bytes > reception->most_bytes - reception->have_bytes) {
         return ox_err_set(err, OX_EPROTO, "the download is longer than the whole file");
     }

@@ -19,7 +19,43 @@ void ox_journal_clear(struct ox_journal *journal)
     ox_assignment_clear(&journal->assignment);
     free(journal->folder);
     ox_installed_clear(&journal->before);
+    json_decref(journal->stages_ms);
     *journal = (struct ox_journal){0};
+}
+
+uint64_t ox_way_received(const struct ox_way *way)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < OX_ORIGINS; i++) {
+        sum += way->received[i];
+    }
+    return sum;
+}
+
+void ox_journal_add_time(struct ox_journal *journal, const char *stage, uint64_t took_ms)
+{
+    json_int_t before;
+
+    if (journal->stages_ms == NULL) {
+        journal->stages_ms = json_object();
+    }
+    before = json_integer_value(json_object_get(journal->stages_ms, stage));
+    (void)json_object_set_new(journal->stages_ms, stage,
+                              json_integer(before + (json_int_t)took_ms));
+}
+
+uint64_t ox_journal_time_ms(const struct ox_journal *journal)
+{
+    const char *stage;
+    json_t *value;
+    uint64_t sum = 0;
+
+    json_object_foreach(journal->stages_ms, stage, value)
+    {
+        sum += (uint64_t)json_integer_value(value);
+    }
+    return sum;
 }
 
 /* An assignment has one spelling, that of the heartbeat's answer. */
@@ -57,9 +93,12 @@ enum ox_code ox_journal_save(const struct ox_journal *journal, const char *path,
         (code = ox_json_set_str(json, "check_boot", journal->check_boot, err)) == OX_OK &&
         (code = ox_json_set_u64(json, "check_reboots", journal->check_reboots, err)) == OX_OK &&
         (code = ox_json_set_str(json, "strategy", journal->way.strategy, err)) == OX_OK &&
-        (code = ox_json_set_u64(json, "received_bytes", journal->way.received_bytes, err)) ==
-            OX_OK &&
+        (code = ox_origins_put(json, "received", journal->way.received, err)) == OX_OK &&
         (code = ox_json_set_str(json, "note", journal->way.note, err)) == OX_OK &&
+        (code =
+             ox_json_set(json, "stages_ms",
+                         journal->stages_ms == NULL ? json_null() : json_incref(journal->stages_ms),
+                         err)) == OX_OK &&
         (code = ox_installed_to_json(&journal->before, &before, err)) == OX_OK &&
         (code = ox_json_set(json, "before", before, err)) == OX_OK &&
         (code = assignment_to_json(&journal->assignment, &assigned, err)) == OX_OK &&
@@ -107,7 +146,10 @@ static enum ox_code take_way(const json_t *json, struct ox_way *out, struct ox_e
     enum ox_code code;
 
     if ((code = ox_json_opt_str(json, "strategy", &strategy, err)) != OX_OK ||
-        (code = ox_json_opt_u64(json, "received_bytes", &out->received_bytes, err)) != OX_OK ||
+        /* an earlier release did not tell the origin */
+        (code = ox_json_opt_u64(json, "received_bytes", &out->received[OX_ORIGIN_EARLIER], err)) !=
+            OX_OK ||
+        (code = ox_origins_take(json, "received", out->received, err)) != OX_OK ||
         (code = ox_json_opt_str(json, "note", &note, err)) != OX_OK) {
         return code;
     }
@@ -143,6 +185,7 @@ static enum ox_code take_all(const json_t *json, struct ox_journal *journal, str
         (code = ox_json_opt_str(json, "check_boot", &boot, err)) != OX_OK ||
         (code = ox_json_opt_u64(json, "check_reboots", &journal->check_reboots, err)) != OX_OK ||
         (code = take_way(json, &journal->way, err)) != OX_OK ||
+        (code = ox_stages_ms_take(json, "stages_ms", &journal->stages_ms, err)) != OX_OK ||
         (layout != NULL && (code = ox_shelf_parse(layout, &journal->layout, err)) != OX_OK) ||
         (code = ox_installed_from_json(json_object_get(json, "before"), &journal->before, err)) !=
             OX_OK ||
@@ -185,18 +228,20 @@ enum ox_code ox_journal_load(struct ox_journal *out, const char *path, struct ox
     return code;
 }
 
-struct ox_way ox_journal_earlier(const struct ox_assignment *assignment, const char *path)
+void ox_journal_earlier(const struct ox_assignment *assignment, const char *path,
+                        struct ox_way *way, json_t **stages_ms)
 {
     struct ox_journal earlier = {0};
-    struct ox_way way = {.strategy = NULL};
 
+    *way = (struct ox_way){.strategy = NULL};
+    *stages_ms = NULL;
     if (ox_journal_load(&earlier, path, NULL) == OX_OK && assignment->model_id != NULL &&
         strcmp(earlier.assignment.model_id, assignment->model_id) == 0 &&
         ox_digest_equal(&earlier.assignment.digest, &assignment->digest)) {
-        way = earlier.way;
+        *way = earlier.way;
+        *stages_ms = json_incref(earlier.stages_ms);
     }
     ox_journal_clear(&earlier);
-    return way;
 }
 
 enum ox_code ox_journal_remove(const char *path, struct ox_err *err)

@@ -13,9 +13,9 @@
 
 /** How the files of the new version came to lie there: what reports say of it at the end. */
 struct ox_way {
-    const char *strategy; /* "delta", "full" or "none", static; NULL: not chosen yet */
-    uint64_t received_bytes;
-    char note[OX_ERR_MSG_MAX]; /* why the patch did not do; empty if it did or there was none */
+    const char *strategy;          /* "delta", "full" or "none", static; NULL: not chosen yet */
+    uint64_t received[OX_ORIGINS]; /* bytes */
+    char note[OX_ERR_MSG_MAX];     /* why the patch did not do; empty if it did or there was none */
 };
 
 struct ox_journal {
@@ -29,7 +29,16 @@ struct ox_journal {
     char check_boot[OX_BOOT_ID_MAX]; /* in which the check was begun last; "": not yet */
     uint64_t check_reboots;          /* that cut it short */
     struct ox_way way;
+    json_t *stages_ms; /* owned: how long each stage took so far; NULL: none has ended */
 };
+
+/** Bytes that came, wherever from. */
+uint64_t ox_way_received(const struct ox_way *way);
+
+/** Add to the time that a stage took; without memory for it, it is not known. */
+void ox_journal_add_time(struct ox_journal *journal, const char *stage, uint64_t took_ms);
+/** All of these times. */
+uint64_t ox_journal_time_ms(const struct ox_journal *journal);
 
 void ox_journal_clear(struct ox_journal *journal);
 
@@ -39,9 +48,11 @@ OX_MUST_USE enum ox_code ox_journal_load(struct ox_journal *out, const char *pat
                                          struct ox_err *err);
 OX_MUST_USE enum ox_code ox_journal_save(const struct ox_journal *journal, const char *path,
                                          struct ox_err *err);
-/** The way of an earlier try of the same assignment that broke off, from its journal; empty if
- * there was none. */
-struct ox_way ox_journal_earlier(const struct ox_assignment *assignment, const char *path);
+/** What an earlier try of the same assignment, that broke off, left in its journal: the way of the
+ *  files, and the times of its stages (a reference to release). Both are empty if there was none.
+ */
+void ox_journal_earlier(const struct ox_assignment *assignment, const char *path,
+                        struct ox_way *way, json_t **stages_ms);
 /** Durably; absent is success. */
 OX_MUST_USE enum ox_code ox_journal_remove(const char *path, struct ox_err *err);
 

@@ -239,7 +239,8 @@ enum ox_code ox_patches_stream(struct ox_update *update, const struct ox_fetch *
     enum ox_code code = first_step(update, count, &index, err);
 
     for (size_t i = 0; code == OX_OK && i < index; i++) { /* that came in an earlier try */
-        *fetch->received_bytes += ox_patches_at(&update->journal.assignment, i)->size_bytes;
+        fetch->received[OX_ORIGIN_EARLIER] +=
+            ox_patches_at(&update->journal.assignment, i)->size_bytes;
     }
     if (code == OX_OK && count > 1) {
         code = ox_folder_make(update->agent->folders.between, 0700, err);

@@ -184,9 +184,9 @@ enum ox_code ox_stage_download(struct ox_update *update, struct ox_err *err)
                              .rng = &update->rng,
                              .log = update->agent->log,
                              .progress = &progress,
-                             .received_bytes = &update->journal.way.received_bytes,
+                             .received = update->journal.way.received,
                              .rest_ms = &update->rest_ms};
-    uint64_t before = update->journal.way.received_bytes;
+    uint64_t before = ox_way_received(&update->journal.way);
     enum ox_code code;
 
     ox_tuning_drop(&update->agent->tuning, tuning);
@@ -198,7 +198,7 @@ enum ox_code ox_stage_download(struct ox_update *update, struct ox_err *err)
            : update->use_patch       ? ox_patches_stream(update, &fetch, err)
                                      : download_files(update, &fetch, err);
     if (code == OX_OK) {
-        log_received(update, update->journal.way.received_bytes - before);
+        log_received(update, ox_way_received(&update->journal.way) - before);
     }
     return code;
 }

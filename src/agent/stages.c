@@ -81,9 +81,9 @@ struct ox_device_report ox_update_describe(const struct ox_update *update,
 {
     const struct ox_assignment *assignment = &update->journal.assignment;
     bool ended = state == OX_ROLLOUT_COMPLETE || state == OX_ROLLOUT_FAILED;
-    const char *strategy = update->journal.way.strategy; /* NULL: it did not come so far */
-
-    return (struct ox_device_report){
+    const struct ox_way *way = &update->journal.way;
+    const char *strategy = way->strategy; /* NULL: it did not come so far */
+    struct ox_device_report report = {
         .campaign_id = assignment->campaign_id,
         .model_id = assignment->model_id,
         .version = assignment->version,
@@ -91,10 +91,20 @@ struct ox_device_report ox_update_describe(const struct ox_update *update,
         .strategy = !ended             ? NULL
                     : strategy != NULL ? (char *)strategy /* lent like the rest, only read */
                                        : (char *)"none",
-        .bytes_received = update->journal.way.received_bytes,
+        .stage = (char *)update->journal.stage,
+        .bytes_received = ox_way_received(way),
         .bytes_full = ox_manifest_size(&assignment->files),
-        .duration_ms = (uint64_t)(ox_clock_system()->mono_ms(NULL) - update->started_mono_ms),
+        .duration_ms = update->earlier_ms +
+                       (uint64_t)(ox_clock_system()->mono_ms(NULL) - update->started_mono_ms),
+        .stages_ms = update->journal.stages_ms,
     };
+
+    memcpy(report.origins, way->received, sizeof(report.origins));
+    if (update->by_hand) { /* what lay there was brought */
+        report.origins[OX_ORIGIN_HAND] = report.origins[OX_ORIGIN_EARLIER];
+        report.origins[OX_ORIGIN_EARLIER] = 0;
+    }
+    return report;
 }
 
 void ox_update_report(struct ox_update *update, enum ox_rollout_state state, const char *error_code,
@@ -234,8 +244,13 @@ static enum ox_code run_stage(struct ox_update *update, const struct stage *stag
                               struct ox_err *err)
 {
     struct stage_run one = {stage, update};
+    int64_t began_mono_ms = ox_clock_system()->mono_ms(NULL);
+    enum ox_code code =
+        stage->background ? ox_background_run(run_one, &one, err) : run_one(&one, err);
 
-    return stage->background ? ox_background_run(run_one, &one, err) : run_one(&one, err);
+    ox_journal_add_time(&update->journal, stage->name,
+                        (uint64_t)(ox_clock_system()->mono_ms(NULL) - began_mono_ms));
+    return code;
 }
 
 static enum ox_code run_stages(struct ox_update *update, size_t *at, struct ox_err *err)
@@ -385,6 +400,17 @@ static void tidy(struct ox_update *update, bool paused)
     }
 }
 
+/* It goes on another time: how long it took so far counts then, too. */
+static void keep_times(const struct ox_update *update)
+{
+    struct ox_err err = OX_ERR_INIT;
+
+    if (update->journal.stage[0] != '\0' &&
+        ox_journal_save(&update->journal, update->agent->folders.journal, &err) != OX_OK) {
+        ox_log(update->agent->log, OX_LOG_WARN, "%s", err.msg);
+    }
+}
+
 static enum ox_code prepare(void *ctx, struct ox_err *err)
 {
     struct ox_update *update = ctx;
@@ -422,6 +448,7 @@ enum ox_code ox_update_run(struct ox_update *update, struct ox_err *err)
 
     err = err == NULL ? &own : err; /* it goes into the report */
     update->started_mono_ms = ox_clock_system()->mono_ms(NULL);
+    update->earlier_ms = ox_journal_time_ms(&update->journal);
     at = at < STAGES ? at : 0;
     update->told = stages[at].committing;
     while (at > 0 && !stages[at].resumable) {
@@ -444,6 +471,8 @@ enum ox_code ox_update_run(struct ox_update *update, struct ox_err *err)
     }
     if (withdrawn || !ox_policy_is_interruption(code)) {
         tidy(update, withdrawn && ox_policy_is_interruption(code));
+    } else {
+        keep_times(update);
     }
     return code;
 }

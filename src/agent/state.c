@@ -318,13 +318,15 @@ enum ox_code ox_state_report(struct ox_agent_state *state, const struct ox_devic
     enum ox_code code;
 
     copy.campaign_id = copy.model_id = copy.version = NULL;
-    copy.error_code = copy.error_message = copy.strategy = NULL;
+    copy.error_code = copy.error_message = copy.strategy = copy.stage = NULL;
+    copy.stages_ms = json_deep_copy(report->stages_ms);
     if ((code = ox_strdup(&copy.campaign_id, report->campaign_id, err)) != OX_OK ||
         (code = ox_strdup(&copy.model_id, report->model_id, err)) != OX_OK ||
         (code = ox_strdup(&copy.version, report->version, err)) != OX_OK ||
         (code = ox_strdup(&copy.error_code, report->error_code, err)) != OX_OK ||
         (code = ox_strdup(&copy.error_message, report->error_message, err)) != OX_OK ||
-        (code = ox_strdup(&copy.strategy, report->strategy, err)) != OX_OK) {
+        (code = ox_strdup(&copy.strategy, report->strategy, err)) != OX_OK ||
+        (code = ox_strdup(&copy.stage, report->stage, err)) != OX_OK) {
         ox_device_report_clear(&copy);
         return code;
     }

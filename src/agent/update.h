@@ -51,6 +51,7 @@ struct ox_update {
     bool digests_known;
     int64_t rest_ms; /* so long no source of the download wants to be asked again */
     int64_t started_mono_ms;
+    uint64_t earlier_ms;      /* that its stages took before that, in earlier runs of the agent */
     int64_t switched_mono_ms; /* what consumers see, last */
     bool frees;               /* a version that consumers may still be opening goes at the end */
     int64_t logged_mono_ms;   /* last line about the download */

@@ -118,8 +118,11 @@ const struct ox_schema ox_schemas[] = {
      "{seq: int, campaign_id?: id | null, model_id: id, model_version: id,"
      " state: 'downloading' | 'applying' | 'verifying' | 'complete' | 'failed' | 'skipped',"
      " error?: {code?: text | null, message?: text | null} | null,"
-     " strategy?: 'delta' | 'full' | 'none' | null, bytes_received?: int | null,"
-     " bytes_full?: int | null, duration_ms?: int | null}"},
+     " strategy?: 'delta' | 'full' | 'none' | null, stage?: text(32) | null,"
+     " bytes_received?: int | null, bytes_full?: int | null, sources?: Sources | null,"
+     " duration_ms?: int | null, stages_ms?: {*: int} | null}"},
+    {"Sources", "Bytes by where they came from; earlier: fetched by a run that broke off",
+     "{control_plane?: int, mirror?: int, earlier?: int, by_hand?: int}"},
     {"Heartbeat", "What a device says; absent means unchanged, null means none",
      "{current_model?: id | null, current_model_version?: id | null, status?: text | null,"
      " last_update_result?: UpdateResult | null, metrics?: Metrics | null, agent?: text | null,"
@@ -269,8 +272,10 @@ const struct ox_schema ox_schemas[] = {
      "{holding?: Hold, campaigns: CampaignRow[]}"},
     {"CampaignDevice", "A device within a campaign",
      "{device_id: id, action: 'update' | 'remove', state: " DEVICE_STATE ", class: " FAILURE
-     " | null, error: text | null, strategy: 'delta' | 'full' | 'none' | null, bytes_received: int,"
-     " from_version: id | null, deferred: bool, late: bool, offered_at: time | null,"
+     " | null, error: text | null, failed_at: text | null,"
+     " strategy: 'delta' | 'full' | 'none' | null, bytes_received: int, sources: Sources | null,"
+     " duration_ms: int | null, stages_ms: {*: int} | null, from_version: id | null, deferred: "
+     "bool, late: bool, offered_at: time | null,"
      " updated_at: time}"},
     {"Campaign", "A campaign and how far it is; stage counts from 1",
      "{id: id, kind: " CAMPAIGN_KIND

@@ -51,14 +51,18 @@ enum ox_code ox_run_campaign_list(struct ox_cli *cli, const struct ox_args *args
 
 static void campaign_device_row(struct ox_table *table, const json_t *device)
 {
+    uint64_t took_ms = ox_cli_number(device, "duration_ms");
     char size[OX_HUMAN_MAX];
+    char took[OX_HUMAN_MAX];
 
     ox_table_cell(table, ox_cli_text(device, "device_id"));
     ox_campaign_device_state(table, device);
     ox_table_cell(table, ox_cli_text(device, "class"));
+    ox_table_cell(table, ox_cli_text(device, "failed_at"));
     ox_table_cell(table, ox_cli_text(device, "from_version"));
     ox_table_cell(table, ox_cli_text(device, "strategy"));
     ox_table_cell(table, ox_human_size(ox_cli_number(device, "bytes_received"), size));
+    ox_table_cell(table, took_ms == 0 ? NULL : ox_human_duration(took_ms, took));
     ox_table_cell(table, ox_cli_text(device, "error"));
 }
 
@@ -66,8 +70,9 @@ enum ox_code ox_run_campaign_devices(struct ox_cli *cli, const struct ox_args *a
                                      struct ox_err *err)
 {
     static const struct ox_column columns[] = {
-        {"DEVICE", OX_LEFT}, {"STATE", OX_LEFT},  {"FAILED BY", OX_LEFT}, {"FROM", OX_LEFT},
-        {"BY", OX_LEFT},     {"BYTES", OX_RIGHT}, {"ERROR", OX_LEFT}};
+        {"DEVICE", OX_LEFT}, {"STATE", OX_LEFT}, {"FAILED BY", OX_LEFT},
+        {"AT", OX_LEFT},     {"FROM", OX_LEFT},  {"BY", OX_LEFT},
+        {"BYTES", OX_RIGHT}, {"TOOK", OX_RIGHT}, {"ERROR", OX_LEFT}};
     static const char *const filters[] = {"state", "class", NULL};
     struct ox_cli_list list = {
         .key = "devices",

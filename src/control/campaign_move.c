@@ -470,6 +470,7 @@ enum ox_code ox_campaign_device_move(struct ox_control *control, struct ox_tx *t
     row->state = ox_rollout_state_word(to);
     row->class = ox_failure_word(failure);
     row->error = error;
+    row->failed_at = to == OX_ROLLOUT_FAILED ? row->failed_at : NULL;
     row->deferred = false;
     row->released = true; /* it has begun: whatever its stage, it is counted */
     row->updated_ms = ox_control_now(control);

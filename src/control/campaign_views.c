@@ -48,13 +48,17 @@ enum ox_code ox_campaign_device_json(struct ox_control *control,
                                      struct ox_err *err)
 {
     *out = json_pack(
-        "{s:s, s:s, s:s, s:o, s:o, s:o, s:I, s:o, s:b, s:b, s:o, s:o}", "device_id", row->device_id,
-        "action", row->removes ? "remove" : "update", "state", row->state, "class",
-        row->class[0] == '\0' ? json_null() : json_string(row->class), "error",
-        ox_json_of_str(row->error), "strategy", ox_json_of_str(row->strategy), "bytes_received",
-        (json_int_t)cost_of(control, row), "from_version", ox_json_of_str(row->from_version),
-        "deferred", (int)row->deferred, "late", (int)row->late, "offered_at",
-        ox_json_of_time(row->offered_ms), "updated_at", ox_json_of_time(row->updated_ms));
+        "{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:b, s:b, s:o, s:o}",
+        "device_id", row->device_id, "action", row->removes ? "remove" : "update", "state",
+        row->state, "class", row->class[0] == '\0' ? json_null() : json_string(row->class), "error",
+        ox_json_of_str(row->error), "failed_at", ox_json_of_str(row->failed_at), "strategy",
+        ox_json_of_str(row->strategy), "bytes_received", (json_int_t)cost_of(control, row),
+        "sources", ox_json_of_text(row->sources), "duration_ms",
+        row->duration_ms == 0 ? json_null() : json_integer((json_int_t)row->duration_ms),
+        "stages_ms", ox_json_of_text(row->stages_ms), "from_version",
+        ox_json_of_str(row->from_version), "deferred", (int)row->deferred, "late", (int)row->late,
+        "offered_at", ox_json_of_time(row->offered_ms), "updated_at",
+        ox_json_of_time(row->updated_ms));
     return *out == NULL ? ox_err_nomem(err, "an answer") : OX_OK;
 }
 

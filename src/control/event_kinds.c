@@ -15,7 +15,7 @@ const struct ox_event_kind ox_event_kinds[] = {
      "campaign_id, kind, of_campaign, model_id, version, fleet_id, strategy, devices",
      "A campaign began"},
     {"campaign.device_moved",
-     "campaign_id, device_id, model_id, version, from, to, error, strategy",
+     "campaign_id, device_id, model_id, version, from, to, error, failed_at, strategy, duration_ms",
      "A device in a campaign has another state"},
     {"campaign.halted", "campaign_id, model_id, version, reason",
      "Devices that come late are not sent to a complete campaign's version any more"},

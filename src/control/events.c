@@ -74,6 +74,14 @@ enum ox_code ox_event(struct ox_control *control, struct ox_tx *tx, const char *
     return code;
 }
 
+/* NULL while it is not over, or not known. */
+static json_t *ended_duration(const struct ox_campaign_device_row *row)
+{
+    bool ended = strcmp(row->state, "complete") == 0 || strcmp(row->state, "failed") == 0;
+
+    return ended && row->duration_ms > 0 ? json_integer((json_int_t)row->duration_ms) : NULL;
+}
+
 enum ox_code ox_event_moved(struct ox_control *control, struct ox_tx *tx,
                             const struct ox_campaign_device_row *row, const char *from,
                             struct ox_err *err)
@@ -83,11 +91,12 @@ enum ox_code ox_event_moved(struct ox_control *control, struct ox_tx *tx,
 
     return code == OX_OK
                ? ox_event(control, tx, "campaign.device_moved",
-                          json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o*, s:s*}", "campaign_id",
-                                    row->campaign_id, "device_id", row->device_id, "model_id",
-                                    campaign.model_id, "version", campaign.version, "from", from,
-                                    "to", row->state, "error", ox_json_of_opt(row->error),
-                                    "strategy", row->strategy),
+                          json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o*, s:s*, s:s*, s:o*}",
+                                    "campaign_id", row->campaign_id, "device_id", row->device_id,
+                                    "model_id", campaign.model_id, "version", campaign.version,
+                                    "from", from, "to", row->state, "error",
+                                    ox_json_of_opt(row->error), "failed_at", row->failed_at,
+                                    "strategy", row->strategy, "duration_ms", ended_duration(row)),
                           err)
                : code;
 }

@@ -2,6 +2,7 @@
 #include "heartbeat.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* --- reports --- */
@@ -101,11 +102,47 @@ static enum ox_code take_version(struct ox_beat *beat, struct ox_tx *tx,
                : code;
 }
 
+/* What is told beside the result, as text for the registry. */
+struct told {
+    char *stages_ms;
+    char *sources;
+};
+
+static void told_clear(struct told *told)
+{
+    free(told->stages_ms);
+    free(told->sources);
+}
+
+static enum ox_code take_told(const struct ox_device_report *report, struct told *told,
+                              struct ox_campaign_device_row *row, struct ox_err *err)
+{
+    json_t *json = json_object();
+    const json_t *sources;
+    enum ox_code code = ox_origins_put(json, "sources", report->origins, err);
+
+    if (code == OX_OK && (sources = json_object_get(json, "sources")) != NULL) {
+        code = ox_json_text(sources, &told->sources, err);
+        row->sources = told->sources;
+    }
+    if (code == OX_OK && report->stages_ms != NULL) {
+        code = ox_json_text(report->stages_ms, &told->stages_ms, err);
+        row->stages_ms = told->stages_ms;
+    }
+    json_decref(json);
+    row->failed_at = report->state == OX_ROLLOUT_FAILED ? report->stage : NULL;
+    if (report->duration_ms > 0) {
+        row->duration_ms = report->duration_ms;
+    }
+    return code;
+}
+
 static enum ox_code apply_report(struct ox_beat *beat, struct ox_tx *tx,
                                  const struct ox_device_report *report, struct ox_err *err)
 {
     struct ox_campaign_device_row row = {0};
     struct ox_artifact_row target;
+    struct told told = {NULL, NULL};
     char error[OX_ERR_MSG_MAX];
     bool ends_badly = report->state == OX_ROLLOUT_FAILED || report->state == OX_ROLLOUT_SKIPPED;
     bool granted = false;
@@ -134,14 +171,17 @@ static enum ox_code apply_report(struct ox_beat *beat, struct ox_tx *tx,
     if (report->bytes_received > row.bytes_received) {
         row.bytes_received = report->bytes_received;
     }
-    if (report->state == OX_ROLLOUT_FAILED && failure == OX_FAILURE_FALLBACK) {
+    code = take_told(report, &told, &row, err);
+    if (code == OX_OK && report->state == OX_ROLLOUT_FAILED && failure == OX_FAILURE_FALLBACK) {
         code = grant_fallback(beat, tx, &row, &granted, err);
     }
-    if (code != OX_OK || granted) {
-        return code;
+    if (code == OX_OK && !granted) {
+        code =
+            ox_campaign_device_move(beat->control, tx, &row, report->state, failure,
+                                    ends_badly || failure != OX_FAILURE_NONE ? error : NULL, err);
     }
-    return ox_campaign_device_move(beat->control, tx, &row, report->state, failure,
-                                   ends_badly || failure != OX_FAILURE_NONE ? error : NULL, err);
+    told_clear(&told);
+    return code;
 }
 
 enum ox_code ox_beat_reports(struct ox_beat *beat, struct ox_tx *tx, struct ox_device_row *device,

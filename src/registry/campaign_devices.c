@@ -6,7 +6,8 @@
     "d.campaign_id, d.device_id, d.place, d.artifact_id, d.from_version, d.from_digest, d.state,"  \
     " d.class, d.released, d.deferred, d.accepted, d.late, d.fallback, d.released_at,"             \
     " d.offered_at, d.error, d.strategy, d.bytes_full, d.bytes_received, d.bytes_served,"          \
-    " d.updated_at, d.offered_bytes, d.removes"
+    " d.updated_at, d.offered_bytes, d.removes, d.failed_at, d.duration_ms, d.stages_ms, "         \
+    "d.sources"
 
 static void read_device(struct ox_db_row *row, void *out)
 {
@@ -35,6 +36,10 @@ static void read_device(struct ox_db_row *row, void *out)
     device->updated_ms = ox_db_i64(row);
     device->offered_bytes = ox_db_u64(row);
     device->removes = ox_db_i64(row) != 0;
+    device->failed_at = ox_db_text(row);
+    device->duration_ms = ox_db_u64(row);
+    device->stages_ms = ox_db_text(row);
+    device->sources = ox_db_text(row);
 }
 
 enum ox_code ox_registry_campaign_device_add(struct ox_tx *tx,
@@ -93,12 +98,14 @@ enum ox_code ox_registry_campaign_device_update(struct ox_tx *tx,
                      " class = $3, released = $4, deferred = $5, accepted = $6, late = $7,"
                      " fallback = $8, released_at = nullif($9, 0), offered_at = nullif($10, 0),"
                      " error = $11, strategy = $12, bytes_received = $13, updated_at = $14,"
-                     " offered_bytes = $15 WHERE campaign_id = $16 AND device_id = $17",
-                     "issiiiiiiissuiuss", row->artifact_id, row->state, row->class,
+                     " offered_bytes = $15, failed_at = $16, duration_ms = $17, stages_ms = $18,"
+                     " sources = $19 WHERE campaign_id = $20 AND device_id = $21",
+                     "issiiiiiiissuiusussss", row->artifact_id, row->state, row->class,
                      (int64_t)row->released, (int64_t)row->deferred, (int64_t)row->accepted,
                      (int64_t)row->late, (int64_t)row->fallback, row->released_ms, row->offered_ms,
                      row->error, row->strategy, row->bytes_received, row->updated_ms,
-                     row->offered_bytes, row->campaign_id, row->device_id);
+                     row->offered_bytes, row->failed_at, row->duration_ms, row->stages_ms,
+                     row->sources, row->campaign_id, row->device_id);
 }
 
 static enum ox_code all(struct ox_tx *tx, sqlite3_stmt *statement,

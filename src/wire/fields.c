@@ -57,6 +57,11 @@ enum ox_code ox_wire_get_digest(const json_t *object, const char *key, struct ox
     return code;
 }
 
+enum ox_code ox_wire_put_text(json_t *object, const char *key, const char *text, struct ox_err *err)
+{
+    return text == NULL ? OX_OK : ox_json_set_str(object, key, text, err);
+}
+
 enum ox_code ox_wire_set_digest(json_t *object, const char *key, const struct ox_digest *digest,
                                 struct ox_err *err)
 {

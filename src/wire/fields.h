@@ -23,6 +23,10 @@ OX_MUST_USE enum ox_code ox_wire_get_id(const json_t *object, const char *key, c
 OX_MUST_USE enum ox_code ox_wire_get_digest(const json_t *object, const char *key,
                                             struct ox_digest *out, struct ox_err *err);
 
+/** Set key to a text, unless that is NULL. */
+OX_MUST_USE enum ox_code ox_wire_put_text(json_t *object, const char *key, const char *text,
+                                          struct ox_err *err);
+
 /** Set key to a digest's hex. */
 OX_MUST_USE enum ox_code ox_wire_set_digest(json_t *object, const char *key,
                                             const struct ox_digest *digest, struct ox_err *err);

@@ -2,22 +2,10 @@
 
 #include "fields.h"
 #include "installation.h"
+#include "report.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const strategies[] = {"delta", "full", "none"};
-
-void ox_device_report_clear(struct ox_device_report *report)
-{
-    free(report->campaign_id);
-    free(report->model_id);
-    free(report->version);
-    free(report->error_code);
-    free(report->error_message);
-    free(report->strategy);
-    *report = (struct ox_device_report){0};
-}
 
 void ox_heartbeat_clear(struct ox_heartbeat *heartbeat)
 {
@@ -174,51 +162,6 @@ static enum ox_code parse_models(const json_t *object, struct ox_heartbeat *out,
     return code == OX_OK ? OX_OK : (ox_err_context(err, "\"models\""), code);
 }
 
-static enum ox_code check_strategy(const char *strategy, struct ox_err *err)
-{
-    for (size_t i = 0; strategy != NULL && i < sizeof(strategies) / sizeof(strategies[0]); i++) {
-        if (strcmp(strategies[i], strategy) == 0) {
-            return OX_OK;
-        }
-    }
-    return strategy == NULL
-               ? OX_OK
-               : ox_err_set(err, OX_EINVAL, "\"strategy\" must be \"delta\", \"full\" or \"none\"");
-}
-
-static enum ox_code parse_report(const json_t *entry, struct ox_device_report *report,
-                                 struct ox_err *err)
-{
-    const json_t *error = NULL;
-    const char *state = NULL;
-    enum ox_code code;
-
-    if ((code = ox_json_get_u64(entry, "seq", &report->seq, err)) != OX_OK ||
-        (code = ox_wire_opt_id(entry, "campaign_id", &report->campaign_id, err)) != OX_OK ||
-        (code = ox_wire_get_id(entry, "model_id", &report->model_id, err)) != OX_OK ||
-        (code = ox_wire_get_id(entry, "model_version", &report->version, err)) != OX_OK ||
-        (code = ox_json_get_str(entry, "state", &state, err)) != OX_OK ||
-        (code = ox_rollout_state_parse(state, &report->state, err)) != OX_OK ||
-        (code = ox_wire_opt_text(entry, "strategy", &report->strategy, err)) != OX_OK ||
-        (code = check_strategy(report->strategy, err)) != OX_OK ||
-        (code = ox_json_opt_u64(entry, "bytes_received", &report->bytes_received, err)) != OX_OK ||
-        (code = ox_json_opt_u64(entry, "bytes_full", &report->bytes_full, err)) != OX_OK ||
-        (code = ox_json_opt_u64(entry, "duration_ms", &report->duration_ms, err)) != OX_OK ||
-        (code = ox_json_opt_object(entry, "error", &error, err)) != OX_OK) {
-        return code;
-    }
-    if (report->seq == 0 || report->state == OX_ROLLOUT_PENDING) {
-        return ox_err_set(err, OX_EINVAL,
-                          "a report has a \"seq\" of 1 or more and tells of a "
-                          "\"state\" after pending");
-    }
-    if (error == NULL) {
-        return OX_OK;
-    }
-    code = ox_wire_opt_text(error, "code", &report->error_code, err);
-    return code != OX_OK ? code : ox_wire_opt_text(error, "message", &report->error_message, err);
-}
-
 static enum ox_code parse_reports(const json_t *object, struct ox_heartbeat *out,
                                   struct ox_err *err)
 {
@@ -233,7 +176,8 @@ static enum ox_code parse_reports(const json_t *object, struct ox_heartbeat *out
         return ox_err_nomem(err, "a list of reports");
     }
     for (size_t i = 0; code == OX_OK && i < json_array_size(reports); i++) {
-        code = parse_report(json_array_get(reports, i), &out->reports[out->reports_count++], err);
+        code = ox_wire_parse_report(json_array_get(reports, i), &out->reports[out->reports_count++],
+                                    err);
     }
     return code == OX_OK ? OX_OK : (ox_err_context(err, "\"reports\""), code);
 }
@@ -277,11 +221,6 @@ enum ox_code ox_heartbeat_parse(const void *body, size_t len_bytes, struct ox_he
 /* --- building --- */
 
 /* Set a string unless it is NULL. */
-static enum ox_code put_text(json_t *object, const char *key, const char *text, struct ox_err *err)
-{
-    return text == NULL ? OX_OK : ox_json_set_str(object, key, text, err);
-}
-
 static enum ox_code put_opt_str(json_t *object, const char *key, const struct ox_opt_str *value,
                                 struct ox_err *err)
 {
@@ -313,7 +252,7 @@ static enum ox_code put_identity(json_t *json, const struct ox_heartbeat *heartb
                                  struct ox_err *err)
 {
     char reads[OX_READS_TEXT_MAX];
-    enum ox_code code = put_text(json, "agent", heartbeat->agent, err);
+    enum ox_code code = ox_wire_put_text(json, "agent", heartbeat->agent, err);
 
     if (code == OX_OK && heartbeat->protocol != 0) {
         code = ox_json_set_u64(json, "protocol", heartbeat->protocol, err);
@@ -363,37 +302,6 @@ static enum ox_code put_models(json_t *json, const struct ox_heartbeat *heartbea
     return ox_json_set(json, "models", models, err);
 }
 
-static enum ox_code build_report(const struct ox_device_report *report, json_t **out,
-                                 struct ox_err *err)
-{
-    json_t *json = json_object();
-    enum ox_code code;
-
-    if ((code = ox_json_set_u64(json, "seq", report->seq, err)) == OX_OK &&
-        (code = put_text(json, "campaign_id", report->campaign_id, err)) == OX_OK &&
-        (code = ox_json_set_str(json, "model_id", report->model_id, err)) == OX_OK &&
-        (code = ox_json_set_str(json, "model_version", report->version, err)) == OX_OK &&
-        (code = ox_json_set_str(json, "state", ox_rollout_state_word(report->state), err)) ==
-            OX_OK &&
-        (code = put_text(json, "strategy", report->strategy, err)) == OX_OK &&
-        (code = ox_json_set_u64(json, "bytes_received", report->bytes_received, err)) == OX_OK &&
-        (code = ox_json_set_u64(json, "bytes_full", report->bytes_full, err)) == OX_OK) {
-        code = ox_json_set_u64(json, "duration_ms", report->duration_ms, err);
-    }
-    if (code == OX_OK && report->error_code != NULL) {
-        code = ox_json_set(json, "error",
-                           json_pack("{s:s, s:s}", "code", report->error_code, "message",
-                                     report->error_message == NULL ? "" : report->error_message),
-                           err);
-    }
-    if (code != OX_OK) {
-        json_decref(json);
-        return code;
-    }
-    *out = json;
-    return OX_OK;
-}
-
 static enum ox_code put_reports(json_t *json, const struct ox_heartbeat *heartbeat,
                                 struct ox_err *err)
 {
@@ -407,7 +315,7 @@ static enum ox_code put_reports(json_t *json, const struct ox_heartbeat *heartbe
     for (size_t i = 0; code == OX_OK && i < heartbeat->reports_count; i++) {
         json_t *report = NULL;
 
-        code = build_report(&heartbeat->reports[i], &report, err);
+        code = ox_wire_build_report(&heartbeat->reports[i], &report, err);
         if (code == OX_OK) {
             code = ox_json_append(reports, report, err);
         }

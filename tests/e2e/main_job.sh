@@ -22,6 +22,11 @@ runs cam-01 defect v2-head.onnx || fail "cam-01 does not run v2"
 served=$(field .summary.bytes_served < last.out)
 [ "$served" -gt 0 ] && [ $((served * 4)) -lt "$(size v2-head.onnx)" ] ||
     fail "v2 took $served bytes of $(size v2-head.onnx)"
+report() { field ".devices[0] | $1" < report.json; } # FILTER
+oxide campaign show "$(field .id < last.out)" --json > report.json
+same "where it came from" "$served" "$(report .sources.control_plane)"
+same "how long it took" true "$(report '.duration_ms >= (.stages_ms | add) and .stages_ms.download >= 0')"
+same "what did not fail" null "$(report .failed_at)"
 
 step "v3 fails its health check: v2 is back at once, and stays"
 exits 0 "" oxide push defect v3 bad.onnx
@@ -30,6 +35,8 @@ for try in 1 2 3; do
     within 10 "cam-01 runs v2 after failure $try" runs cam-01 defect v2-head.onnx
 done
 holds "campaign list" "$(oxide campaign list)" "v3"
+failed=$(oxide campaign list --json | field '[.campaigns[] | select(.target_version == "v3")][-1].id')
+holds "where it failed" "$(oxide campaign devices "$failed")" "check"
 same "result" "failed" "$(device_field cam-01 '.last_update_result | keys[0]')"
 same "what it says it runs" "v2" "$(device_field cam-01 .current_model_version)"
 

@@ -56,6 +56,10 @@ struct ox_campaign_device_row {
     uint64_t bytes_full;    /* what the whole artifact would have cost; 0: it ran it already */
     uint64_t bytes_received;
     uint64_t bytes_served;
+    const char *failed_at; /* the agent's stage; NULL: it did not fail, or did not say */
+    uint64_t duration_ms;  /* that the update took; 0: not known */
+    const char *stages_ms; /* a JSON object, by stage; NULL: not known */
+    const char *sources;   /* a JSON object, bytes by origin; NULL: not known */
     int64_t updated_ms;
     bool removes; /* the artifact goes: the device runs nothing of the model then */
 };

@@ -19,6 +19,8 @@
 #define OX_HEARTBEAT_MODELS_MAX 64
 #define OX_HEARTBEAT_REPORTS_MAX 64
 #define OX_HEARTBEAT_URLS_MAX 16
+#define OX_REPORT_STAGES_MAX 16
+#define OX_STAGE_WORD_MAX 32
 /** Bytes of a text for people in a message (errors); over it a peer is refused. */
 #define OX_REPORT_TEXT_MAX 4096
 #define OX_ASSIGNMENT_WINDOWS_MAX 8
@@ -37,6 +39,15 @@ struct ox_device_model {
     struct ox_digest digest; /* of the artifact */
 };
 
+/** Where the bytes of an update came from. */
+enum ox_origin {
+    OX_ORIGIN_CONTROL_PLANE,
+    OX_ORIGIN_MIRROR,  /* one of the assignment's blob_urls */
+    OX_ORIGIN_EARLIER, /* they lay there: an earlier run of the agent had fetched them */
+    OX_ORIGIN_HAND,    /* a person brought them */
+    OX_ORIGINS
+};
+
 /** How one update goes or went. seq grows by one per report of a device, and survives restarts. */
 struct ox_device_report {
     uint64_t seq;
@@ -48,9 +59,12 @@ struct ox_device_report {
                           * "patch" if the full files had to do; else NULL */
     char *error_message; /* goes with error_code */
     char *strategy;      /* "delta", "full", "none"; NULL while not known */
+    char *stage;         /* of the agent's, in which it is or ended; NULL: not said */
     uint64_t bytes_received;
-    uint64_t bytes_full; /* what the whole artifact would have cost */
+    uint64_t bytes_full;          /* what the whole artifact would have cost */
+    uint64_t origins[OX_ORIGINS]; /* of bytes_received; all 0: not said */
     uint64_t duration_ms;
+    json_t *stages_ms; /* owned: an object, milliseconds by stage; NULL: not said */
 };
 
 /** The installation that speaks. Text is empty, and a number 0, where it was not said. */
@@ -90,6 +104,17 @@ struct ox_heartbeat {
 
 /** Free what it owns and become zero. */
 void ox_device_report_clear(struct ox_device_report *report);
+
+/** Set key to the bytes by origin, unless all are 0. */
+OX_MUST_USE enum ox_code ox_origins_put(json_t *object, const char *key,
+                                        const uint64_t origins[OX_ORIGINS], struct ox_err *err);
+/** Absent and null are zeros; words that are not known are passed by. Errors: OX_EINVAL. */
+OX_MUST_USE enum ox_code ox_origins_take(const json_t *object, const char *key,
+                                         uint64_t origins[OX_ORIGINS], struct ox_err *err);
+/** An object of at most OX_REPORT_STAGES_MAX numbers of 0 or more under short words; absent and
+ * null leave *out as it is. *out is a reference to release. Errors: OX_EINVAL. */
+OX_MUST_USE enum ox_code ox_stages_ms_take(const json_t *object, const char *key, json_t **out,
+                                           struct ox_err *err);
 
 /** Free what it owns and become zero. A zeroed heartbeat says nothing (all absent). */
 void ox_heartbeat_clear(struct ox_heartbeat *heartbeat);

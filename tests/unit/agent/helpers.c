@@ -637,7 +637,20 @@ void assert_last_way(const struct world *world, const char *strategy, uint64_t b
     assert_non_null(report->strategy);
     assert_string_equal(report->strategy, strategy);
     assert_int_equal(report->bytes_received, bytes_received);
+    assert_non_null(json_object_get(report->stages_ms, "preflight"));
     ox_state_clear(&state);
+}
+
+uint64_t last_bytes_from(const struct world *world, enum ox_origin origin)
+{
+    struct ox_agent_state state;
+    uint64_t bytes;
+
+    load_state(world, &state);
+    assert_true(state.reports_count > 0);
+    bytes = state.reports[state.reports_count - 1].origins[origin];
+    ox_state_clear(&state);
+    return bytes;
 }
 
 uint64_t failures_of(const struct world *world, const struct artifact *artifact)

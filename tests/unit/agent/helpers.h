@@ -143,6 +143,8 @@ void assert_link(const struct world *world, const char *name, const char *folder
 void assert_last_report(const struct world *world, const char *expected);
 /** ... and by which way the files came, and how many bytes of them. */
 void assert_last_way(const struct world *world, const char *strategy, uint64_t bytes_received);
+/** ... and how many bytes of this origin. */
+uint64_t last_bytes_from(const struct world *world, enum ox_origin origin);
 uint64_t failures_of(const struct world *world, const struct artifact *artifact);
 
 #endif

@@ -187,6 +187,8 @@ static void download__mirrors_come_first_and_do_not_learn_who_asks(void **state)
     assert_int_equal(world->mirror_requests, 1);
     assert_false(world->mirror_saw_device);
     assert_int_equal(world->blob_requests, 0);
+    assert_int_equal(last_bytes_from(world, OX_ORIGIN_MIRROR), MODEL_BYTES);
+    assert_int_equal(last_bytes_from(world, OX_ORIGIN_CONTROL_PLANE), 0);
 }
 
 static void download__wrong_bytes_of_a_mirror_come_right_from_the_server(void **state)
@@ -209,6 +211,8 @@ static void download__what_came_from_two_and_is_wrong_is_asked_of_one_alone(void
     assert_int_equal(update_by_mirror(world), OX_OK);
     assert_true(is_active(world, &world->v1));
     assert_int_equal(world->blob_requests, 2); /* from 50000 on, and then all of it */
+    assert_int_equal(last_bytes_from(world, OX_ORIGIN_MIRROR), 50000);
+    assert_int_equal(last_bytes_from(world, OX_ORIGIN_CONTROL_PLANE), 2 * MODEL_BYTES - 50000);
     assert_int_equal(failures_of(world, &world->v1), 0);
 }
 

@@ -581,11 +581,15 @@ static enum ox_code interrupted(struct world *world, const char *stage, bool wit
 static void stop__before_the_switch_keeps_old_and_journal(void **state)
 {
     struct world *world = *state;
+    char *journal;
 
     install_v1(world);
     assert_int_equal(interrupted(world, "rebuild", false), OX_ECANCELED);
     assert_true(is_active(world, &world->v1));
-    assert_true(exists(world, ".oxide/journal.json"));
+    journal = read_text(world, ".oxide/journal.json"); /* and how long it took so far */
+    assert_non_null(strstr(journal, "\"stages_ms\":{\"preflight\":"));
+    assert_non_null(strstr(journal, "\"download\":"));
+    free(journal);
     assert_int_equal(failures_of(world, &world->v2), 0);
     world->blob_bytes = 0;
     assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);

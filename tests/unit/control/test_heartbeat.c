@@ -260,6 +260,35 @@ static void report__of_a_failure_keeps_what_it_said(void **state)
     json = show(fixture);
     assert_string_equal(text_at(json, "devices.0.state"), "failed");
     assert_string_equal(text_at(json, "devices.0.error"), "health: it said no");
+    assert_true(json_is_null(at(json, "devices.0.failed_at"))); /* an older agent does not say */
+    assert_true(json_is_null(at(json, "devices.0.duration_ms")));
+    assert_true(json_is_null(at(json, "devices.0.stages_ms")));
+    assert_true(json_is_null(at(json, "devices.0.sources")));
+    json_decref(json);
+}
+
+static void report__says_where_it_failed_how_long_it_took_and_from_where_it_came(void **state)
+{
+    static const char said[] =
+        "{" AGENT ",\"reports\":[{\"seq\":%u,\"campaign_id\":\"%s\",\"model_id\":\"m\","
+        "\"model_version\":\"v2\",\"state\":\"%s\",\"stage\":\"check\",\"bytes_received\":12,"
+        "\"sources\":{\"mirror\":10,\"earlier\":2},\"duration_ms\":99,"
+        "\"stages_ms\":{\"download\":90,\"check\":9}}]}";
+    struct fixture *fixture = *state;
+    json_t *json;
+
+    under_way(fixture);
+    json_decref(beat(fixture, "d0", said, 1U, fixture->campaign, "verifying"));
+    json = show(fixture);
+    assert_true(json_is_null(at(json, "devices.0.failed_at")));
+    json_decref(json);
+    json_decref(beat(fixture, "d0", said, 2U, fixture->campaign, "failed"));
+    json = show(fixture);
+    assert_string_equal(text_at(json, "devices.0.failed_at"), "check");
+    assert_int_equal(number_at(json, "devices.0.duration_ms"), 99);
+    assert_int_equal(number_at(json, "devices.0.stages_ms.download"), 90);
+    assert_int_equal(number_at(json, "devices.0.sources.mirror"), 10);
+    assert_int_equal(number_at(json, "devices.0.sources.earlier"), 2);
     json_decref(json);
 }
 
@@ -404,6 +433,7 @@ int main(void)
         TEST(report__moves_the_device_and_is_acknowledged),
         TEST(report__said_twice_or_late_changes_nothing),
         TEST(report__of_a_failure_keeps_what_it_said),
+        TEST(report__says_where_it_failed_how_long_it_took_and_from_where_it_came),
         TEST(report__about_another_model_or_campaign_is_only_acknowledged),
         TEST(complete__also_by_what_the_device_runs),
         TEST(first_generation__completes_by_model_and_version),

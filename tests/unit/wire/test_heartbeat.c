@@ -145,6 +145,42 @@ static void request__bounds_its_lists(void **state)
     ox_buf_clear(&text);
 }
 
+#define REPORT "{\"seq\":1,\"model_id\":\"a\",\"model_version\":\"v\",\"state\":\"failed\","
+
+static void request__of_what_a_report_says_beside_the_result(void **state)
+{
+    static const char *const wrong[] = {
+        "\"stage\":3",
+        "\"stage\":\"0123456789012345678901234567890123\"",
+        "\"sources\":[]",
+        "\"sources\":{\"mirror\":-1}",
+        "\"stages_ms\":3",
+        "\"stages_ms\":{\"check\":-1}",
+        "\"stages_ms\":{\"check\":\"1\"}",
+        "\"stages_ms\":{\"check\":1.5}",
+        "\"stages_ms\":{\"0123456789012345678901234567890123\":1}",
+        "\"stages_ms\":{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1,"
+        "\"j\":1,\"k\":1,\"l\":1,\"m\":1,\"n\":1,\"o\":1,\"p\":1,\"q\":1}",
+    };
+    struct ox_heartbeat heartbeat;
+    char text[512];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        (void)snprintf(text, sizeof(text), "{\"reports\":[" REPORT "%s}]}", wrong[i]);
+        refuses(text);
+    }
+    /* a source that is not known yet is passed by, and null is not said */
+    assert_int_equal(parse("{\"reports\":[" REPORT "\"sources\":{\"peer\":5,\"mirror\":7},"
+                           "\"stages_ms\":null,\"stage\":null}]}",
+                           &heartbeat),
+                     OX_OK);
+    assert_int_equal(heartbeat.reports[0].origins[OX_ORIGIN_MIRROR], 7);
+    assert_null(heartbeat.reports[0].stages_ms);
+    assert_null(heartbeat.reports[0].stage);
+    ox_heartbeat_clear(&heartbeat);
+}
+
 static void request__round_trip(void **state)
 {
     struct ox_device_model model = {(char *)"defect", (char *)"v1", {{0xaa}}};
@@ -157,8 +193,12 @@ static void request__round_trip(void **state)
                                       .error_message = (char *)"status 3",
                                       .strategy = (char *)"delta",
                                       .bytes_received = 1263,
+                                      .stage = (char *)"check",
                                       .bytes_full = 2143752,
-                                      .duration_ms = 77};
+                                      .origins = {0, 1000, 263, 0},
+                                      .duration_ms = 77,
+                                      .stages_ms =
+                                          json_pack("{s:i, s:i}", "download", 70, "check", 7)};
     struct ox_heartbeat out = {.current_model = {OX_PRESENT, (char *)"defect"},
                                .current_version = {OX_NULL, NULL},
                                .status_presence = OX_PRESENT,
@@ -196,7 +236,11 @@ static void request__round_trip(void **state)
     assert_string_equal(back.reports[0].strategy, "delta");
     assert_int_equal(back.reports[0].bytes_received, 1263);
     assert_int_equal(back.reports[0].duration_ms, 77);
+    assert_string_equal(back.reports[0].stage, "check");
+    assert_memory_equal(back.reports[0].origins, report.origins, sizeof(report.origins));
+    assert_true(json_equal(back.reports[0].stages_ms, report.stages_ms));
     ox_heartbeat_clear(&back);
+    json_decref(report.stages_ms);
     free(text);
 }
 
@@ -486,6 +530,7 @@ int main(void)
         cmocka_unit_test(request__refuses_odd_models),
         cmocka_unit_test(request__refuses_odd_reports),
         cmocka_unit_test(request__bounds_its_lists),
+        cmocka_unit_test(request__of_what_a_report_says_beside_the_result),
         cmocka_unit_test(request__round_trip),
         cmocka_unit_test(request__one_that_says_nothing_is_an_empty_object),
         cmocka_unit_test(answer__of_the_first_generation_tells_no_assignments),
