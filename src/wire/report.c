@@ -74,7 +74,7 @@ enum ox_code ox_stages_ms_take(const json_t *object, const char *key, json_t **o
     json_object_foreach((json_t *)json, stage, value)
     {
         if (strlen(stage) > OX_STAGE_WORD_MAX || !json_is_integer(value) ||
-            json_integer_value(value) < 0) {
+            json_integer_value(value) < 0 || json_integer_value(value) > OX_STAGE_MS_MAX) {
             return ox_err_set(err, OX_EINVAL,
                               "\"%s\" holds whole numbers of 0 or more under words of at most %d "
                               "bytes",

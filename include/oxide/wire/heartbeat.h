@@ -21,6 +21,7 @@
 #define OX_HEARTBEAT_URLS_MAX 16
 #define OX_REPORT_STAGES_MAX 16
 #define OX_STAGE_WORD_MAX 32
+#define OX_STAGE_MS_MAX ((int64_t)1 << 53) /* what every reader of JSON holds */
 /** Bytes of a text for people in a message (errors); over it a peer is refused. */
 #define OX_REPORT_TEXT_MAX 4096
 #define OX_ASSIGNMENT_WINDOWS_MAX 8
@@ -111,8 +112,8 @@ OX_MUST_USE enum ox_code ox_origins_put(json_t *object, const char *key,
 /** Absent and null are zeros; words that are not known are passed by. Errors: OX_EINVAL. */
 OX_MUST_USE enum ox_code ox_origins_take(const json_t *object, const char *key,
                                          uint64_t origins[OX_ORIGINS], struct ox_err *err);
-/** An object of at most OX_REPORT_STAGES_MAX numbers of 0 or more under short words; absent and
- * null leave *out as it is. *out is a reference to release. Errors: OX_EINVAL. */
+/** An object of at most OX_REPORT_STAGES_MAX numbers up to OX_STAGE_MS_MAX under short words;
+ * absent and null leave *out as it is. *out is a reference to release. Errors: OX_EINVAL. */
 OX_MUST_USE enum ox_code ox_stages_ms_take(const json_t *object, const char *key, json_t **out,
                                            struct ox_err *err);
 

@@ -156,6 +156,7 @@ static void request__of_what_a_report_says_beside_the_result(void **state)
         "\"sources\":{\"mirror\":-1}",
         "\"stages_ms\":3",
         "\"stages_ms\":{\"check\":-1}",
+        "\"stages_ms\":{\"check\":9007199254740993}",
         "\"stages_ms\":{\"check\":\"1\"}",
         "\"stages_ms\":{\"check\":1.5}",
         "\"stages_ms\":{\"0123456789012345678901234567890123\":1}",
