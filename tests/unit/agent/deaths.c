@@ -5,6 +5,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifdef __SANITIZE_THREAD__
+#define FORKS_LACK_THREADS true
+#elif defined(__has_feature)
+#define FORKS_LACK_THREADS __has_feature(thread_sanitizer)
+#else
+#define FORKS_LACK_THREADS false
+#endif
+
 static void die_at_stage(void *ctx, const char *stage, enum ox_stage_event event)
 {
     const struct death *death = ctx;
@@ -20,8 +28,9 @@ int die_at(struct world *world, struct death death, bool removing)
     int status = 0;
     pid_t pid;
 
-    if (emulated != NULL && *emulated != '\0') {
-        print_message("skipped: an emulator cannot start threads in the child of threads\n");
+    if (FORKS_LACK_THREADS || (emulated != NULL && *emulated != '\0')) {
+        print_message("skipped: ThreadSanitizer and emulators start no threads in the child of "
+                      "threads\n");
         skip();
     }
     pid = fork();

@@ -246,6 +246,13 @@ static void beat__what_cannot_be_kept_is_not_taken(void **state)
     assert_memory_equal(&identity, &before, sizeof(identity));
 }
 
+static void let_beats_hang(struct world *world, bool hang)
+{
+    (void)pthread_mutex_lock(&world->lock);
+    world->beat_hangs = hang;
+    (void)pthread_mutex_unlock(&world->lock);
+}
+
 static void beat__one_that_comes_to_no_end_is_given_up(void **state)
 {
     struct world *world = *state;
@@ -254,9 +261,9 @@ static void beat__one_that_comes_to_no_end_is_given_up(void **state)
 
     beat.total_ms = 300;
     open_plain(world);
-    world->beat_hangs = true;
+    let_beats_hang(world, true);
     assert_int_equal(ox_beat_send(&beat, &world->agent, false, &answer, NULL), OX_ETIMEOUT);
-    world->beat_hangs = false;
+    let_beats_hang(world, false);
     beat_once(world, &beat, false);
     ox_beat_clear(&beat);
 }

@@ -1,4 +1,5 @@
 /* Figures agree with what happened. */
+#include "../../../src/control/inner.h"
 #include "fixture.h"
 
 #include "oxide/control/figures.h"
@@ -14,12 +15,20 @@ static enum ox_code look_at(void *ctx, const struct ox_figures *figures, struct 
     return OX_OK;
 }
 
+/* Not what was counted a moment ago, as where counting takes long. */
+static enum ox_code count_anew(struct fixture *fixture, const struct ox_figures_reader *reader,
+                               struct ox_err *err)
+{
+    fixture->control->counted.fresh_until_ns = 0;
+    return ox_control_figures(fixture->control, reader, err);
+}
+
 static struct ox_figures figures_of(struct fixture *fixture)
 {
     struct ox_figures figures;
     const struct ox_figures_reader reader = {&figures, look_at};
 
-    assert_int_equal(ox_control_figures(fixture->control, &reader, NULL), OX_OK);
+    assert_int_equal(count_anew(fixture, &reader, NULL), OX_OK);
     return figures;
 }
 
@@ -135,7 +144,7 @@ static void campaigns__are_counted_with_their_devices_jobs_and_bytes(void **stat
     tick(fixture, 1);
     json_decref(beat_running(fixture, "d0", "v1"));
     json_decref(beat_report(fixture, "d0", 1, "complete", 1000));
-    assert_int_equal(ox_control_figures(fixture->control, &reader, NULL), OX_OK);
+    assert_int_equal(count_anew(fixture, &reader, NULL), OX_OK);
     figures = figures_of(fixture);
     assert_int_equal(figures.saved_bytes, MODEL_BYTES - 1000);
     restart(fixture); /* sums begin anew */
@@ -237,7 +246,7 @@ static void webhooks__tell_of_failed_tries_and_what_waits(void **state)
     device(fixture, "d0");
     assert_int_equal(ox_control_deliver(fixture->control, &tried, NULL), OX_OK);
     assert_true(tried);
-    assert_int_equal(ox_control_figures(fixture->control, &reader, NULL), OX_OK);
+    assert_int_equal(count_anew(fixture, &reader, NULL), OX_OK);
 }
 
 static void devices__that_ask_are_counted(void **state)
