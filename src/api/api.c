@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -153,8 +154,9 @@ void ox_api_stop(struct ox_api *api, int64_t grace_ms)
         return;
     }
     atomic_store(&api->closing, true);
-    (void)MHD_quiesce_daemon(api->daemon); /* the listening socket is ours again */
-    (void)close(api->listen_fd);
+    /* Nobody is let in any more; the socket's number stays taken as long as threads may use it. */
+    (void)MHD_quiesce_daemon(api->daemon);
+    (void)shutdown(api->listen_fd, SHUT_RDWR);
     ox_feed_stop(api->feed);
     for (int64_t left_ms = grace_ms; atomic_load(&api->active) > 0 && left_ms > 0; left_ms -= 10) {
         sleep_10ms();
@@ -165,6 +167,7 @@ void ox_api_stop(struct ox_api *api, int64_t grace_ms)
         sleep_10ms();
     }
     MHD_stop_daemon(api->daemon);
+    (void)close(api->listen_fd);
     ox_feed_free(api->feed);
     ox_pool_free(api->slow);
     ox_pool_free(api->quick);
