@@ -185,7 +185,7 @@ as_told() {
     done < states.now
     [ -z "$left" ] && [ "$(wc -l < states.now)" -eq "${#names[@]}" ]
 }
-limit=50
+limit=150
 [ -z "${OXIDE_EMULATED-}" ] || limit=400 # ninety emulators at once
 within $limit "all have ended" as_told || echo "not as told:$left"
 echo "it took $((SECONDS - begun)) s"
