@@ -421,6 +421,7 @@ static enum ox_code run_job(struct ox_control *control, struct ox_job_row *job, 
     }
     log_job(control, job);
     code = end_job(control, job, err);
+    job->reason = NULL; /* it may be what `problem` says */
     ox_count_job(control, job->state, ox_clock_now_ns() - begun_ns);
     ox_chains_changed(control);
     return code;

@@ -101,6 +101,7 @@ static enum ox_code add_group(json_t *list, const struct group *group, struct ox
     static const char *const ways[] = {
         [WAY_PATCH] = "patch", [WAY_FULL] = "full", [WAY_NOT_KNOWN] = NULL};
     const struct ox_plan_row *row = group->row;
+    uint64_t all_bytes = group->bytes * row->devices;
     bool known = group->way != WAY_NOT_KNOWN;
 
     return ox_json_append(
@@ -112,7 +113,7 @@ static enum ox_code add_group(json_t *list, const struct group *group, struct ox
                   ox_json_of_digest(&row->target), "devices", (json_int_t)row->devices, "by",
                   ox_json_of_str(ways[group->way]), "delta", group->delta, "bytes_per_device",
                   known ? json_integer((json_int_t)group->bytes) : json_null(), "bytes",
-                  known ? json_integer((json_int_t)(group->bytes * row->devices)) : json_null()),
+                  known ? json_integer((json_int_t)all_bytes) : json_null()),
         err);
 }
 
@@ -444,6 +445,7 @@ static enum ox_code build(const struct ox_campaign_row *campaign,
 {
     const struct sums *sums = &plan->sums;
     uint64_t patchable = sums->by_patch + sums->not_known;
+    uint64_t known_devices = sums->by_patch + sums->by_full;
     json_t *policy_json = NULL;
     enum ox_code code = ox_policy_json(policy, &policy_json, err);
 
@@ -462,7 +464,7 @@ static enum ox_code build(const struct ox_campaign_row *campaign,
         "variants", plan->variants, "bases", plan->bases, "bytes", "total", (json_int_t)sums->bytes,
         "per_device_max", (json_int_t)sums->most_bytes, "full", (json_int_t)sums->bytes_full,
         "saved", (json_int_t)(sums->not_known > 0 ? 0 : sums->bytes_full - sums->bytes),
-        "devices_known", (json_int_t)(sums->by_patch + sums->by_full), "devices_not_known",
+        "devices_known", (json_int_t)known_devices, "devices_not_known",
         (json_int_t)sums->not_known, "delta_coverage",
         sums->devices == 0 ? 1.0 : (double)patchable / (double)sums->devices,
         "disk_bytes_per_device", (json_int_t)sums->disk_bytes, "duration_s", (json_int_t)duration_s,

@@ -324,7 +324,7 @@ static enum ox_code commit_blob(struct ox_publish *publish, const struct naming 
     }
     publish->writer = NULL;
     code = ox_store_commit(writer, stands ? &standing.digest : NULL, digest, size_bytes, err);
-    return code == OX_EDIGEST ? version_differs(&standing, err) : code;
+    return code == OX_EDIGEST && stands ? version_differs(&standing, err) : code;
 }
 
 static enum ox_code commit_single(struct ox_publish *publish, const struct naming *naming,
