@@ -51,14 +51,14 @@ static const struct ox_option *option_in(const struct ox_option *rows, const cha
 }
 
 /* The option of this name: of `command`, or while that is not known, of any (a test sees to it that
- * options of one name agree on whether they take a value). */
+ * options of one name agree on whether they take a value, but for --version). */
 static const struct ox_option *option_find(const struct ox_command *command, const char *name,
                                            size_t name_len, char letter)
 {
     const struct ox_option *option = option_in(ox_global_options, name, name_len, letter);
 
-    if (option != NULL) {
-        return command == NULL || ox_command_takes(command, option) ? option : NULL;
+    if (option != NULL && (command == NULL || ox_command_takes(command, option))) {
+        return option;
     }
     if (command != NULL) {
         return option_in(command->options, name, name_len, letter);
@@ -282,19 +282,6 @@ static enum ox_code take_option(struct ox_args *args, const struct token *token,
     return OX_OK;
 }
 
-/* Who writes `agent apply FILE --version v7` does not ask for ours, and is not to think it done. */
-static enum ox_code check_version(const struct ox_args *args, struct ox_err *err)
-{
-    static const char meant[] = "model-version";
-
-    return ox_args_has(args, "version") && args->word_count > 0 &&
-                   option_in(args->command->options, meant, strlen(meant), 0) != NULL
-               ? ox_err_set(err, OX_EINVAL,
-                            "--version shows the version of oxide: that of the model is --%s",
-                            meant)
-               : OX_OK;
-}
-
 static enum ox_code check_words(const struct ox_args *args, struct ox_err *err)
 {
     const struct ox_positional *row = args->command->words;
@@ -358,12 +345,11 @@ enum ox_code ox_args_parse(struct ox_args *out, int argc, const char *const *arg
             out->words[out->word_count++] = argv[i];
         }
     }
-    if (code == OX_OK && out->command != NULL && !lenient) {
-        code = check_words(out, err);
-    } else if (code == OX_OK && out->command != NULL) {
-        code = check_version(out, err);
-    }
-    return code;
+    /* `agent apply FILE --version v7` does not ask for ours */
+    return code == OX_OK && out->command != NULL && !ox_args_asks(out, "help") &&
+                   !ox_args_asks(out, "version")
+               ? check_words(out, err)
+               : code;
 }
 
 void ox_args_clear(struct ox_args *args)
@@ -374,6 +360,16 @@ void ox_args_clear(struct ox_args *args)
 }
 
 /* --- reading what was given --- */
+
+bool ox_args_asks(const struct ox_args *args, const char *global)
+{
+    for (size_t i = 0; i < args->given_count; i++) {
+        if (args->given[i].option == option_in(ox_global_options, global, strlen(global), 0)) {
+            return true;
+        }
+    }
+    return false;
+}
 
 bool ox_args_has(const struct ox_args *args, const char *option)
 {

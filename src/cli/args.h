@@ -38,6 +38,9 @@ void ox_args_clear(struct ox_args *args);
 /** The command whose words are exactly `path` ("device list"), or NULL. */
 const struct ox_command *ox_command_find(const char *path);
 
+/** Is this global option given ("help", "version"), not one of the command's own of that name? */
+bool ox_args_asks(const struct ox_args *args, const char *global);
+
 /** Is it given? */
 bool ox_args_has(const struct ox_args *args, const char *option);
 

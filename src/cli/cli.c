@@ -61,7 +61,7 @@ static int answer_help(struct ox_cli *cli, const struct ox_args *args)
     bool asked = ox_args_has(args, "help");
     FILE *to = asked ? cli->out : cli->notes;
 
-    if (ox_args_has(args, "version")) {
+    if (ox_args_asks(args, "version")) {
         (void)fprintf(cli->out, "oxide %s%s\n", OX_VERSION,
                       OX_FULL_BUILD ? "" : ", the agent alone");
         return OX_EXIT_OK;

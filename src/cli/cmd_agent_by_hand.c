@@ -59,7 +59,7 @@ static enum ox_code bring(struct ox_cli *cli, const struct ox_args *args,
     enum ox_code code = resolve(path, &whole, err);
 
     spec->path = whole;
-    spec->version = ox_args_value(args, "model-version", NULL);
+    spec->version = ox_args_value(args, "version", NULL);
     if (code == OX_OK && (code = do_it(cli, args, spec, err)) == OX_OK) {
         (void)fprintf(cli->out, "%s is active\nnext: oxide agent status\n", path);
     }

@@ -47,6 +47,11 @@ const struct ox_family ox_families[] = {
 
 bool ox_command_takes(const struct ox_command *command, const struct ox_option *global)
 {
+    for (const struct ox_option *own = command->options; own != NULL && own->name != NULL; own++) {
+        if (strcmp(own->name, global->name) == 0) {
+            return false;
+        }
+    }
     if (strcmp(global->name, "server") == 0) {
         return (command->takes & OX_TAKES_SERVER) != 0;
     }
@@ -240,19 +245,17 @@ const struct ox_command ox_commands[] = {
      "agent that runs or else in its place. A patch tells itself which model it is for.",
      WORDS({"PATH", OX_WORD_ONE, "A file or folder, or a patch of 'oxide delta create'"}),
      OPTIONS({"model", 0, "MODEL", "told by the patch", "Whose version it is"},
-             {"model-version", 0, "VERSION", "local-DIGEST", "The name of this version"},
-             THE_AGENT),
-     "oxide agent apply /media/usb/v7.oxdl --model-version v7\n"
-     "oxide agent apply /media/usb/yolo.onnx --model yolo --model-version v7",
+             {"version", 0, "VERSION", "local-DIGEST", "The name of this version"}, THE_AGENT),
+     "oxide agent apply /media/usb/v7.oxdl --version v7\n"
+     "oxide agent apply /media/usb/yolo.onnx --model yolo --version v7",
      0, OX_EXITS_AGENT, ox_run_agent_apply},
     {"agent adopt", "Take over a model that is here already",
      "Copies it to where the agent keeps models and makes it active there; from then on it is a "
      "base for patches, if the control plane knows its digest.",
      WORDS({"MODEL", OX_WORD_ONE, "The model, which the agent does not keep yet"},
            {"PATH", OX_WORD_ONE, "The file or folder"}),
-     OPTIONS({"model-version", 0, "VERSION", "local-DIGEST", "The name of this version"},
-             THE_AGENT),
-     "oxide agent adopt yolo /opt/app/yolo.onnx --model-version v6", 0, OX_EXITS_AGENT,
+     OPTIONS({"version", 0, "VERSION", "local-DIGEST", "The name of this version"}, THE_AGENT),
+     "oxide agent adopt yolo /opt/app/yolo.onnx --version v6", 0, OX_EXITS_AGENT,
      ox_run_agent_adopt},
     {"agent free", "Let a version be tried again that failed here",
      "Forgets its failures on this device; the control plane has a list of its own ('oxide device "

@@ -18,11 +18,13 @@ step "what is wrong is said"
 exits 3 "no version of m" oxide agent rollback m
 exits 3 "nowhere" oxide agent adopt m nowhere
 exits 2 "say with --model" oxide agent apply one
-exits 2 "that of the model is --model-version" oxide agent apply one --model m --version v1
+exits 2 "needs a value" oxide agent apply one --model m --version
+exits 2 "needs PATH" oxide agent apply --version v1
+holds "version of oxide" "$(oxide agent --version)" "oxide 0"
 exits 6 "no version here" oxide agent apply one-two.oxdl
 
 step "where no agent runs: adopt what the device had"
-exits 0 "" oxide agent adopt m one --model-version v1
+exits 0 "" oxide agent adopt m one --version v1
 runs cam-01 m one || fail "it was not adopted"
 [ -e one ] || fail "what was adopted is gone"
 exits 4 "is here already" oxide agent adopt m two
@@ -53,7 +55,7 @@ exits 0 "" oxide deploy m v2 --device cam-01 --wait --timeout 60s
 runs cam-01 m two || fail "cam-01 does not run v2"
 
 step "a patch from a stick, by the running agent"
-exits 0 "" oxide agent apply two-three.oxdl --model-version v3
+exits 0 "" oxide agent apply two-three.oxdl --version v3
 runs cam-01 m three || fail "cam-01 does not run three"
 same "version" v3 "$(current)"
 exits 4 "active already" oxide agent apply three --model m
@@ -64,18 +66,18 @@ step "and a damaged one: refused, and nothing changes"
 cp two-three.oxdl damaged.oxdl
 printf 'rot' | dd of=damaged.oxdl bs=1 seek=5000 conv=notrunc status=none
 exits 0 "" oxide agent rollback m
-exits 6 "" oxide agent apply damaged.oxdl --model-version v4
+exits 6 "" oxide agent apply damaged.oxdl --version v4
 runs cam-01 m two || fail "it changed"
 [ -z "$(ls -A cam-01/.oxide/download)" ] || fail "litter: $(ls cam-01/.oxide/download)"
 [ ! -e cam-01/.oxide/staging ] || fail "staging is left"
 stop "$agent_pid"
 
 step "a check that fails rolls back, without an agent, too"
-exits 1 "health check" env OXIDE_HEALTH_CHECK=false "$OXIDE_AGENT_BIN" agent apply three --model m --model-version v5
+exits 1 "health check" env OXIDE_HEALTH_CHECK=false "$OXIDE_AGENT_BIN" agent apply three --model m --version v5
 runs cam-01 m two || fail "it was not rolled back"
 
 step "the first install of another model goes back to nothing"
-exits 0 "" oxide agent apply one --model other --model-version v1
+exits 0 "" oxide agent apply one --model other --version v1
 runs cam-01 other one || fail "other is not active"
 exits 0 "" oxide agent rollback other
 [ ! -e cam-01/other ] || fail "other is left: $(ls cam-01/other)"

@@ -66,7 +66,7 @@ prepare() { # WAY
     first | remove) return ;;
     full)
         OXIDE_DEVICE_ID=$device OXIDE_MODEL_DIR=$device OXIDE_LAYOUT=$layout oxide agent adopt full \
-            "$(content_of full v1)" --model-version v1 > /dev/null || die "adopt"
+            "$(content_of full v1)" --version v1 > /dev/null || die "adopt"
         ;;
     *) deploy "$1" v1 --device "$device" ;;
     esac

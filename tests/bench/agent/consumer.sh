@@ -25,7 +25,7 @@ consumer_step() {
         touch "$work/go"
         ( while [ -e "$work/go" ]; do
             for patch in there back; do
-                "$oxide" agent apply "$work/$patch.oxdl" --model m --model-version "v$next" \
+                "$oxide" agent apply "$work/$patch.oxdl" --model m --version "v$next" \
                     --model-dir "$work/dev" > /dev/null || exit 1
                 echo $((next += 1)) >> "$work/rebuilds"
             done

@@ -46,7 +46,7 @@ one_layout() {
     begin "$work/seen.$layout" python3 "$work/watch.py" "$layout" "$work/$device/m"
     : > "$work/verdicts.$layout"
     for ((i = 0; i < rollbacks; i++)); do
-        "$oxide" agent apply "$work/many2" --model m --model-version v2 --model-dir "$work/$device" > "$work/apply.log" 2>&1 && die "v2 was taken: $(cat "$work/apply.log" "$work/$device.log.err")"
+        "$oxide" agent apply "$work/many2" --model m --version v2 --model-dir "$work/$device" > "$work/apply.log" 2>&1 && die "v2 was taken: $(cat "$work/apply.log" "$work/$device.log.err")"
         "$oxide" agent free m --model-dir "$work/$device" > /dev/null
     done
     finish "$agent"

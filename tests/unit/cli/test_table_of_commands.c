@@ -110,7 +110,9 @@ static void rows__options_of_one_name_agree(void **state)
                 }
             }
             for (const struct ox_option *y = ox_global_options; y->name != NULL; y++) {
-                assert_string_not_equal(x->name, y->name);
+                /* behind the words of a command whose own it is, --version is that of a model */
+                assert_true(strcmp(x->name, y->name) != 0 ||
+                            (strcmp(x->name, "version") == 0 && strchr(a->path, ' ') != NULL));
                 assert_true(x->letter == 0 || x->letter != y->letter);
             }
         }
