@@ -111,8 +111,10 @@ step "killed in its download, this agent goes on"
 take_over download
 within 60 "cam-01 runs the new version" runs cam-01 m v2
 within 20 "the server knows" campaign_is "$campaign" complete
-cmp -s state.before cam-01/.oxide/before-upgrade/state.json || fail "no copy of the state is kept"
-cmp -s journal.before cam-01/.oxide/before-upgrade/journal.json || fail "no copy of the journal is kept"
+if [ "$(field .release < state.before)" != "$(field .release < cam-01/.oxide/state.json)" ]; then
+    cmp -s state.before cam-01/.oxide/before-upgrade/state.json || fail "no copy of the state is kept"
+    cmp -s journal.before cam-01/.oxide/before-upgrade/journal.json || fail "no copy of the journal is kept"
+fi
 step "and an older agent takes it back"
 stop "$agent_pid"
 as "$old" agent cam-01
