@@ -90,13 +90,13 @@ static void note_begun(struct ox_sim_agent *agent)
     const struct ox_sim_campaign *campaign = &sim->campaigns[agent->update->campaign];
     struct ox_simulate_campaign *seen = seen_of(agent);
     uint64_t ms = (uint64_t)(sim->net.now_us - sim->begun_us) / 1000;
-    unsigned stage = campaign->stage == 0 ? 1 : campaign->stage;
+    unsigned last = OX_SIMULATE_STAGES_MAX - 1;
+    unsigned index = campaign->stage == 0 ? 0 : campaign->stage - 1; /* of the stage */
 
-    stage = stage > OX_SIMULATE_STAGES_MAX ? OX_SIMULATE_STAGES_MAX : stage;
     seen->first_ms = seen->began == 0 ? ms : seen->first_ms;
     seen->last_ms = ms;
     seen->began++;
-    seen->began_by_stage[stage - 1]++;
+    seen->began_by_stage[index < last ? index : last]++;
 }
 
 void ox_sim_update_begin(struct ox_sim_agent *agent, struct ox_assignment *take_assignment)

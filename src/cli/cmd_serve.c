@@ -101,8 +101,7 @@ static enum ox_code device_options(const struct ox_args *args, struct ox_serve_o
 
     options->accept_unknown = strcmp(ox_args_value(args, "accept", "manual"), "auto") == 0;
     options->history_kept_ms = OX_SERVE_HISTORY_KEPT_MS_DEFAULT;
-    code =
-        time_or(args, "reimage-after", "never", OX_NEVER_MS, &options->reimage_after_ms, err);
+    code = time_or(args, "reimage-after", "never", OX_NEVER_MS, &options->reimage_after_ms, err);
     return code == OX_OK
                ? time_or(args, "history-keep", "forever", 0, &options->history_kept_ms, err)
                : code;

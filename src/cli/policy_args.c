@@ -449,7 +449,7 @@ static enum ox_code check_keys(const char *path, const json_t *object, const cha
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    json_object_foreach((json_t *)object, key, value)
     {
         struct ox_suggestion near = {NULL, 0};
         char buffer[VALUE_MAX];

@@ -73,7 +73,7 @@ static void widen(struct ox_table *table)
     }
     for (size_t i = 0; i < table->cell_count; i++, cell += strlen(cell) + 1) {
         size_t used = ox_human_columns(cell);
-        size_t *width = &table->widths[i % table->column_count];
+        size_t *width = &table->widths[table->column_count == 0 ? 0 : i % table->column_count];
 
         *width = used > *width ? used : *width;
     }
