@@ -79,5 +79,6 @@ runs cam-01 m two || fail "it was not rolled back"
 step "the first install of another model goes back to nothing"
 exits 0 "" oxide agent apply one --model other --version v1
 runs cam-01 other one || fail "other is not active"
+same "where it came from" "$(size one)" "$(field '.reports[-1].sources.by_hand' < cam-01/.oxide/state.json)"
 exits 0 "" oxide agent rollback other
 [ ! -e cam-01/other ] || fail "other is left: $(ls cam-01/other)"
