@@ -11,9 +11,6 @@
 
 #define JOURNAL_BYTES_MAX ((size_t)32 << 20) /* two manifests of the longest paths */
 
-/* Static, as reports lend it. */
-static const char *const strategies[] = {"delta", "full", "none"};
-
 void ox_journal_clear(struct ox_journal *journal)
 {
     ox_assignment_clear(&journal->assignment);
@@ -153,9 +150,7 @@ static enum ox_code take_way(const json_t *json, struct ox_way *out, struct ox_e
         (code = ox_json_opt_str(json, "note", &note, err)) != OX_OK) {
         return code;
     }
-    for (size_t i = 0; strategy != NULL && i < sizeof(strategies) / sizeof(strategies[0]); i++) {
-        out->strategy = strcmp(strategies[i], strategy) == 0 ? strategies[i] : out->strategy;
-    }
+    out->strategy = ox_report_strategy(strategy);
     (void)snprintf(out->note, sizeof(out->note), "%s", note == NULL ? "" : note);
     return OX_OK;
 }

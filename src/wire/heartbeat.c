@@ -220,7 +220,6 @@ enum ox_code ox_heartbeat_parse(const void *body, size_t len_bytes, struct ox_he
 
 /* --- building --- */
 
-/* Set a string unless it is NULL. */
 static enum ox_code put_opt_str(json_t *object, const char *key, const struct ox_opt_str *value,
                                 struct ox_err *err)
 {

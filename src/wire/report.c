@@ -88,14 +88,19 @@ enum ox_code ox_stages_ms_take(const json_t *object, const char *key, json_t **o
 
 /* --- a report --- */
 
-static enum ox_code check_strategy(const char *strategy, struct ox_err *err)
+const char *ox_report_strategy(const char *text)
 {
-    for (size_t i = 0; strategy != NULL && i < sizeof(strategies) / sizeof(strategies[0]); i++) {
-        if (strcmp(strategies[i], strategy) == 0) {
-            return OX_OK;
+    for (size_t i = 0; text != NULL && i < sizeof(strategies) / sizeof(strategies[0]); i++) {
+        if (strcmp(strategies[i], text) == 0) {
+            return strategies[i];
         }
     }
-    return strategy == NULL
+    return NULL;
+}
+
+static enum ox_code check_strategy(const char *strategy, struct ox_err *err)
+{
+    return strategy == NULL || ox_report_strategy(strategy) != NULL
                ? OX_OK
                : ox_err_set(err, OX_EINVAL, "\"strategy\" must be \"delta\", \"full\" or \"none\"");
 }

@@ -106,6 +106,9 @@ struct ox_heartbeat {
 /** Free what it owns and become zero. */
 void ox_device_report_clear(struct ox_device_report *report);
 
+/** The word of a report's strategy that a text is, static: "delta", "full" or "none"; else NULL. */
+const char *ox_report_strategy(const char *text);
+
 /** Set key to the bytes by origin, unless all are 0. */
 OX_MUST_USE enum ox_code ox_origins_put(json_t *object, const char *key,
                                         const uint64_t origins[OX_ORIGINS], struct ox_err *err);

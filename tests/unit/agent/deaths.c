@@ -1,6 +1,8 @@
 #include "deaths.h"
 
-#include <stdlib.h>
+#include "../machine.h"
+#include "oxide/base/file.h"
+
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +15,12 @@
 #define FORKS_LACK_THREADS false
 #endif
 
+void begin_with_v1(struct world *world)
+{
+    assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
+    install_v1(world);
+}
+
 static void die_at_stage(void *ctx, const char *stage, enum ox_stage_event event)
 {
     const struct death *death = ctx;
@@ -24,11 +32,10 @@ static void die_at_stage(void *ctx, const char *stage, enum ox_stage_event event
 
 int die_at(struct world *world, struct death death, bool removing)
 {
-    const char *emulated = getenv("OXIDE_EMULATED");
     int status = 0;
     pid_t pid;
 
-    if (FORKS_LACK_THREADS || (emulated != NULL && *emulated != '\0')) {
+    if (FORKS_LACK_THREADS || is_emulated()) {
         print_message("skipped: ThreadSanitizer and emulators start no threads in the child of "
                       "threads\n");
         skip();

@@ -4,6 +4,9 @@
 
 #include "helpers.h"
 
+/** Nothing but v1 in MODEL_DIR, freshly installed. */
+void begin_with_v1(struct world *world);
+
 struct death {
     const char *stage;
     enum ox_stage_event event;

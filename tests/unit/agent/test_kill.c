@@ -17,16 +17,21 @@ static const char *const all_stages[] = {"preflight", "download", "rebuild", "ve
                                          "stage",     "activate", "check",   "commit"};
 #define STAGES (sizeof(all_stages) / sizeof(all_stages[0]))
 
+/* Two of each stage: as it begins, and when it is done. */
+static struct death boundary(const char *const *stages, size_t index)
+{
+    return (struct death){stages[index / 2], index % 2 == 1 ? OX_STAGE_DONE : OX_STAGE_BEGUN};
+}
+
 static void kill__at_any_boundary_leaves_old_or_new_and_ends_at_new(void **state)
 {
     struct world *world = *state;
 
     for (size_t i = 0; i < STAGES * 2; i++) {
-        const struct death death = {all_stages[i / 2], i % 2 == 1 ? OX_STAGE_DONE : OX_STAGE_BEGUN};
+        const struct death death = boundary(all_stages, i);
         enum ox_code code = OX_OK;
 
-        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
-        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+        begin_with_v1(world);
         assert_int_equal(die_updating(world, death), 42);
         assert_true(is_active(world, &world->v1) || is_active(world, &world->v2));
         (void)start_again(world, &code);
@@ -66,12 +71,11 @@ static void kill__of_a_removal_at_any_boundary_ends_with_nothing(void **state)
     struct world *world = *state;
 
     for (size_t i = 0; i < 4; i++) {
-        const struct death death = {removal[i / 2], i % 2 == 1 ? OX_STAGE_DONE : OX_STAGE_BEGUN};
+        const struct death death = boundary(removal, i);
         enum ox_code code = OX_OK;
         char *path;
 
-        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
-        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+        begin_with_v1(world);
         assert_int_equal(die_at(world, death, true), 42);
         path = seen(world);
         assert_true(path == NULL || is_active(world, &world->v1));
@@ -97,8 +101,7 @@ static void kill__of_a_removal_whose_state_was_lost_ends_with_nothing(void **sta
         enum ox_code code = OX_OK;
         char *path = at(world, ".oxide/state.json");
 
-        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
-        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+        begin_with_v1(world);
         assert_int_equal(die_at(world, deaths[i], true), 42);
         assert_int_equal(unlink(path), 0);
         free(path);
@@ -147,11 +150,10 @@ static void kill__with_shared_files_leaves_both_versions_whole(void **state)
     ox_manifest_clear(&world->v2.files);
     world->v2 = next;
     for (size_t i = 0; i < STAGES * 2; i++) {
-        const struct death death = {all_stages[i / 2], i % 2 == 1 ? OX_STAGE_DONE : OX_STAGE_BEGUN};
+        const struct death death = boundary(all_stages, i);
         enum ox_code code = OX_OK;
 
-        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
-        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+        begin_with_v1(world);
         assert_int_equal(die_updating(world, death), 42);
         (void)start_again(world, &code);
         assert_int_equal(code, OX_OK);

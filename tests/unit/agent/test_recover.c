@@ -30,8 +30,7 @@ static void state__damaged_is_set_aside_and_made_anew_from_the_links(void **stat
     struct world *world = *state;
 
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
-        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+        begin_with_v1(world);
         write_file(world, ".oxide/state.json", texts[i]);
         world->blob_bytes = 0;
         assert_int_equal(update_to(world, &world->v2, true, NULL), OX_OK);
@@ -66,8 +65,7 @@ static void journal__damaged_is_set_aside_and_the_state_holds(void **state)
         const struct death death = {"check", OX_STAGE_BEGUN};
         enum ox_code code = OX_OK;
 
-        assert_int_equal(ox_remove_tree(world->model_dir, NULL), OX_OK);
-        assert_int_equal(update_to(world, &world->v1, false, NULL), OX_OK);
+        begin_with_v1(world);
         assert_int_equal(die_updating(world, death), 42);
         write_file(world, ".oxide/journal.json", texts[i]);
         assert_false(start_again(world, &code));

@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include "../machine.h"
+
 #include "oxide/base/clock.h"
 #include "oxide/base/usage.h"
 
@@ -23,7 +25,7 @@ static void usage__tells_what_the_process_takes(void **state)
     int fd;
 
     (void)state;
-    if (getenv("OXIDE_EMULATED") != NULL && *getenv("OXIDE_EMULATED") != '\0') {
+    if (is_emulated()) {
         skip(); /* qemu-user makes up /proc/self/stat, with zeros */
     }
     assert_int_equal(ox_usage_read(&before, NULL), OX_OK);

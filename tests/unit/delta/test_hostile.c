@@ -1,6 +1,7 @@
 /* Patches made to hurt: every frame is as large as the format lets it be, in a way that costs the
  * reader most. Memory stays bounded, and so does time. */
 #include "../../../src/delta/decode.h"
+#include "../machine.h"
 #include "helpers.h"
 
 #include "oxide/base/random.h"
@@ -356,12 +357,11 @@ static void memory__of_the_largest_frames_stays_bounded(void **state)
 {
     struct artifact *base;
     FILE *file;
-    const char *emulated = getenv("OXIDE_EMULATED");
     long patch_bytes;
     long grown;
 
     (void)state;
-    if (SANITIZED || (emulated != NULL && *emulated != '\0')) {
+    if (SANITIZED || is_emulated()) {
         print_message("skipped: a sanitizer's or an emulator's own memory would be measured\n");
         skip();
     }
