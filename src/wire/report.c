@@ -6,8 +6,12 @@
 #include <string.h>
 
 static const char *const strategies[] = {"delta", "full", "none"};
-static const char *const origin_words[OX_ORIGINS] = {"control_plane", "mirror", "earlier",
-                                                     "by_hand"};
+static const char *const origin_words[OX_ORIGINS] = {
+    [OX_ORIGIN_CONTROL_PLANE] = "control_plane",
+    [OX_ORIGIN_MIRROR] = "mirror",
+    [OX_ORIGIN_EARLIER] = "earlier",
+    [OX_ORIGIN_HAND] = "by_hand",
+};
 
 void ox_device_report_clear(struct ox_device_report *report)
 {

@@ -40,7 +40,7 @@ struct ox_device_model {
     struct ox_digest digest; /* of the artifact */
 };
 
-/** Where the bytes of an update came from. */
+/** Where the bytes of an update came from. To add one: here, and its word in report.c. */
 enum ox_origin {
     OX_ORIGIN_CONTROL_PLANE,
     OX_ORIGIN_MIRROR,  /* one of the assignment's blob_urls */
