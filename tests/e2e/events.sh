@@ -44,7 +44,12 @@ follow() { # until the server goes away, from where the last one ended
     last=$(ids stream | tail -n 1)
     last=${last:-$first}
 }
-(for ((i = 0; i < 400; i++)); do register "w-$i"; sleep 0.02; done 2> /dev/null) &
+touch writing
+(for ((i = 0; i < 400; i++)); do
+    [ -e writing ] || break # not killed: its last request would come behind what follows
+    register "w-$i"
+    sleep 0.02
+done 2> /dev/null) &
 writer=$!
 pids+=("$writer")
 for round in 1 2 3; do
@@ -56,7 +61,7 @@ for round in 1 2 3; do
     last=$(ids stream | tail -n 1)
     serve
 done
-kill "$writer" 2> /dev/null
+rm writing
 wait "$writer" 2> /dev/null
 forget "$writer"
 register end
