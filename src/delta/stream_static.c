@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define CHUNK 4096 /* numbers that are decoded at a time: what they need stays in the cache */
-#define COUNT_APART_MIN 16384
+#define COUNTS_APART 4
+#define COUNT_BLOCK 256
 #define QUICK_MIN 2048 /* from so many numbers on frequencies are not refined in trials */
 #define SAMPLE_RUNS 24 /* by which longer streams choose how they are coded */
 #define SAMPLE_RUN 1024
@@ -20,11 +21,18 @@ struct plan {
     uint16_t lowest_top;
 };
 
+/* Counts beside others: `apart` puts counts of one symbol at places that differ in their low 12
+ * bits, by which a processor takes a load to wait for a store. */
+struct counts_apart {
+    uint8_t apart[1024 / COUNTS_APART];
+    uint32_t count[OX_RANS_CONTEXTS_MAX * OX_RANS_SYMBOLS_MAX];
+};
+
 struct static_coder {
     enum vector_path vectors;
     struct symbols symbols;
     struct ox_rans_counts counts;
-    struct ox_rans_counts other_counts[3];
+    struct counts_apart others[COUNTS_APART];
     struct ox_rans_freqs freqs;
     struct ox_rans_decoder *decoder;
     struct contexts contexts;
@@ -147,7 +155,9 @@ static void fit_tops(struct static_coder *self, const struct stream *stream, con
         unsigned lowest = best_window(hits, values);
         uint64_t cost = 0;
 
-        memset(&self->counts, 0, sizeof(self->counts));
+        self->counts.contexts = 1;
+        self->counts.symbols = SYMBOL_COUNT;
+        memset(self->counts.count[0], 0, sizeof(self->counts.count[0]));
         self->counts.count[0][SYMBOL_ZERO] = zeros;
         for (unsigned i = 0; i < values; i++) {
             bool inside = i - lowest < SYMBOL_TOPS;
@@ -171,32 +181,62 @@ static void fit_tops(struct static_coder *self, const struct stream *stream, con
 
 /* --- encoding --- */
 
-/* Where one symbol is most, counts in one place would wait for each other: numbers take turns. */
+static uint8_t highest(const uint8_t *bytes, size_t count)
+{
+    uint8_t most = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        most = bytes[i] > most ? bytes[i] : most;
+    }
+    return most;
+}
+
+/* Where one symbol is most, counts in one place would wait for each other: numbers take turns.
+ * Where they go is found first, in a loop that compilers turn into vectors. */
+static void count_block(struct static_coder *self, const uint8_t *contexts, const uint8_t *symbols)
+{
+    uint16_t places[COUNT_BLOCK];
+
+    for (size_t i = 0; i < COUNT_BLOCK; i++) {
+        places[i] = (uint16_t)(contexts[i] * OX_RANS_SYMBOLS_MAX + symbols[i]);
+    }
+    for (size_t i = 0; i < COUNT_BLOCK; i += COUNTS_APART) {
+        for (size_t k = 0; k < COUNTS_APART; k++) {
+            self->others[k].count[places[i + k]]++;
+        }
+    }
+}
+
 static void count_symbols(struct static_coder *self, const uint8_t *contexts,
                           const uint8_t *symbols, size_t count)
 {
     struct ox_rans_counts *counts = &self->counts;
-    struct ox_rans_counts *others = self->other_counts;
+    size_t row_bytes;
     size_t i = 0;
 
-    memset(counts, 0, sizeof(*counts));
-    if (count >= COUNT_APART_MIN) {
-        memset(others, 0, sizeof(self->other_counts));
-        for (; i + 4 <= count; i += 4) {
-            counts->count[contexts[i]][symbols[i]]++;
-            others[0].count[contexts[i + 1]][symbols[i + 1]]++;
-            others[1].count[contexts[i + 2]][symbols[i + 2]]++;
-            others[2].count[contexts[i + 3]][symbols[i + 3]]++;
+    counts->contexts = highest(contexts, count) + 1u;
+    counts->symbols = highest(symbols, count) + 1u;
+    row_bytes = counts->symbols * sizeof(counts->count[0][0]);
+    for (unsigned c = 0; c < counts->contexts; c++) {
+        memset(counts->count[c], 0, row_bytes);
+        for (size_t k = 0; k < COUNTS_APART; k++) {
+            memset(&self->others[k].count[c * OX_RANS_SYMBOLS_MAX], 0, row_bytes);
         }
-        for (unsigned c = 0; c < OX_RANS_CONTEXTS_MAX; c++) {
-            for (unsigned s = 0; s < OX_RANS_SYMBOLS_MAX; s++) {
-                counts->count[c][s] +=
-                    others[0].count[c][s] + others[1].count[c][s] + others[2].count[c][s];
-            }
-        }
+    }
+    for (; i + COUNT_BLOCK <= count; i += COUNT_BLOCK) {
+        count_block(self, contexts + i, symbols + i);
     }
     for (; i < count; i++) {
         counts->count[contexts[i]][symbols[i]]++;
+    }
+    for (unsigned c = 0; c < counts->contexts; c++) {
+        for (size_t k = 0; k < COUNTS_APART; k++) {
+            const uint32_t *more = &self->others[k].count[c * OX_RANS_SYMBOLS_MAX];
+
+            for (unsigned s = 0; s < counts->symbols; s++) {
+                counts->count[c][s] += more[s];
+            }
+        }
     }
 }
 

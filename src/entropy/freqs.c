@@ -103,20 +103,13 @@ static void join(struct groups *groups, unsigned g)
     }
 }
 
-/* The first symbol from which on none occurs. Most contexts have none at all: that is told first.
- */
-static unsigned symbols_used(const uint32_t *count)
+/* The first symbol from which on none occurs. */
+static unsigned symbols_used(const uint32_t *count, unsigned high)
 {
-    unsigned high = OX_RANS_SYMBOLS_MAX;
-    uint32_t any = 0;
-
-    for (unsigned s = 0; s < OX_RANS_SYMBOLS_MAX; s++) {
-        any |= count[s];
-    }
-    while (any != 0 && count[high - 1] == 0) {
+    while (high > 0 && count[high - 1] == 0) {
         high--;
     }
-    return any != 0 ? high : 0;
+    return high;
 }
 
 /* Each context that occurs begins a group (the first takes those below it, too); then the pair that
@@ -127,11 +120,12 @@ static unsigned group_contexts(struct groups *groups, const struct ox_rans_count
 
     groups->count = 0;
     groups->symbols = 1;
-    for (unsigned c = 0; c < OX_RANS_CONTEXTS_MAX; c++) {
-        unsigned high = symbols_used(counts->count[c]);
+    for (unsigned c = 0; c < counts->contexts; c++) {
+        unsigned high = symbols_used(counts->count[c], counts->symbols);
 
         if (high > 0) {
-            memcpy(groups->hits[groups->count], counts->count[c], sizeof(groups->hits[0]));
+            memcpy(groups->hits[groups->count], counts->count[c],
+                   counts->symbols * sizeof(groups->hits[0][0]));
             groups->first[groups->count] = (uint8_t)(groups->count == 0 ? 0 : c);
             groups->count++;
             groups->symbols = high > groups->symbols ? high : groups->symbols;
@@ -472,10 +466,10 @@ uint64_t ox_rans_cost(const struct ox_rans_counts *counts, const struct ox_rans_
 {
     uint64_t cost = 0;
 
-    for (unsigned c = 0; c < freqs->contexts; c++) {
+    for (unsigned c = 0; c < counts->contexts; c++) {
         const uint16_t *freq = freqs->table[freqs->table_of[c]].freq;
 
-        for (unsigned s = 0; s < OX_RANS_SYMBOLS_MAX; s++) {
+        for (unsigned s = 0; s < counts->symbols; s++) {
             if (counts->count[c][s] > 0 && freq[s] > 0) {
                 cost += (uint64_t)counts->count[c][s] *
                         ((OX_RANS_SCALE_BITS << LOG_BITS) - log2_fixed(freq[s]));
