@@ -43,11 +43,6 @@ static struct encoder *encoder_new(const struct ox_rans_freqs *freqs)
     return self;
 }
 
-INLINE __m256i load8(const uint8_t *bytes)
-{
-    return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)(const void *)bytes));
-}
-
 /* Words go out of the states that are too large for one symbol more; 16 bytes in front of `at` are
  * written. */
 INLINE __m256i put_words(const struct encoder *self, __m256i x, __m256i freq, uint8_t **at)
@@ -64,26 +59,36 @@ INLINE __m256i put_words(const struct encoder *self, __m256i x, __m256i freq, ui
     return _mm256_blendv_epi8(_mm256_srli_epi32(x, 16), x, stays);
 }
 
-/* x becomes quotient << 12 | remainder + start. The quotient is under 2^20, and as a float off by
- * less than one. */
+/* x becomes quotient << 12 | remainder + start. The quotient is under 2^20, and is found as a
+ * float: x rounded, by a frequency made larger by more than the roundings, so that it is never
+ * above the true one, and below it by at most one. */
 INLINE __m256i encode8(__m256i x, __m256i coding, __m256i freq)
 {
-    const __m256i one = _mm256_set1_epi32(1);
-    __m256 high = _mm256_cvtepi32_ps(_mm256_srli_epi32(x, 16));
-    __m256 low = _mm256_cvtepi32_ps(_mm256_and_si256(x, _mm256_set1_epi32(0xffff)));
-    __m256 whole = _mm256_add_ps(_mm256_mul_ps(high, _mm256_set1_ps(65536)), low);
-    __m256i quotient = _mm256_cvttps_epi32(_mm256_div_ps(whole, _mm256_cvtepi32_ps(freq)));
+    const __m256 larger = _mm256_set1_ps(1.0f + 0x1p-22f);
+    __m256 wrapped = _mm256_and_ps(_mm256_castsi256_ps(_mm256_srai_epi32(x, 31)),
+                                   _mm256_set1_ps(0x1p32f)); /* x is not signed */
+    __m256 whole = _mm256_add_ps(_mm256_cvtepi32_ps(x), wrapped);
+    __m256 divisor = _mm256_mul_ps(_mm256_cvtepi32_ps(freq), larger);
+    __m256i quotient = _mm256_cvttps_epi32(_mm256_div_ps(whole, divisor));
     __m256i rest = _mm256_sub_epi32(x, _mm256_mullo_epi32(quotient, freq));
-    __m256i under = _mm256_srai_epi32(rest, 31);
-    __m256i over;
+    __m256i stays = _mm256_cmpgt_epi32(freq, rest);
 
-    quotient = _mm256_add_epi32(quotient, under);
-    rest = _mm256_add_epi32(rest, _mm256_and_si256(under, freq));
-    over = _mm256_cmpgt_epi32(rest, _mm256_sub_epi32(freq, one));
-    quotient = _mm256_sub_epi32(quotient, over);
-    rest = _mm256_sub_epi32(rest, _mm256_and_si256(over, freq));
+    quotient = _mm256_add_epi32(quotient, _mm256_add_epi32(stays, _mm256_set1_epi32(1)));
+    rest = _mm256_sub_epi32(rest, _mm256_andnot_si256(stays, freq));
     return _mm256_add_epi32(_mm256_add_epi32(_mm256_slli_epi32(quotient, OX_RANS_SCALE_BITS), rest),
                             _mm256_srli_epi32(coding, 16));
+}
+
+/* 8 symbols more, that have these places in `coding`. */
+INLINE __m256i encode_places(const struct encoder *self, __m256i x, __m128i places, __m256i *least,
+                             uint8_t **at)
+{
+    __m256i coding = _mm256_i32gather_epi32((const int *)(const void *)self->coding,
+                                            _mm256_cvtepu16_epi32(places), 4);
+    __m256i freq = _mm256_and_si256(coding, _mm256_set1_epi32(0xffff));
+
+    *least = _mm256_min_epi32(*least, freq);
+    return encode8(put_words(self, x, freq, at), coding, freq);
 }
 
 /* The first n symbols, whole rounds, from the last to the first. Where their words begin; *known
@@ -92,30 +97,29 @@ INLINE uint8_t *encode_rounds(const struct encoder *self, uint32_t *state, const
                               const uint8_t *symbols, size_t n, unsigned lanes, uint8_t *at,
                               bool *known)
 {
-    const __m256i zero = _mm256_setzero_si256();
+    const __m256i one = _mm256_set1_epi32(1);
     __m256i x[OX_RANS_LANES_MAX / 8];
-    __m256i unknown = zero;
+    __m256i least = one;
 
     for (unsigned v = 0; v < lanes / 8; v++) {
         x[v] = _mm256_loadu_si256((const __m256i *)(const void *)(state + (size_t)8 * v));
     }
     for (size_t i = n; i > 0; i -= lanes) {
-        for (unsigned v = lanes / 8; v-- > 0;) {
-            size_t k = i - lanes + (size_t)8 * v;
-            __m256i index =
-                _mm256_or_si256(_mm256_slli_epi32(load8(contexts + k), 8), load8(symbols + k));
-            __m256i coding =
-                _mm256_i32gather_epi32((const int *)(const void *)self->coding, index, 4);
-            __m256i freq = _mm256_and_si256(coding, _mm256_set1_epi32(0xffff));
+        for (unsigned v = lanes / 8; v > 0; v -= 2) {
+            size_t k = i - lanes + (size_t)8 * (v - 2);
+            __m128i context = _mm_loadu_si128((const __m128i *)(const void *)(contexts + k));
+            __m128i symbol = _mm_loadu_si128((const __m128i *)(const void *)(symbols + k));
 
-            unknown = _mm256_or_si256(unknown, _mm256_cmpeq_epi32(freq, zero));
-            x[v] = encode8(put_words(self, x[v], freq, &at), coding, freq);
+            x[v - 1] =
+                encode_places(self, x[v - 1], _mm_unpackhi_epi8(symbol, context), &least, &at);
+            x[v - 2] =
+                encode_places(self, x[v - 2], _mm_unpacklo_epi8(symbol, context), &least, &at);
         }
     }
     for (unsigned v = 0; v < lanes / 8; v++) {
         _mm256_storeu_si256((__m256i *)(void *)(state + (size_t)8 * v), x[v]);
     }
-    *known = *known && _mm256_testz_si256(unknown, unknown) != 0;
+    *known = *known && _mm256_testc_si256(least, one) != 0;
     return at;
 }
 
