@@ -20,8 +20,8 @@
 #define OX_RANS_SYMBOLS_MAX 256
 #define OX_RANS_LANES_MAX 32 /* states that are interleaved */
 
-/** How often each symbol occurs in each context. Most use few of both: what lies beyond the bounds is
- *  not looked at. */
+/** How often each symbol occurs in each context. Most streams use few of both: what lies beyond the
+ *  bounds is not looked at. */
 struct ox_rans_counts {
     unsigned contexts, symbols; /* no context, no symbol is as high */
     uint32_t count[OX_RANS_CONTEXTS_MAX][OX_RANS_SYMBOLS_MAX];

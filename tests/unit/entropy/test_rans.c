@@ -209,6 +209,28 @@ static void freqs__refuse_damage(void **state)
     }
 }
 
+static void freqs__look_at_nothing_beyond_the_bounds_of_counts(void **state)
+{
+    struct world *self = *state;
+    struct ox_rans_counts bounded;
+    struct ox_rans_freqs freqs;
+
+    fill(self, N_MAX, 7, 5);
+    for (size_t i = 0; i < N_MAX; i++) {
+        self->symbols[i] %= 40;
+    }
+    count(self, N_MAX);
+    memset(&bounded, 0xff, sizeof(bounded));
+    bounded.contexts = 7;
+    bounded.symbols = 40;
+    for (unsigned c = 0; c < bounded.contexts; c++) {
+        memcpy(bounded.count[c], self->counts.count[c], 40 * sizeof(bounded.count[c][0]));
+    }
+    ox_rans_freqs_from_counts(&freqs, &bounded, false);
+    assert_memory_equal(&freqs, &self->freqs, sizeof(freqs));
+    assert_int_equal(ox_rans_cost(&bounded, &freqs), ox_rans_cost(&self->counts, &self->freqs));
+}
+
 static void cost__is_about_the_coded_size(void **state)
 {
     struct world *self = *state;
@@ -243,6 +265,26 @@ static void decode__returns_what_was_encoded(void **state)
                 assert_int_equal(decode(self, self->out.data, self->out.len_bytes, n), OX_OK);
                 assert_memory_equal(self->got, self->symbols, n);
             }
+        }
+    }
+}
+
+/* States are highest, above 2^31, where a symbol has most of a table; quotients are where it has
+ * least. */
+static void decode__returns_what_is_nearly_all_one_symbol(void **state)
+{
+    struct world *self = *state;
+
+    for (unsigned others = 1; others <= N_MAX / 2; others *= 3) {
+        for (unsigned lanes = 4; lanes <= OX_RANS_LANES_MAX; lanes *= 2) {
+            fill(self, N_MAX, 3, others);
+            for (size_t i = 0; i < N_MAX; i++) {
+                self->symbols[i] = i * 7 % N_MAX < others ? self->symbols[i] : 9;
+            }
+            count(self, N_MAX);
+            encode(self, N_MAX, lanes);
+            assert_int_equal(decode(self, self->out.data, self->out.len_bytes, N_MAX), OX_OK);
+            assert_memory_equal(self->got, self->symbols, N_MAX);
         }
     }
 }
@@ -399,8 +441,10 @@ int main(void)
         TEST(freqs__of_few_symbols_are_short),
         TEST(freqs__of_nothing_can_be_described),
         TEST(freqs__refuse_damage),
+        TEST(freqs__look_at_nothing_beyond_the_bounds_of_counts),
         TEST(cost__is_about_the_coded_size),
         TEST(decode__returns_what_was_encoded),
+        TEST(decode__returns_what_is_nearly_all_one_symbol),
         TEST(decode__of_one_symbol_takes_no_words),
         TEST(decode__gives_the_same_symbols_in_parts),
         TEST(encode__refuses_symbols_without_a_frequency),
