@@ -29,6 +29,7 @@
 /* Models of a literal: counters for each context of whole bytes and the bits so far. */
 #define MODELS 8
 #define MODEL_SIZE ((size_t)1 << 16)
+#define BYTE_SIZE ((size_t)1 << 8) /* the counters of one byte's bits lie together */
 #define RUNS 4 /* literals since the last copy, up to RUNS - 1, are told apart */
 #define DELTAS ((size_t)1 << 12)
 
@@ -72,8 +73,23 @@ struct edit_model {
     uint8_t delta_of_run[RUNS]; /* what changed bytes differed by, last time */
     uint8_t delta_of_next[DELTAS];
     int32_t weights[RUNS][256][MODELS];
+    /* Counters of literals are set when they are first needed: most frames have few literals, and
+     * memory that is not touched is none. */
+    bool is_set[MODELS][MODEL_SIZE / BYTE_SIZE];
     ox_mix_state literals[MODELS][MODEL_SIZE];
 };
+
+/* Set n numbers of 32 bits; memcpy is fast even where loops are instrumented. */
+static void fill(void *to, size_t n, uint32_t value)
+{
+    uint8_t *bytes = to;
+    size_t total = n * sizeof(value);
+
+    memcpy(bytes, &value, sizeof(value));
+    for (size_t done = sizeof(value); done < total; done *= 2) {
+        memcpy(bytes + done, bytes, done < total - done ? done : total - done);
+    }
+}
 
 /* --- bits --- */
 
@@ -297,12 +313,27 @@ static struct old look_back(const struct edit_state *state, const struct edit_hi
 
 /* What the models of one literal look at. */
 struct literal {
-    uint32_t places[MODELS];
+    ox_mix_state *counters[MODELS]; /* BYTE_SIZE each */
+    uint8_t flips[MODELS];          /* bits of a node that are others in its counter's place */
     struct old old;
     uint8_t *delta; /* in delta_of_next */
 };
 
-/* Where each model's counters of this byte begin. */
+/* Of model k, the counters of a byte in a context. */
+static void place(struct edit_model *self, size_t k, uint32_t context, struct literal *out)
+{
+    size_t at = context % MODEL_SIZE / BYTE_SIZE;
+    ox_mix_state *counters = &self->literals[k][at * BYTE_SIZE];
+
+    if (!self->is_set[k][at]) {
+        fill(counters, BYTE_SIZE, OX_MIX_STATE_INIT);
+        self->is_set[k][at] = true;
+    }
+    out->counters[k] = counters;
+    out->flips[k] = (uint8_t)context;
+}
+
+/* What the models look at for the byte at target_at, and where their counters of it are. */
 static void look(struct edit_model *self, const struct edit_state *state,
                  const struct edit_history *history, uint32_t target_at, struct literal *out)
 {
@@ -315,14 +346,14 @@ static void look(struct edit_model *self, const struct edit_state *state,
     }
     out->old = old;
     out->delta = &self->delta_of_next[old.next];
-    out->places[0] = last[0] << 8;
-    out->places[1] = hash(2, last[0] | last[1] << 8);
-    out->places[2] = hash(3, last[0] | last[1] << 8 | last[2] << 16);
-    out->places[3] = hash(4, last[0] | last[1] << 8 | last[2] << 16 | last[3] << 24);
-    out->places[4] = hash(5, old.byte | old.run << 8);
-    out->places[5] = hash(6, old.byte | (uint32_t)old.before << 8 | last[0] << 16);
-    out->places[6] = hash(7, ((old.byte + self->delta_of_run[old.run]) & 255u) | old.run << 8);
-    out->places[7] = hash(8, ((old.byte + *out->delta) & 255u) | old.run << 8);
+    place(self, 0, last[0] << 8, out);
+    place(self, 1, hash(2, last[0] | last[1] << 8), out);
+    place(self, 2, hash(3, last[0] | last[1] << 8 | last[2] << 16), out);
+    place(self, 3, hash(4, last[0] | last[1] << 8 | last[2] << 16 | last[3] << 24), out);
+    place(self, 4, hash(5, old.byte | old.run << 8), out);
+    place(self, 5, hash(6, old.byte | (uint32_t)old.before << 8 | last[0] << 16), out);
+    place(self, 6, hash(7, ((old.byte + self->delta_of_run[old.run]) & 255u) | old.run << 8), out);
+    place(self, 7, hash(8, ((old.byte + *out->delta) & 255u) | old.run << 8), out);
 }
 
 /* One bit of a literal, as the models predict it; its cost is added to *cost. Bits of noise are
@@ -371,7 +402,7 @@ static uint8_t code_literal(struct edit_model *self, const struct edit_state *st
         ox_mix_state *states[MODELS];
 
         for (size_t k = 0; k < MODELS; k++) {
-            states[k] = &self->literals[k][(literal.places[k] ^ node) % MODEL_SIZE];
+            states[k] = &literal.counters[k][literal.flips[k] ^ node];
         }
         node = node << 1 | code_literal_bit(self, states, self->weights[literal.old.run][node],
                                             noise, byte >> i & 1, &cost);
@@ -463,18 +494,6 @@ void edit_code(struct edit_model *model, const struct edit_state *state, struct 
 
 /* --- a frame --- */
 
-/* Set n numbers of 32 bits; memcpy is fast even where loops are instrumented. */
-static void fill(void *to, size_t n, uint32_t value)
-{
-    uint8_t *bytes = to;
-    size_t total = n * sizeof(value);
-
-    memcpy(bytes, &value, sizeof(value));
-    for (size_t done = sizeof(value); done < total; done *= 2) {
-        memcpy(bytes + done, bytes, done < total - done ? done : total - done);
-    }
-}
-
 static void begin_rest(struct rest *rest)
 {
     rest->before = 0;
@@ -490,7 +509,7 @@ static void begin(struct edit_model *self, enum mode mode)
     }
     begin_rest(&self->counters.far_rest);
     begin_rest(&self->counters.near_rest);
-    fill(self->literals, sizeof(self->literals) / sizeof(ox_mix_state), OX_MIX_STATE_INIT);
+    memset(self->is_set, 0, sizeof(self->is_set));
     fill(self->weights, sizeof(self->weights) / sizeof(int32_t), OX_MIX_WEIGHT_ONE / 4);
     self->literal_price[0] = 8 * EDIT_COST_BIT; /* noise, until it shows that it is not */
     self->literal_price[1] = 8 * EDIT_COST_BIT;
