@@ -374,9 +374,7 @@ static enum ox_code runs_put(struct contexts *self, struct ox_buf *out, struct o
     unsigned before = 0;
     enum ox_code code;
 
-    memset(&self->counts, 0, sizeof(self->counts));
-    self->counts.contexts = 1;
-    self->counts.symbols = OX_RANS_SYMBOLS_MAX;
+    ox_rans_counts_clear(&self->counts, 1, OX_RANS_SYMBOLS_MAX);
     for (size_t i = 0; i < self->run_count; i++) {
         int step = (int)self->run_class[i] - (int)before;
 

@@ -155,9 +155,7 @@ static void fit_tops(struct static_coder *self, const struct stream *stream, con
         unsigned lowest = best_window(hits, values);
         uint64_t cost = 0;
 
-        self->counts.contexts = 1;
-        self->counts.symbols = SYMBOL_COUNT;
-        memset(self->counts.count[0], 0, sizeof(self->counts.count[0]));
+        ox_rans_counts_clear(&self->counts, 1, SYMBOL_COUNT);
         self->counts.count[0][SYMBOL_ZERO] = zeros;
         for (unsigned i = 0; i < values; i++) {
             bool inside = i - lowest < SYMBOL_TOPS;
@@ -211,16 +209,13 @@ static void count_symbols(struct static_coder *self, const uint8_t *contexts,
                           const uint8_t *symbols, size_t count)
 {
     struct ox_rans_counts *counts = &self->counts;
-    size_t row_bytes;
     size_t i = 0;
 
-    counts->contexts = highest(contexts, count) + 1u;
-    counts->symbols = highest(symbols, count) + 1u;
-    row_bytes = counts->symbols * sizeof(counts->count[0][0]);
+    ox_rans_counts_clear(counts, highest(contexts, count) + 1u, highest(symbols, count) + 1u);
     for (unsigned c = 0; c < counts->contexts; c++) {
-        memset(counts->count[c], 0, row_bytes);
         for (size_t k = 0; k < COUNTS_APART; k++) {
-            memset(&self->others[k].count[c * OX_RANS_SYMBOLS_MAX], 0, row_bytes);
+            memset(&self->others[k].count[c * OX_RANS_SYMBOLS_MAX], 0,
+                   counts->symbols * sizeof(self->others[k].count[0]));
         }
     }
     for (; i + COUNT_BLOCK <= count; i += COUNT_BLOCK) {

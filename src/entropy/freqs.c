@@ -33,6 +33,15 @@ static uint32_t log2_fixed(uint32_t value)
            (((logs[i + 1] - logs[i]) * between) >> LOG_BITS);
 }
 
+void ox_rans_counts_clear(struct ox_rans_counts *counts, unsigned contexts, unsigned symbols)
+{
+    counts->contexts = contexts;
+    counts->symbols = symbols;
+    for (unsigned c = 0; c < contexts; c++) {
+        memset(counts->count[c], 0, symbols * sizeof(counts->count[c][0]));
+    }
+}
+
 /* --- which contexts share a table --- */
 
 /* Groups of neighbouring contexts, and what each costs: in 1/2^16 bits, its table about. */

@@ -103,9 +103,7 @@ static void round_trip(struct fuzz_input *input, const uint8_t *contexts, uint8_
     unsigned lanes = 1u << take_u8(input) % 6;
     uint8_t *wanted = exact_memory(count);
 
-    memset(&counts, 0, sizeof(counts));
-    counts.contexts = OX_RANS_CONTEXTS_MAX;
-    counts.symbols = OX_RANS_SYMBOLS_MAX;
+    ox_rans_counts_clear(&counts, OX_RANS_CONTEXTS_MAX, OX_RANS_SYMBOLS_MAX);
     for (size_t i = 0; i < count; i++) {
         wanted[i] = input->size == 0 ? 0 : input->data[i % input->size];
         counts.count[contexts[i]][wanted[i]]++;

@@ -27,6 +27,9 @@ struct ox_rans_counts {
     uint32_t count[OX_RANS_CONTEXTS_MAX][OX_RANS_SYMBOLS_MAX];
 };
 
+/** None yet, within these bounds. */
+void ox_rans_counts_clear(struct ox_rans_counts *counts, unsigned contexts, unsigned symbols);
+
 /** One table: frequencies that add up to OX_RANS_SCALE. */
 struct ox_rans_table {
     uint16_t freq[OX_RANS_SYMBOLS_MAX];

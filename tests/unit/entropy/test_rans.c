@@ -58,9 +58,7 @@ static void fill(struct world *self, size_t n, unsigned contexts, uint64_t seed)
 
 static void count(struct world *self, size_t n)
 {
-    memset(&self->counts, 0, sizeof(self->counts));
-    self->counts.contexts = OX_RANS_CONTEXTS_MAX;
-    self->counts.symbols = OX_RANS_SYMBOLS_MAX;
+    ox_rans_counts_clear(&self->counts, OX_RANS_CONTEXTS_MAX, OX_RANS_SYMBOLS_MAX);
     for (size_t i = 0; i < n; i++) {
         self->counts.count[self->contexts[i]][self->symbols[i]]++;
     }
