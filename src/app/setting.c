@@ -308,6 +308,8 @@ static void say_list(const struct ox_setting *row, char out[OX_SETTING_EXPECTED_
 
 /* --- the table of kinds --- */
 
+/* To add one: in enum ox_setting_kind, and here how it is read and what it says it takes. */
+
 static const struct {
     read_kind *read;
     say_kind *say;

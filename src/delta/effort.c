@@ -2,6 +2,7 @@
 
 #include "index.h"
 
+/* A row for each effort, its columns in effort.h. To add one: raise OX_DELTA_EFFORT_MAX. */
 static const struct effort_row rows[EFFORT_MAX + 1] = {
     [1] = {1, 3, 3, MIX_NEVER, false, 18, {16, 1, 48, false}},
     [2] = {1, 9, 9, MIX_NEVER, false, 21, {18, 2, 64, false}},

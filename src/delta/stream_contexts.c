@@ -472,6 +472,8 @@ static void runs_set(const struct contexts *self, const struct stream *stream, s
 
 /* --- the table --- */
 
+/* To add one: in enum context_scheme, here, and in docs/oxdl.md. */
+
 static const struct scheme_row {
     const char *name;
     bool (*suits)(const struct stream *stream, enum symbol_meaning meaning);

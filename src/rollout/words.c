@@ -1,4 +1,5 @@
-/* The words of policies, and what they stand for. */
+/* The words of policies, and what they stand for. To add one: its value in oxide/rollout/policy.h,
+ * its word here; a class of failure stands in two tables. */
 #include "words.h"
 
 #include <stdio.h>

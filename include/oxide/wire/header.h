@@ -1,4 +1,5 @@
-/** Names of HTTP headers and media types that both sides use. */
+/** Names of HTTP headers and media types that both sides use. To add one: here, and in
+ *  docs/rest.md. */
 #ifndef OXIDE_WIRE_HEADER_H
 #define OXIDE_WIRE_HEADER_H
 
