@@ -288,6 +288,9 @@ static enum ox_code cut_parts(struct ox_explain *self, const struct ox_oxdl_fram
 
     ox_reader_init(&body, frame->body, frame->body_bytes, "frame body");
     code = numbers_read_parts(&self->numbers, &body, frame->target_bytes, &count, err);
+    if (code == OX_OK && self->weigher.target != NULL) {
+        code = numbers_read_sent(&self->numbers, &body, count, err);
+    }
     for (size_t i = 0; code == OX_OK && i < count; i++) {
         const struct part *part = (const struct part *)(const void *)self->numbers.parts.data + i;
         size_t before = 0;

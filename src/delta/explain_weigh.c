@@ -74,6 +74,12 @@ static enum ox_code weigh_slot(struct weigher *self, const struct part *part, en
     bool contexts = slot_has_contexts(slot);
     enum ox_code code;
 
+    if (slot == SLOT_SENT) {
+        for (size_t i = 0; i < len; i++) {
+            *changed += part->sent[i] != 0;
+        }
+        return OX_OK;
+    }
     if (count == 0 || slot_is_fresh(slot)) {
         *changed += len;
         return OX_OK;

@@ -35,9 +35,9 @@ struct gathering {
     uint64_t at; /* in that range */
 };
 
-/** Changed bytes of one part of a NUMBERS frame, whose target bytes begin at `target`; the
- * gathering moves on. Errors: OX_ECORRUPT if the ranges end before the part's base bytes do; the
- * sources'. */
+/** Changed bytes of one part of a NUMBERS frame, with what it sends, whose target bytes begin at
+ * `target`; the gathering moves on. Errors: OX_ECORRUPT if the ranges end before the part's base
+ * bytes do; the sources'. */
 enum ox_code weigh_part(struct weigher *self, struct gathering *from, const struct part *part,
                         uint64_t target, uint64_t *changed, struct ox_err *err);
 

@@ -350,6 +350,11 @@ static const uint8_t *behind(const uint8_t *base, const struct part *part)
     return bytes == 0 ? base : base + bytes;
 }
 
+static size_t sent_bytes(const struct part *part)
+{
+    return part_count(part, SLOT_SENT) * number_kinds[slot_kind(SLOT_SENT)].width;
+}
+
 static void predict_slot(struct numbers *self, const struct walk *walk, enum slot slot)
 {
     size_t width = number_kinds[slot_kind(slot)].width;
@@ -364,7 +369,7 @@ static void predict_slot(struct numbers *self, const struct walk *walk, enum slo
         size_t n = part_count(&part, slot);
 
         part.sent = self->sent.data == NULL ? NULL : self->sent.data + sent;
-        sent += part_count(&part, SLOT_SENT) * number_kinds[slot_kind(SLOT_SENT)].width;
+        sent += sent_bytes(&part);
         if (n > 0) {
             part_predict(&part, slot, base, target, self->predicted.data + at * width,
                          contexts ? self->contexts.data + at : NULL);
@@ -472,7 +477,7 @@ static enum ox_code fit_sent(struct numbers *self, const struct walk *walk, uint
 
             scales_fit(&shape, base, target, sent);
         }
-        sent += part_count(part, SLOT_SENT) * number_kinds[slot_kind(SLOT_SENT)].width;
+        sent += sent_bytes(part);
         base = behind(base, part);
         target += part->target_bytes;
     }
@@ -530,6 +535,43 @@ enum ox_code numbers_cost(struct numbers *self, const struct part *parts, size_t
     return code_streams(self, &walk, false, NULL, cost_bytes, err);
 }
 
+static enum ox_code decode_slot(struct numbers *self, const struct walk *walk, enum slot slot,
+                                struct ox_reader *body, struct ox_err *err)
+{
+    struct gathered gathered;
+    enum ox_code code = gather_slot(self, walk, slot, &gathered, err);
+
+    if (code != OX_OK || gathered.stream.count == 0) {
+        return code;
+    }
+    code = stream_decode(self->coder, &gathered.stream, gathered.room, body, err);
+    if (code == OX_OK) {
+        move_values(walk, slot, &gathered);
+    }
+    return code;
+}
+
+enum ox_code numbers_read_sent(struct numbers *self, struct ox_reader *body, size_t part_count,
+                               struct ox_err *err)
+{
+    struct part *parts = (struct part *)(void *)self->parts.data;
+    struct walk walk = {.parts = parts, .part_count = part_count};
+    size_t at = 0;
+    enum ox_code code;
+
+    if ((code = want_coder(self, err)) != OX_OK ||
+        (code = decode_slot(self, &walk, SLOT_SENT, body, err)) != OX_OK) {
+        return code;
+    }
+    for (size_t i = 0; i < part_count; i++) {
+        size_t bytes = sent_bytes(&parts[i]);
+
+        parts[i].sent = bytes == 0 ? NULL : self->sent.data + at;
+        at += bytes;
+    }
+    return OX_OK;
+}
+
 enum ox_code numbers_decode(struct numbers *self, struct ox_reader *body, const uint8_t *base,
                             size_t base_bytes, uint8_t *target, size_t n, struct ox_err *err)
 {
@@ -551,16 +593,7 @@ enum ox_code numbers_decode(struct numbers *self, struct ox_reader *body, const 
                           (unsigned long long)wanted, base_bytes);
     }
     for (unsigned slot = 0; code == OX_OK && slot < SLOT_COUNT; slot++) {
-        struct gathered gathered;
-
-        code = gather_slot(self, &walk, (enum slot)slot, &gathered, err);
-        if (code != OX_OK || gathered.stream.count == 0) {
-            continue;
-        }
-        code = stream_decode(self->coder, &gathered.stream, gathered.room, body, err);
-        if (code == OX_OK) {
-            move_values(&walk, (enum slot)slot, &gathered);
-        }
+        code = decode_slot(self, &walk, (enum slot)slot, body, err);
     }
     return code == OX_OK ? ox_reader_end(body, err) : code;
 }

@@ -48,4 +48,8 @@ enum ox_code numbers_decode(struct numbers *self, struct ox_reader *body, const 
 enum ox_code numbers_read_parts(struct numbers *self, struct ox_reader *body, size_t n,
                                 size_t *count, struct ox_err *err);
 
+/** Read what those parts send, which comes next, into self->sent, and lend it to them. */
+enum ox_code numbers_read_sent(struct numbers *self, struct ox_reader *body, size_t part_count,
+                               struct ox_err *err);
+
 #endif

@@ -330,10 +330,10 @@ static void factors_part_predict(const struct part *part, enum slot slot, const 
 {
     struct factors_shape shape = part_factors(part);
 
-    if (slot != SLOT_SENT && part->sent != NULL) {
+    (void)target;
+    (void)contexts;
+    if (slot != SLOT_SENT) {
         factors_predict(&shape, part->sent, base, predicted);
-    } else if (slot != SLOT_SENT) {
-        same_predict(part, slot, base, target, predicted, contexts);
     }
 }
 
@@ -373,14 +373,9 @@ static void scaled_predict(const struct part *part, enum slot slot, const uint8_
 {
     struct scales_shape shape = part_scales(part);
 
-    if (slot == SLOT_SENT) {
-        return;
-    }
-    if (part->sent != NULL) {
+    (void)target;
+    if (slot != SLOT_SENT) {
         scales_predict(&shape, part->sent, base, predicted, contexts);
-    } else {
-        same_predict(part, slot, base, target, predicted, contexts);
-        memset(contexts, 0, shape.count);
     }
 }
 

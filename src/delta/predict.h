@@ -59,8 +59,7 @@ struct part {
     uint32_t target_bytes; /* whole numbers or blocks */
     uint32_t column;       /* of the first number; below how.columns where that is known */
     uint32_t row;          /* SCALED: scales_shape.row */
-    const uint8_t *sent;   /* FACTORS, SCALED: the numbers of SLOT_SENT, lent, for part_predict;
-                            * NULL: without, it predicts as SAME does */
+    const uint8_t *sent;   /* FACTORS, SCALED: the numbers of SLOT_SENT, lent, for part_predict */
 };
 
 const char *predictor_word(enum predictor predictor);
