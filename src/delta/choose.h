@@ -30,6 +30,11 @@ struct chooser {
 };
 void chooser_clear(struct chooser *self);
 
+/** The first bytes of both sides, as many as both have, into `from` and `to`. Errors: OX_ENOMEM,
+ *  the sources' own. */
+enum ox_code chooser_read_front(struct chooser *self, const struct tensor_pair *pair,
+                                uint32_t bytes, struct ox_err *err);
+
 /** Set pair->prediction and pair->mixes. Errors: OX_ENOMEM, the sources' own. */
 enum ox_code choose_prediction(struct chooser *self, struct tensor_pair *pair, struct ox_err *err);
 
