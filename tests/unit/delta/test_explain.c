@@ -200,6 +200,46 @@ static void shares__go_to_what_changed(void **state)
     artifact_free(target);
 }
 
+/* Integers by another scale for each row, 4/3 or 2/3, and nothing else; and weights that moved. */
+static struct artifact *scaled(bool is_target)
+{
+    enum { ROWS = 40, COLUMNS = 250 };
+    struct tensors tensors = {OX_BUF_INIT, OX_BUF_INIT};
+    struct ox_buf moved = weights(2, 4000, "F32");
+    struct ox_buf integers = noise(6, (size_t)ROWS * COLUMNS);
+
+    for (size_t i = 0; i < integers.len_bytes; i++) {
+        int x = integers.data[i] % 121 - 60;
+        int by = i / COLUMNS % 2 == 0 ? 4 : 2;
+
+        integers.data[i] = (uint8_t)(is_target ? (2 * x * by + 3 + 6 * 1000) / 6 - 1000 : x);
+    }
+    tensors_add(&tensors, "moves", "F32", 100, 40,
+                is_target ? fine_tuned(&moved, 9, "F32") : bytes_of(moved.data, moved.len_bytes));
+    tensors_add(&tensors, "scaled", "I8", ROWS, COLUMNS, integers);
+    ox_buf_clear(&moved);
+    return artifact_single(tensors_file(&tensors));
+}
+
+/* What is sent, the scales, predicts the integers: they did not change beyond it. */
+static void shares__count_what_is_sent(void **state)
+{
+    struct artifact *base = scaled(false);
+    struct artifact *target = scaled(true);
+    struct ox_buf patch = make_patch(base, target, OX_ENGINE_TENSOR, 1, NULL);
+    struct told told = told_of(base, target, &patch);
+
+    (void)state;
+    assert_string_equal(row_of(&told, "scaled")->predictors, "scaled");
+    assert_true(row_of(&told, "scaled")->patch_bytes < 500);
+    assert_true(row_of(&told, "scaled")->patch_bytes > 20);
+    assert_true(row_of(&told, "moves")->patch_bytes > 4000);
+    ox_explain_free(told.explain);
+    ox_buf_clear(&patch);
+    artifact_free(base);
+    artifact_free(target);
+}
+
 static void shares__of_bytes_go_to_new_ones(void **state)
 {
     struct artifact *base = model(false);
@@ -470,6 +510,7 @@ int main(void)
         cmocka_unit_test(rows__and_framing_are_the_patch),
         cmocka_unit_test(rows__are_the_targets_tensors),
         cmocka_unit_test(shares__go_to_what_changed),
+        cmocka_unit_test(shares__count_what_is_sent),
         cmocka_unit_test(shares__of_bytes_go_to_new_ones),
         cmocka_unit_test(shares__of_differences_go_to_what_differs),
         cmocka_unit_test(without_target__rows_are_predictors),
