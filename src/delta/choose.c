@@ -422,7 +422,7 @@ static enum ox_code try_mixing(struct chooser *self, struct tensor_pair *pair, s
 
     if (self->mixed + count > MIXED_MOST || how->predictor == PREDICT_NONE ||
         how->predictor == PREDICT_BLOCKS || how->predictor == PREDICT_NIBBLES ||
-        n * unit > tensor_pair_common(pair)) {
+        how->predictor == PREDICT_SCALED_NIBBLES || n * unit > tensor_pair_common(pair)) {
         return OX_OK;
     }
     pair->mixes = self->pays;
@@ -434,7 +434,7 @@ static enum ox_code try_mixing(struct chooser *self, struct tensor_pair *pair, s
         part.how.columns = pair->columns;
     }
     slow = part; /* it learns patterns by itself */
-    slow.how.predictor = prediction_sends(how) ? PREDICT_SAME : how->predictor;
+    slow.how = prediction_unsent(&slow.how);
     if (!part_ok(&part)) {
         part = slow;
     }

@@ -11,6 +11,14 @@ bool number_kind_of(enum ox_dtype dtype, enum number_kind *kind);
 /** What is taken where nothing is tried: the same number, or nothing. */
 struct prediction prediction_default(const struct tensor_pair *pair);
 
+/** What the last trial of scales found, of each nature of numbers that choose_scales.c knows.
+ *  Tensors smaller than that one for which they do not pay tell nothing. */
+#define CHOOSER_NATURES 3
+struct chooser_scales {
+    uint8_t way; /* place in the list of ways + 1; 0: none pays */
+    uint32_t bytes;
+};
+
 struct chooser {
     const struct ox_source *base;
     const struct ox_source *target;
@@ -24,9 +32,9 @@ struct chooser {
     uint64_t mixed;        /* numbers that are coded slowly */
     bool pays;             /* what the last trial found */
     uint64_t fitted;       /* numbers on which factors were tried */
-    uint64_t scale_trials; /* numbers on which scales were tried */
-    unsigned scaled; /* what the last of them found: place in the list of ways + 1; 0: none pays */
-    uint8_t rank;    /* what the last trial found; 0: they do not pay */
+    uint8_t rank;          /* what the last trial found; 0: they do not pay */
+    uint64_t scale_trials; /* bytes on which scales were tried */
+    struct chooser_scales scales[CHOOSER_NATURES];
 };
 void chooser_clear(struct chooser *self);
 

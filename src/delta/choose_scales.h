@@ -5,7 +5,7 @@
 #include "choose.h"
 
 /** Does a scale for all, or for each row, column or tile predict the tensor better than
- *  pair->prediction, SAME? Then that is set to it. Errors: OX_ENOMEM, the sources' own.
+ *  pair->prediction, SAME or NIBBLES? Then that is set to it. Errors: OX_ENOMEM, the sources' own.
  */
 enum ox_code choose_scales(struct chooser *self, struct tensor_pair *pair, struct ox_err *err);
 

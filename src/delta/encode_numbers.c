@@ -61,6 +61,12 @@ static enum ox_code settle_parts(struct encoder *self, const uint8_t *target, co
     return code;
 }
 
+static void drop_sent(struct part *part)
+{
+    part->how = prediction_unsent(&part->how);
+    part->column = part->how.columns == 0 ? 0 : part->column;
+}
+
 /* What is sent costs something, and the slow coder finds patterns by itself: is it less without? */
 static enum ox_code try_without_sent(struct encoder *self, const uint8_t *bytes, bool mixes,
                                      struct ox_err *err)
@@ -71,10 +77,10 @@ static enum ox_code try_without_sent(struct encoder *self, const uint8_t *bytes,
     enum ox_code code = OX_OK;
 
     for (size_t i = 0; i < self->part_count; i++) {
-        struct prediction *how = &self->parts[i].how;
+        struct part *part = &self->parts[i];
 
-        if (prediction_sends(how)) {
-            how->predictor = PREDICT_SAME;
+        if (prediction_sends(&part->how)) {
+            drop_sent(part);
             any = true;
         }
     }
@@ -172,7 +178,7 @@ static enum ox_code add_fitting(struct frame *frame, struct part part, uint64_t 
         return OX_OK;
     }
     if (prediction_sends(&part.how) && !part_ok(&part)) { /* too few rows */
-        part.how.predictor = PREDICT_SAME;
+        drop_sent(&part);
     }
     if (self->range_count == OX_OXDL_RANGES_MAX || self->part_count == PARTS_MAX ||
         frame->gathered + base_bytes > NUMBERS_BASE_MAX ||
@@ -191,18 +197,19 @@ static enum ox_code add_fitting(struct frame *frame, struct part part, uint64_t 
     return code;
 }
 
-/* Where number `at` of a tensor stands in its row, and its row in its tile. */
+/* Where unit `at` of a tensor stands in its row, and its row in its tile. */
 static void find_place(struct part *part, uint64_t at)
 {
     const struct prediction *how = &part->how;
 
+    at *= prediction_numbers(how);
     part->column = how->columns == 0 ? 0 : (uint32_t)(at % how->columns);
     part->row = how->columns == 0 || how->tile.rows == 0
                     ? 0
                     : (uint32_t)(at / how->columns % how->tile.rows);
 }
 
-/* Put a part, from number `at` of a tensor on, cut into as many as frames can hold. */
+/* Put a part, from unit `at` of a tensor on, cut into as many as frames can hold. */
 static enum ox_code add_part(struct frame *frame, const struct prediction *how, uint32_t len,
                              uint64_t at, uint64_t base, struct ox_err *err)
 {

@@ -1,6 +1,7 @@
 #include "numbers.h"
 
 #include "decode.h"
+#include "scales_nibbles.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -98,6 +99,7 @@ static enum ox_code put_part(const struct part *part, struct ox_buf *body, struc
     case PREDICT_FACTORS:
         return ox_buf_put_u8(body, how->rank, err);
     case PREDICT_SCALED:
+    case PREDICT_SCALED_NIBBLES:
         return put_scales(part, body, err);
     default:
         return OX_OK;
@@ -182,6 +184,7 @@ static enum ox_code read_part(struct ox_reader *body, struct part *part, struct 
         code = ox_reader_u8(body, &how->rank, err);
         break;
     case PREDICT_SCALED:
+    case PREDICT_SCALED_NIBBLES:
         code = read_scales(body, part, err);
         break;
     default:
@@ -472,10 +475,10 @@ static enum ox_code fit_sent(struct numbers *self, const struct walk *walk, uint
             struct factors_shape shape = part_factors(part);
 
             code = factors_fit(&shape, base, target, &self->fitting, sent, err);
-        } else if (part->how.predictor == PREDICT_SCALED) {
+        } else if (prediction_sends(&part->how)) {
             struct scales_shape shape = part_scales(part);
 
-            scales_fit(&shape, base, target, sent);
+            (shape.nibbles ? scales_fit_nibbles : scales_fit)(&shape, base, target, sent);
         }
         sent += sent_bytes(part);
         base = behind(base, part);

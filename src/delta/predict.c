@@ -2,6 +2,8 @@
 
 #include "cast.h"
 #include "grown.h"
+#include "nibbles.h"
+#include "scales_nibbles.h"
 
 #include <string.h>
 
@@ -272,10 +274,7 @@ static void nibbles_extract(const struct part *part, enum slot slot, const uint8
                             uint8_t *numbers)
 {
     (void)slot;
-    for (size_t i = 0; i < part->target_bytes; i++) {
-        numbers[2 * i] = target[i] & 15;
-        numbers[2 * i + 1] = target[i] >> 4;
-    }
+    nibbles_unpack(target, part->target_bytes, numbers);
 }
 
 static void nibbles_predict(const struct part *part, enum slot slot, const uint8_t *base,
@@ -290,9 +289,7 @@ static void nibbles_place(const struct part *part, enum slot slot, const uint8_t
                           uint8_t *target)
 {
     (void)slot;
-    for (size_t i = 0; i < part->target_bytes; i++) {
-        target[i] = (uint8_t)((numbers[2 * i] & 15) | numbers[2 * i + 1] << 4);
-    }
+    nibbles_pack(numbers, part->target_bytes, target);
 }
 
 /* --- a sum of outer products --- */
@@ -341,12 +338,15 @@ static void factors_part_predict(const struct part *part, enum slot slot, const 
 
 struct scales_shape part_scales(const struct part *part)
 {
+    uint64_t count = (uint64_t)part->target_bytes * prediction_numbers(&part->how);
+
     return (struct scales_shape){.kind = (enum number_kind)part->how.kind,
+                                 .nibbles = part->how.predictor == PREDICT_SCALED_NIBBLES,
                                  .axis = (enum scales_axis)part->how.axis,
                                  .sort = part->how.sort,
                                  .columns = part->how.columns,
                                  .column = part->column,
-                                 .count = part->target_bytes,
+                                 .count = count < UINT32_MAX ? (uint32_t)count : UINT32_MAX,
                                  .tile = part->how.tile,
                                  .row = part->row};
 }
@@ -379,6 +379,24 @@ static void scaled_predict(const struct part *part, enum slot slot, const uint8_
     }
 }
 
+/* --- 4-bit numbers, scaled anew --- */
+
+static size_t scaled_nibbles_count(const struct part *part, enum slot slot)
+{
+    return slot == SLOT_SENT ? scaled_count(part, slot) : nibbles_count(part, slot);
+}
+
+static void scaled_nibbles_predict(const struct part *part, enum slot slot, const uint8_t *base,
+                                   const uint8_t *target, uint8_t *predicted, uint8_t *contexts)
+{
+    struct scales_shape shape = part_scales(part);
+
+    (void)target;
+    if (slot != SLOT_SENT) {
+        scales_predict_nibbles(&shape, part->sent, base, predicted, contexts);
+    }
+}
+
 /* --- the table --- */
 
 static const struct predictor_row rows[PREDICTOR_COUNT] = {
@@ -404,6 +422,9 @@ static const struct predictor_row rows[PREDICTOR_COUNT] = {
                         plain_reach, scaled_count, scaled_predict, plain_extract, plain_place},
     [PREDICT_GROWN_CAST] = {"grown_cast", grown_ok, width_of, grown_base_bytes, grown_base_offset,
                             grown_reach, grown_count, grown_predict, grown_extract, grown_place},
+    [PREDICT_SCALED_NIBBLES] = {"scaled_nibbles", scaled_ok, nibbles_unit, plain_base_bytes,
+                                plain_base_offset, plain_reach, scaled_nibbles_count,
+                                scaled_nibbles_predict, nibbles_extract, nibbles_place},
 };
 
 const char *predictor_word(enum predictor predictor)
@@ -428,7 +449,20 @@ bool prediction_jumps(const struct prediction *how)
 
 bool prediction_sends(const struct prediction *how)
 {
-    return how->predictor == PREDICT_FACTORS || how->predictor == PREDICT_SCALED;
+    return how->predictor == PREDICT_FACTORS || how->predictor == PREDICT_SCALED ||
+           how->predictor == PREDICT_SCALED_NIBBLES;
+}
+
+struct prediction prediction_unsent(const struct prediction *how)
+{
+    struct prediction without = *how;
+
+    if (how->predictor == PREDICT_SCALED_NIBBLES) {
+        without = (struct prediction){.predictor = PREDICT_NIBBLES, .kind = NUMBER_U8};
+    } else if (prediction_sends(how)) {
+        without.predictor = PREDICT_SAME;
+    }
+    return without;
 }
 
 bool part_ok(const struct part *part)
@@ -442,6 +476,11 @@ bool part_ok(const struct part *part)
 uint32_t prediction_unit(const struct prediction *how)
 {
     return rows[how->predictor].unit(how);
+}
+
+uint32_t prediction_numbers(const struct prediction *how)
+{
+    return how->predictor == PREDICT_SCALED_NIBBLES ? 2 : 1;
 }
 
 uint64_t part_base_bytes(const struct part *part)

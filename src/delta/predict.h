@@ -26,7 +26,8 @@ enum predictor {
     PREDICT_FACTORS = 7,    /* the base's number, and an update of few factors: factors.h */
     PREDICT_SCALED = 8,     /* the base's quantised number, by the ratio of the scales: scales.h */
     PREDICT_GROWN_CAST = 9, /* GROWN, the base's number rounded as CAST does */
-    PREDICTOR_COUNT = 10,
+    PREDICT_SCALED_NIBBLES = 10, /* SCALED, of 4-bit numbers, two to a byte: scales_nibbles.h */
+    PREDICTOR_COUNT = 11,
 };
 
 enum slot {
@@ -47,7 +48,7 @@ struct prediction {
     bool truncates; /* CAST, GROWN_CAST: cut off instead of rounded to the nearest, ties to even */
     uint32_t threshold; /* PRUNED: magnitudes (bits without the sign) below it become 0 */
     uint8_t rank;       /* FACTORS: 1 to FACTORS_RANK_MAX */
-    uint8_t axis;       /* SCALED: enum scales_axis */
+    uint8_t axis;       /* SCALED*: enum scales_axis */
     uint8_t sort;       /* SCALED: below SCALES_SORTS, or SCALES_FLOAT_SORTS */
     struct scales_tile tile;
     uint32_t columns;      /* numbers in a row; 0: not known. GROWN*, FACTORS: at least 1 */
@@ -58,8 +59,8 @@ struct part {
     struct prediction how;
     uint32_t target_bytes; /* whole numbers or blocks */
     uint32_t column;       /* of the first number; below how.columns where that is known */
-    uint32_t row;          /* SCALED: scales_shape.row */
-    const uint8_t *sent;   /* FACTORS, SCALED: the numbers of SLOT_SENT, lent, for part_predict */
+    uint32_t row;          /* SCALED*: scales_shape.row */
+    const uint8_t *sent;   /* FACTORS, SCALED*: the numbers of SLOT_SENT, lent, for part_predict */
 };
 
 const char *predictor_word(enum predictor predictor);
@@ -67,12 +68,16 @@ const char *predictor_word(enum predictor predictor);
 bool prediction_equal(const struct prediction *a, const struct prediction *b);
 /** Does it find the base's numbers elsewhere than side by side with the target's? */
 bool prediction_jumps(const struct prediction *how);
-/** Does it send numbers of its own, SLOT_SENT? Then SAME is the same without them. */
+/** Does it send numbers of its own, SLOT_SENT? */
 bool prediction_sends(const struct prediction *how);
+/** The same without them: SAME, or NIBBLES. */
+struct prediction prediction_unsent(const struct prediction *how);
 /** Is it one that the format allows? */
 bool part_ok(const struct part *part);
-/** Bytes of one number, or block, of the target. */
+/** Bytes of one number, or block, of the target; and how many of the numbers that rows are counted
+ *  in these are. */
 uint32_t prediction_unit(const struct prediction *how);
+uint32_t prediction_numbers(const struct prediction *how);
 /** Bytes of the base that the part is predicted from: they follow each other. */
 uint64_t part_base_bytes(const struct part *part);
 /** Where those begin, in the tensor of the base, for a part at `target_at` in the tensor of the
@@ -84,7 +89,7 @@ uint64_t prediction_reach(const struct prediction *how, uint64_t base_bytes);
 
 /** Numbers that the part has in a slot. */
 size_t part_count(const struct part *part, enum slot slot);
-/** FACTORS, SCALED: the part as what is sent sees it. */
+/** FACTORS, SCALED*: the part as what is sent sees it. */
 struct factors_shape part_factors(const struct part *part);
 struct scales_shape part_scales(const struct part *part);
 /** Are the part's numbers in a slot its bytes, as they stand in the target? */

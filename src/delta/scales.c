@@ -57,10 +57,10 @@ static bool is_float(const struct scales_shape *shape)
 bool scales_ok(const struct scales_shape *shape)
 {
     bool integer = shape->kind == NUMBER_U8 || shape->kind == NUMBER_I8;
+    unsigned sorts = shape->nibbles ? 1 : integer ? SCALES_SORTS : SCALES_FLOAT_SORTS;
 
-    if ((!integer && !is_float(shape)) || shape->axis >= SCALES_AXIS_COUNT ||
-        shape->sort >= (integer ? SCALES_SORTS : SCALES_FLOAT_SORTS) || shape->count == 0 ||
-        shape->count > STREAM_GIVEN_MAX) {
+    if (!(integer || (is_float(shape) && !shape->nibbles)) || shape->axis >= SCALES_AXIS_COUNT ||
+        shape->sort >= sorts || shape->count == 0 || shape->count > STREAM_GIVEN_MAX) {
         return false;
     }
     if (shape->axis == SCALES_TILES &&

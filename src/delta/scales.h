@@ -35,6 +35,7 @@ struct scales_tile {
 /** Some numbers of a matrix that follow each other. */
 struct scales_shape {
     enum number_kind kind; /* U8, I8, F8E4M3 or F8E5M2 */
+    bool nibbles;          /* of U8 and I8: of 4 bits each, see scales_nibbles.h */
     enum scales_axis axis;
     unsigned sort;    /* below SCALES_SORTS, or SCALES_FLOAT_SORTS */
     uint32_t columns; /* at least 1, and at most SCALES_COLUMNS_MAX, but for SCALES_ALL */

@@ -69,6 +69,7 @@ static bool take_part(struct fuzz_input *input, struct part *part)
 {
     struct prediction *how = &part->how;
     uint16_t units;
+    unsigned sorts;
 
     *part = (struct part){.column = 0};
     how->predictor = (enum predictor)(take_u8(input) % PREDICTOR_COUNT);
@@ -98,10 +99,13 @@ static bool take_part(struct fuzz_input *input, struct part *part)
         how->rank = take_u8(input) % (FACTORS_RANK_MAX + 1);
         break;
     case PREDICT_SCALED:
-        how->kind &= NUMBER_I8 | NUMBER_F8E4M3; /* all kinds that it takes */
+    case PREDICT_SCALED_NIBBLES:
+        sorts = how->predictor == PREDICT_SCALED_NIBBLES ? 1
+                : (how->kind & NUMBER_F8E4M3) == 0       ? SCALES_SORTS
+                                                         : SCALES_FLOAT_SORTS;
+        how->kind &= sorts == 1 ? NUMBER_I8 : NUMBER_I8 | NUMBER_F8E4M3; /* all that it takes */
         how->axis = take_u8(input) % SCALES_AXIS_COUNT;
-        how->sort = (uint8_t)(take_u8(input) %
-                              (how->kind <= NUMBER_I8 ? SCALES_SORTS : SCALES_FLOAT_SORTS));
+        how->sort = (uint8_t)(take_u8(input) % sorts);
         if (how->axis == SCALES_TILES) {
             how->tile = (struct scales_tile){1 + take_u8(input), 1 + take_u8(input)};
             part->row = (uint32_t)take_u8(input) % how->tile.rows;

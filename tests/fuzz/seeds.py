@@ -110,6 +110,24 @@ def blocks(kind, unit, count, supers):
     return (kind, [count * (32 if unit < 40 else 256)], out)
 
 
+def regrouped(quants, columns, rows):
+    """4-bit numbers, with groups of `rows` down each column: their zero points moved, or scale."""
+    groups = {}
+    out = []
+    for i, q in enumerate(quants):
+        ratio, zero = groups.setdefault((i // columns // rows, i % columns),
+                                        (RNG.choice((1, 1, 1.3)), RNG.choice((0, 0, 0, 1, -2))))
+        out.append(max(0, min(15, int((q - 8) * ratio + 8.5) + zero)))
+    return out
+
+
+def packed_pair():
+    quants = [max(0, min(15, int(RNG.gauss(8, 2.5)))) for _ in range(4096)]
+    pack = lambda side: bytes(a | b << 4 for a, b in zip(side[::2], side[1::2]))
+    return tuple(safetensors({"qweight": ("I32", [64, 8], pack(side))})
+                 for side in (quants, regrouped(quants, 64, 32)))
+
+
 def block_pairs():
     k_blocks = {12: (144, (0, 2)), 13: (176, (0, 2)), 14: (210, (208,)), 23: (136, (0,)),
                 10: (84, (80, 82)), 11: (110, (108,)), 3: (20, (0, 2)), 6: (22, (0,)),
@@ -154,6 +172,7 @@ def pairs():
     yield "none_bf16", b"", one("BF16", bf16(old))
     packed = noise(600)
     yield "nibbles", one("U8", packed, [600]), one("U8", scattered(packed, 0.3, 17), [600])
+    yield ("scaled_nibbles", *packed_pair())
     left, right = floats(48, 1), floats(40, 1e-3)
     matrix = floats(48 * 40)
     merged = [v + left[i // 40] * right[i % 40] for i, v in enumerate(matrix)]
@@ -234,7 +253,7 @@ def model_seeds():
 
 def trips():
     """Inputs of numbers that go there and back: each predictor with each kind, both coders."""
-    for predictor in range(8):
+    for predictor in range(11):
         for kind in range(12):
             for mixes in range(2):
                 part = bytes([predictor, kind]) + struct.pack("<HH", RNG.choice((5, 40, 300)),
@@ -247,6 +266,11 @@ def trips():
                     part += struct.pack("<H", RNG.choice((3, 12, 20)))
                 elif predictor == 7:
                     part = struct.pack("<BBHHB", 7, kind, 300, 16, 1 + mixes)
+                elif predictor in (8, 10):
+                    part = struct.pack("<BBHHBB", predictor, kind, 300, 16, kind // 3, kind)
+                    part += bytes([7, 3, 2]) if kind // 3 == 3 else b""
+                elif predictor == 9:
+                    part += struct.pack("<BBH", RNG.choice((6, 7, 8)), RNG.randrange(2), 12)
                 part += struct.pack("<H", 3) if part[4:6] != b"\0\0" else b""
                 yield bytes([1 | 2 * (kind & 1), mixes, 0]) + part + bytes([3, 80]) + noise(4) + bytes([8]) + noise(8)
 

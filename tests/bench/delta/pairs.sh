@@ -247,7 +247,8 @@ END
 # Weights that are packed with scales, as published models are.
 packed_pairs() {
     local format name
-    for format in f8 f8-tiles gptq awq q4_k q5_k q6_k iq4_xs; do
+    for format in f8 f8-tiles gptq gptq-zeros awq awq-clip int4-rows int4-bytes q4_k q5_k q6_k \
+        iq4_xs; do
         name="own $format, all weights by 1e-2 sigma"
         matches "$name" || continue
         "$tools/make_pair" packed "$format" "$work/base.packed" "$work/target.packed"

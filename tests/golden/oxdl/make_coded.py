@@ -377,6 +377,32 @@ def tiles_scaled_anew(seed):
                  for side in (old, new))
 
 
+def nibbles_scaled_anew(seed, step):
+    """4-bit numbers in groups, along rows and down columns, whose zero points moved, or scales
+    changed; in words, in bytes, and signed."""
+    noise, base, target = Noise(seed), [], []
+    for name, kind, rows, columns, tile in (("awq", I32, 96, 40, (32, 1)),
+                                            ("gptq", I32, 40, 192, (4, 8)),
+                                            ("bytes", U8, 50, 194, (1, 32)),
+                                            ("rows", I32, 24, 320, (1, 320)),
+                                            ("columns", I32, 200, 24, (200, 1))):
+        groups, old, new = {}, [], []
+        for i in range(rows * columns):
+            at = (i // columns // tile[0], i % columns // tile[1])
+            if at not in groups:
+                groups[at] = ((1, 1, 1, 1.3)[noise.below(4)], (0, 0, 0, 0, 1, -2)[noise.below(6)])
+            ratio, zero = groups[at]
+            x = min(max(noise.gauss(2.5) + 8, 0), 15)
+            old.append(int(x))
+            new.append(min(max(int((x - 8) * ratio + 8 + zero), 0), 15))
+            if noise.below(step) == 0:
+                new[-1] = max(new[-1] - 1, 0)
+        for side, quants in ((base, old), (target, new)):
+            data = bytes(a | b << 4 for a, b in zip(quants[::2], quants[1::2]))
+            side.append((name, kind, [rows, columns // 2 // KINDS[kind].width], data))
+    return safetensors(base), safetensors(target)
+
+
 def edited(seed):
     """Bytes overwritten, put in, taken out and moved; words, and noise."""
     noise = Noise(seed)
@@ -418,6 +444,8 @@ PAIRS = (
     ("cast_and_grown", 2, cast_and_grown(24)),
     ("nibbles", 2, packed(12, 1200)),
     ("nibbles_mixed", 9, packed(13, 800)),
+    ("scaled_nibbles", 3, nibbles_scaled_anew(26, 30)),
+    ("scaled_nibbles_mixed", 9, nibbles_scaled_anew(27, 20)),
     ("scaled", 2, scaled_anew(20)),
     ("scaled_mixed", 9, scaled_anew(21)),
     ("scaled_floats", 2, floats_scaled_anew(22)),

@@ -100,6 +100,19 @@ static void put_nibble(uint8_t *out, size_t at, unsigned value)
     out[at / 2] = (uint8_t)(out[at / 2] | value << (4 * (at % 2)));
 }
 
+/* What the levels of a group stand for: (level - zero) * scale. */
+struct grid {
+    float scale;
+    float zero;
+};
+
+static unsigned level_of(float value, struct grid grid)
+{
+    float level = rintf(value / grid.scale) + grid.zero;
+
+    return (unsigned)(level < 0 ? 0 : level > 15 ? 15 : level);
+}
+
 /* The smallest and the largest of a group, 0 among them. */
 static void range_of(const float *weights, float *low, float *high)
 {
@@ -111,33 +124,74 @@ static void range_of(const float *weights, float *low, float *high)
     }
 }
 
-static unsigned quant_of(float value, float scale, float zero)
+static struct grid symmetric(const float *weights)
 {
-    float level = rintf(value / scale) + zero;
+    float low;
+    float high;
 
-    return (unsigned)(level < 0 ? 0 : level > 15 ? 15 : level);
+    range_of(weights, &low, &high);
+    return (struct grid){fmaxf(-low, high) * 2 / 15, 8};
 }
 
-/* qweight [columns / 8, rows], eight of a column in a number; qzeros [groups, rows / 8], less one;
- * scales [groups, rows]; symmetric. */
-static void pack_gptq(const float *weights, uint8_t *const fields[FIELDS_MAX])
+static struct grid between(float low, float high)
+{
+    float scale = (high - low) / 15;
+
+    return (struct grid){scale, rintf(-low / scale)};
+}
+
+static struct grid with_zero(const float *weights)
+{
+    float low;
+    float high;
+
+    range_of(weights, &low, &high);
+    return between(low, high);
+}
+
+/* Of ranges that are cut off by up to a third, the one that makes the least square error. */
+static struct grid clipped(const float *weights)
+{
+    struct grid best = {1, 0};
+    float least = INFINITY;
+    float low;
+    float high;
+
+    range_of(weights, &low, &high);
+    for (int cut = 0; cut <= 6; cut++) {
+        struct grid grid = between(low * (1 - 0.05f * (float)cut), high * (1 - 0.05f * (float)cut));
+        float sum = 0;
+
+        for (size_t j = 0; j < GROUP; j++) {
+            float back = ((float)level_of(weights[j], grid) - grid.zero) * grid.scale;
+
+            sum += (weights[j] - back) * (weights[j] - back);
+        }
+        if (sum < least) {
+            least = sum;
+            best = grid;
+        }
+    }
+    return best;
+}
+
+/* How GPTQ packs: qweight [columns / 8, rows], eight of a column in a number; qzeros [groups,
+ * rows / 8], less one; scales [groups, rows]; g_idx. */
+static void pack_down(const float *weights, struct grid (*grid_of)(const float *),
+                      uint8_t *const fields[FIELDS_MAX])
 {
     for (size_t row = 0; row < ROWS; row++) {
         for (size_t group = 0; group < GROUPS; group++) {
             const float *from = weights + row * COLUMNS + group * GROUP;
-            float low;
-            float high;
-            float scale;
+            struct grid grid = grid_of(from);
 
-            range_of(from, &low, &high);
-            scale = fmaxf(-low, high) * 2 / 15;
-            put_nibble(fields[1], group * ROWS + row, 7);
-            store_u16le(fields[2] + 2 * (group * ROWS + row), f16_of(scale));
+            put_nibble(fields[1], group * ROWS + row, (unsigned)(grid.zero + 15) % 16);
+            store_u16le(fields[2] + 2 * (group * ROWS + row), f16_of(grid.scale));
             for (size_t j = 0; j < GROUP; j++) {
                 size_t column = group * GROUP + j;
 
                 put_nibble(fields[0], (column / 8 * ROWS + row) * 8 + column % 8,
-                           quant_of(from[j], scale, 8));
+                           level_of(from[j], grid));
             }
         }
     }
@@ -146,9 +200,20 @@ static void pack_gptq(const float *weights, uint8_t *const fields[FIELDS_MAX])
     }
 }
 
-/* qweight [columns, rows / 8], eight rows in a number in an order of its own; qzeros likewise;
- * scales [groups, rows]. */
-static void pack_awq(const float *weights, uint8_t *const fields[FIELDS_MAX])
+static void pack_gptq(const float *weights, uint8_t *const fields[FIELDS_MAX])
+{
+    pack_down(weights, symmetric, fields);
+}
+
+static void pack_gptq_zeros(const float *weights, uint8_t *const fields[FIELDS_MAX])
+{
+    pack_down(weights, with_zero, fields);
+}
+
+/* How AWQ packs: qweight [columns, rows / 8], eight rows in a number in an order of its own; qzeros
+ * likewise; scales [groups, rows]. */
+static void pack_across(const float *weights, struct grid (*grid_of)(const float *),
+                        uint8_t *const fields[FIELDS_MAX])
 {
     static const uint8_t order[8] = {0, 4, 1, 5, 2, 6, 3, 7};
 
@@ -157,23 +222,76 @@ static void pack_awq(const float *weights, uint8_t *const fields[FIELDS_MAX])
 
         for (size_t group = 0; group < GROUPS; group++) {
             const float *from = weights + row * COLUMNS + group * GROUP;
-            float low;
-            float high;
-            float scale;
-            float zero;
+            struct grid grid = grid_of(from);
 
-            range_of(from, &low, &high);
-            scale = (high - low) / 15;
-            zero = rintf(-low / scale);
-            put_nibble(fields[1], group * ROWS + place, (unsigned)zero);
-            store_u16le(fields[2] + 2 * (group * ROWS + row), f16_of(scale));
+            put_nibble(fields[1], group * ROWS + place, (unsigned)grid.zero);
+            store_u16le(fields[2] + 2 * (group * ROWS + row), f16_of(grid.scale));
             for (size_t j = 0; j < GROUP; j++) {
-                put_nibble(fields[0], (group * GROUP + j) * ROWS + place,
-                           quant_of(from[j], scale, zero));
+                put_nibble(fields[0], (group * GROUP + j) * ROWS + place, level_of(from[j], grid));
             }
         }
     }
 }
+
+static void pack_awq(const float *weights, uint8_t *const fields[FIELDS_MAX])
+{
+    pack_across(weights, with_zero, fields);
+}
+
+static void pack_awq_clipped(const float *weights, uint8_t *const fields[FIELDS_MAX])
+{
+    pack_across(weights, clipped, fields);
+}
+
+/* How compressed-tensors packs: weight_packed [rows, columns / 8], along rows; weight_scale [rows,
+ * groups]; weight_zero_point [rows / 8, groups], eight rows in a number. */
+static void pack_rows(const float *weights, uint8_t *const fields[FIELDS_MAX])
+{
+    for (size_t group = 0; group < ROWS * GROUPS; group++) {
+        size_t row = group / GROUPS;
+        struct grid grid = with_zero(weights + group * GROUP);
+
+        put_nibble(fields[1], (row / 8 * GROUPS + group % GROUPS) * 8 + row % 8,
+                   (unsigned)grid.zero);
+        store_u16le(fields[2] + 2 * group, f16_of(grid.scale));
+        for (size_t j = group * GROUP; j < (group + 1) * GROUP; j++) {
+            put_nibble(fields[0], j, level_of(weights[j], grid));
+        }
+    }
+}
+
+/* How MatMulNBits packs: B [rows, columns / 2], along rows; zero points [rows, groups / 2]; scales
+ * [rows, groups]. */
+static void pack_bytes(const float *weights, uint8_t *const fields[FIELDS_MAX])
+{
+    for (size_t group = 0; group < ROWS * GROUPS; group++) {
+        struct grid grid = with_zero(weights + group * GROUP);
+
+        put_nibble(fields[1], group, (unsigned)grid.zero);
+        put_f32(grid.scale, fields[2] + 4 * group);
+        for (size_t j = group * GROUP; j < (group + 1) * GROUP; j++) {
+            put_nibble(fields[0], j, level_of(weights[j], grid));
+        }
+    }
+}
+
+#define GPTQ_FIELDS                                                                                \
+    {                                                                                              \
+        {"qweight", "I32", COLUMNS / 8, ROWS, COUNT / 2},                                          \
+            {"qzeros", "I32", GROUPS, ROWS / 8, GROUPS * ROWS / 2},                                \
+            {"scales", "F16", GROUPS, ROWS, 2 * GROUPS * ROWS},                                    \
+        {                                                                                          \
+            "g_idx", "I32", COLUMNS, 0, 4 * COLUMNS                                                \
+        }                                                                                          \
+    }
+#define AWQ_FIELDS                                                                                 \
+    {                                                                                              \
+        {"qweight", "I32", COLUMNS, ROWS / 8, COUNT / 2},                                          \
+            {"qzeros", "I32", GROUPS, ROWS / 8, GROUPS * ROWS / 2},                                \
+        {                                                                                          \
+            "scales", "F16", GROUPS, ROWS, 2 * GROUPS *ROWS                                        \
+        }                                                                                          \
+    }
 
 /* To add a format: a row. */
 static const struct format formats[] = {
@@ -187,18 +305,33 @@ static const struct format formats[] = {
                 {"weight_scale_inv", "F32", ROWS / TILE, COLUMNS / TILE, 4 * COUNT / TILE / TILE}},
      .pack = pack_f8_tiles},
     {.name = "gptq",
-     .help = "int4 in groups of 128, symmetric, packed along columns",
-     .fields = {{"qweight", "I32", COLUMNS / 8, ROWS, COUNT / 2},
-                {"qzeros", "I32", GROUPS, ROWS / 8, GROUPS *ROWS / 2},
-                {"scales", "F16", GROUPS, ROWS, 2 * GROUPS *ROWS},
-                {"g_idx", "I32", COLUMNS, 0, 4 * COLUMNS}},
+     .help = "int4 in groups of 128, symmetric, packed down columns",
+     .fields = GPTQ_FIELDS,
      .pack = pack_gptq},
+    {.name = "gptq-zeros",
+     .help = "... with zero points",
+     .fields = GPTQ_FIELDS,
+     .pack = pack_gptq_zeros},
     {.name = "awq",
-     .help = "int4 in groups of 128 with zero points, packed along rows",
-     .fields = {{"qweight", "I32", COLUMNS, ROWS / 8, COUNT / 2},
-                {"qzeros", "I32", GROUPS, ROWS / 8, GROUPS *ROWS / 2},
-                {"scales", "F16", GROUPS, ROWS, 2 * GROUPS *ROWS}},
+     .help = "int4 in groups of 128 with zero points, packed across rows",
+     .fields = AWQ_FIELDS,
      .pack = pack_awq},
+    {.name = "awq-clip",
+     .help = "... the range of each group cut off where the error is least",
+     .fields = AWQ_FIELDS,
+     .pack = pack_awq_clipped},
+    {.name = "int4-rows",
+     .help = "int4 in groups of 128 with zero points, packed along rows (compressed-tensors)",
+     .fields = {{"weight_packed", "I32", ROWS, COLUMNS / 8, COUNT / 2},
+                {"weight_zero_point", "I32", ROWS / 8, GROUPS, GROUPS *ROWS / 2},
+                {"weight_scale", "F16", ROWS, GROUPS, 2 * GROUPS *ROWS}},
+     .pack = pack_rows},
+    {.name = "int4-bytes",
+     .help = "... two to a byte (ONNX's MatMulNBits)",
+     .fields = {{"weight_Q4", "U8", ROWS, COLUMNS / 2, COUNT / 2},
+                {"weight_zero_points", "U8", ROWS, GROUPS / 2, ROWS *GROUPS / 2},
+                {"weight_scales", "F32", ROWS, GROUPS, 4 * ROWS *GROUPS}},
+     .pack = pack_bytes},
     {.name = "q4_k", .help = "GGUF Q4_K", .gguf = 12, .block_bytes = 144, .block = block_q4_k},
     {.name = "q5_k", .help = "GGUF Q5_K", .gguf = 13, .block_bytes = 176, .block = block_q5_k},
     {.name = "q6_k", .help = "GGUF Q6_K", .gguf = 14, .block_bytes = 210, .block = block_q6_k},
@@ -290,6 +423,6 @@ bool packed_write(const char *format, const char *base, const char *target)
 void packed_help(FILE *to)
 {
     for (size_t i = 0; i < FORMAT_COUNT; i++) {
-        fprintf(to, "  %-8s %s\n", formats[i].name, formats[i].help);
+        fprintf(to, "  %-10s %s\n", formats[i].name, formats[i].help);
     }
 }

@@ -96,6 +96,9 @@ static struct part random_part(struct ox_rng *rng)
             part.how.kind = (uint8_t)ox_rng_below(rng, NUMBER_KIND_COUNT);
             break;
         }
+        if (part.how.predictor == PREDICT_SCALED || part.how.predictor == PREDICT_SCALED_NIBBLES) {
+            part.how.axis = (uint8_t)ox_rng_below(rng, SCALES_TILES);
+        }
         if (part.how.predictor == PREDICT_PRUNED) {
             part.how.threshold = (uint32_t)ox_rng_u64(rng);
         }
@@ -195,7 +198,8 @@ static void grown_cast__rows_find_their_numbers_and_round_them(void **state)
     assert_true(part_ok(&part));
     assert_int_equal(part_base_bytes(&part), sizeof(base));
     assert_int_equal(part_base_offset(&part.how, 2), 4);
-    assert_int_equal(prediction_reach(&part.how, 19), 2 * 6); /* of the third row not all is there */
+    assert_int_equal(prediction_reach(&part.how, 19),
+                     2 * 6); /* of the third row not all is there */
     assert_int_equal(part_count(&part, (enum slot)(SLOT_KIND + NUMBER_BF16)), 3);
     assert_int_equal(part_count(&part, (enum slot)(SLOT_FRESH + NUMBER_BF16)), 1);
     part_predict(&part, (enum slot)(SLOT_KIND + NUMBER_BF16), base, NULL, predicted, NULL);

@@ -4,9 +4,9 @@ import struct
 from . import blocks, mixing_numbers, static
 from .common import BF16, F8E4M3, F8E5M2, F16, F32, I8, I32, KINDS, U8, Part, Reader, Stream, want
 
-NONE, AS_IT_IS, CAST, PRUNED, GROWN, BLOCKS, NIBBLES, FACTORS, SCALED, GROWN_CAST = range(10)
+NONE, AS_IT_IS, CAST, PRUNED, GROWN, BLOCKS, NIBBLES, FACTORS, SCALED, GROWN_CAST, SCALED_NIBBLES = range(11)
 PREDICTORS = ("none", "same", "cast", "pruned", "grown", "blocks", "nibbles", "factors",
-              "scaled", "grown_cast")
+              "scaled", "grown_cast", "scaled_nibbles")
 FIRST_PREDICTED, FIRST_FRESH, SUBS, QUANTS, SIGNED_QUANTS, SLOTS = 1, 10, 19, 20, 21, 22
 SUPERS = FIRST_PREDICTED + F16
 
@@ -51,13 +51,17 @@ def narrow(kind, x, truncates=False):
     return sign | out
 
 
+def halves(data):
+    return [x for byte in data for x in (byte & 15, byte >> 4)]
+
+
 # --- parts ----------------------------------------------------------------------------------------
 class FramePart:
     def __init__(self, body):
         byte = body.u8()
         self.predictor, self.row, self.bytes = byte & 127, body.u8(), body.varint()
         self.columns = self.column = 0
-        want(self.predictor <= GROWN_CAST, "there is no predictor", self.predictor)
+        want(self.predictor <= SCALED_NIBBLES, "there is no predictor", self.predictor)
         if byte & 128:
             self.columns, self.column = body.varint(), body.varint()
             want(0 < self.columns < 1 << 32 and self.column < self.columns, "columns")
@@ -99,10 +103,13 @@ class FramePart:
             self.stride = 1 + self.columns + self.rows
             want(self.row in floats and 1 <= self.rank <= 16 and 8 <= self.columns <= 8192 and
                  self.rank * self.stride <= self.count // 2, "factors")
-        elif self.predictor == SCALED:
+        elif self.predictor in (SCALED, SCALED_NIBBLES):
             byte = body.u8()
             self.axis, self.sort = byte & 15, byte >> 4
             sorts = {U8: 4, I8: 4, F8E4M3: 16, F8E5M2: 16}
+            if self.predictor == SCALED_NIBBLES:
+                sorts = {U8: 1, I8: 1}
+                self.count *= 2
             want(self.axis <= 3 and self.sort < sorts.get(self.row, 0), "scales")
             self.scales = 1
             if self.axis > 0:
@@ -142,13 +149,15 @@ class FramePart:
             return range(self.count * per_block)
         if self.predictor == NIBBLES:
             return range(2 * self.count if slot == QUANTS else 0)
+        if self.predictor == SCALED_NIBBLES and slot != 0:
+            return range(self.count if slot == QUANTS else 0)
         grown = self.predictor in (GROWN, GROWN_CAST)
         if grown and slot in (FIRST_PREDICTED + self.row, FIRST_FRESH + self.row):
             fresh = slot >= FIRST_FRESH
             return [i for i in range(self.count) if self.known(i) != fresh]
         if slot == 0:
             return range(self.rank * self.stride if self.predictor == FACTORS else
-                         2 * self.scales if self.predictor == SCALED else 0)
+                         2 * self.scales if self.predictor in (SCALED, SCALED_NIBBLES) else 0)
         if self.predictor == SCALED:
             return range(self.count if slot == (SIGNED_QUANTS if self.row == I8 else QUANTS) else 0)
         own = (FIRST_FRESH if self.predictor == NONE else FIRST_PREDICTED) + self.row
@@ -176,8 +185,11 @@ class FramePart:
                     if slot == SUBS else blocks.predict_quants(self.format, base, now))
             return [x for x, _ in both], [context for _, context in both]
         if self.predictor == NIBBLES:
-            out = [x for byte in G for x in (byte & 15, byte >> 4)]
+            out = halves(G)
             return out, out
+        if self.predictor == SCALED_NIBBLES:
+            both = self.scale_halves(halves(G))
+            return [x for x, _ in both], [context for _, context in both]
         kind = self.kind
         if self.predictor == CAST:
             return [narrow(self.row, widen(self.source, x), self.truncates)
@@ -198,6 +210,24 @@ class FramePart:
             return [x for x, _ in both], [context for _, context in both]
         return numbers, None
 
+    def scale_of(self, i):
+        row, column = divmod(self.column + i, max(self.columns, 1))
+        if self.axis < 3:
+            return (0, row, column)[self.axis]
+        return (self.above + row) // self.tile[0] * self.across + column // self.tile[1]
+
+    def scale_halves(self, numbers):
+        sent = [min(max(KINDS[I32].signed(x), -1024), 1024) for x in self.factors]
+        ratios, offsets = sent[:self.scales], sent[self.scales:]
+        flip, out = 8 if self.row == I8 else 0, []
+        for i, x in enumerate(numbers):
+            at = self.scale_of(i)
+            place = ((x ^ flip) - 8) * (64 + ratios[at]) + 16 * offsets[at] + 544
+            level = min(max(place // 64, 0), 15)
+            whole = ratios[at] == 0 and offsets[at] % 4 == 0
+            out.append((level ^ flip, level if whole else 16 + place % 64 // 4))
+        return out
+
     def scale(self, numbers):
         def within(x, most):
             return min(max(KINDS[I32].signed(x), -most), most)
@@ -207,9 +237,7 @@ class FramePart:
         lowest = -128 if self.row == I8 else 0
         out = []
         for i, x in enumerate(numbers):
-            row, column = divmod(self.column + i, max(self.columns, 1))
-            at = (0, row, column)[self.axis] if self.axis < 3 else (
-                (self.above + row) // self.tile[0] * self.across + column // self.tile[1])
+            at = self.scale_of(i)
             if self.row in (F8E4M3, F8E5M2):
                 out.append(self.scale_float(x, ratios[at], offsets[at]))
                 continue
@@ -271,7 +299,7 @@ class FramePart:
                 else:
                     f.put(block, f.quants, some)
                 target[b * f.size:(b + 1) * f.size] = block
-        elif self.predictor == NIBBLES:
+        elif self.predictor in (NIBBLES, SCALED_NIBBLES):
             target[:] = bytes(low & 15 | high << 4 & 255
                               for low, high in zip(numbers[::2], numbers[1::2]))
         elif self.predictor in (GROWN, GROWN_CAST):
