@@ -77,6 +77,19 @@ uint32_t scales_count(const struct scales_shape *shape)
     return 2 * groups_of(shape);
 }
 
+int32_t scales_load(const uint8_t *scales, uint32_t at, int32_t most)
+{
+    uint32_t bits = ox_load_u32le(scales + 4 * (size_t)at);
+    int64_t value = bits < 0x80000000u ? (int64_t)bits : (int64_t)bits - ((int64_t)1 << 32);
+
+    return (int32_t)(value < -most ? -most : value > most ? most : value);
+}
+
+void scales_store(uint8_t *scales, uint32_t at, int32_t value)
+{
+    ox_store_u32le(scales + 4 * (size_t)at, (uint32_t)value);
+}
+
 /* --- numbers in runs that share scales, or take one each in turn --- */
 
 struct run {
@@ -165,21 +178,11 @@ struct scale {
     int32_t offset;
 };
 
-static int32_t load_within(const uint8_t *bytes, int32_t most)
-{
-    uint32_t bits = ox_load_u32le(bytes);
-    int64_t value = bits < 0x80000000u ? (int64_t)bits : (int64_t)bits - ((int64_t)1 << 32);
-
-    return (int32_t)(value < -most ? -most : value > most ? most : value);
-}
-
 static struct scale load_scale(const struct scales_shape *shape, const uint8_t *scales,
                                uint32_t group)
 {
-    const uint8_t *offsets = scales + 4 * (size_t)groups_of(shape);
-
-    return (struct scale){ONE + load_within(scales + 4 * (size_t)group, RATIO_MAX),
-                          load_within(offsets + 4 * (size_t)group, OFFSET_MAX)};
+    return (struct scale){ONE + scales_load(scales, group, RATIO_MAX),
+                          scales_load(scales, groups_of(shape) + group, OFFSET_MAX)};
 }
 
 /* Where the base's number lies in the target, from 0 up in 1/65536: raised by half of one, for
@@ -407,8 +410,8 @@ static void add_pairs(struct line *line, const struct scales_shape *shape, const
 static void store_scale(const struct scales_shape *shape, struct scale scale, uint32_t group,
                         uint8_t *scales)
 {
-    ox_store_u32le(scales + 4 * (size_t)group, (uint32_t)scale.ratio);
-    ox_store_u32le(scales + 4 * ((size_t)groups_of(shape) + group), (uint32_t)scale.offset);
+    scales_store(scales, group, scale.ratio);
+    scales_store(scales, groups_of(shape) + group, scale.offset);
 }
 
 void scales_fit(const struct scales_shape *shape, const uint8_t *base, const uint8_t *target,

@@ -52,6 +52,10 @@ bool scales_ok(const struct scales_shape *shape);
  *  something. */
 uint32_t scales_count(const struct scales_shape *shape);
 
+/** Number `at` of those sent, kept within -most to most; and setting it. */
+int32_t scales_load(const uint8_t *scales, uint32_t at, int32_t most);
+void scales_store(uint8_t *scales, uint32_t at, int32_t value);
+
 /** The base's numbers by the ratios, and a context (below STREAM_CONTEXTS_MAX) for each: how far
  *  it was rounded, and the sort, or how far the exponent is below the highest. */
 void scales_predict(const struct scales_shape *shape, const uint8_t *scales, const uint8_t *base,

@@ -136,14 +136,6 @@ struct stretch {
     uint8_t whole[BLOCK];
 };
 
-static int32_t load_sent(const uint8_t *scales, uint32_t at)
-{
-    uint32_t bits = ox_load_u32le(scales + 4 * (size_t)at);
-    int64_t value = bits < 0x80000000u ? (int64_t)bits : (int64_t)bits - ((int64_t)1 << 32);
-
-    return (int32_t)(value < -SENT_MAX ? -SENT_MAX : value > SENT_MAX ? SENT_MAX : value);
-}
-
 static void load_stretch(const struct grid *grid, const struct block *block, const uint8_t *scales,
                          struct stretch *out)
 {
@@ -152,8 +144,8 @@ static void load_stretch(const struct grid *grid, const struct block *block, con
 
     for (uint32_t column = block->left; column < block->right; column = end) {
         uint32_t group = group_of(grid, block->band, column);
-        int32_t ratio = load_sent(scales, group);
-        int32_t offset = load_sent(scales, groups + group);
+        int32_t ratio = scales_load(scales, group, SENT_MAX);
+        int32_t offset = scales_load(scales, groups + group, SENT_MAX);
         int16_t by = (int16_t)(RATIO_ONE + ratio);
         int16_t plus =
             (int16_t)(RATIO_ONE / OFFSET_ONE * offset + RATIO_ONE * MIDDLE + RATIO_ONE / 2);
@@ -190,7 +182,7 @@ void scales_predict_nibbles(const struct scales_shape *shape, const uint8_t *sca
 {
     struct grid grid = grid_of(shape);
     struct block block = {.right = 0};
-    struct stretch stretch;
+    struct stretch stretch = {.by = {0}};
 
     nibbles_unpack(base, shape->count / 2, predicted);
     while (next_block(&grid, &block)) {
@@ -293,7 +285,7 @@ static void add_products(int16_t *sums, const uint8_t *a, const uint8_t *b, size
 static void add_span(uint8_t flip, struct span span, const uint8_t *base, const uint8_t *target,
                      struct short_sums *sums)
 {
-    uint8_t rooms[2][BLOCK + 2];
+    uint8_t rooms[2][BLOCK + 2] = {{0}};
     const uint8_t *from = unpack_span(span, base, rooms[0]);
     const uint8_t *to = unpack_span(span, target, rooms[1]);
 
@@ -379,8 +371,8 @@ void scales_fit_nibbles(const struct scales_shape *shape, const uint8_t *base,
             if (end == grid.columns || end % grid.tile_columns == 0) {
                 struct scale scale = fit_sums(&sums);
 
-                ox_store_u32le(scales + 4 * (size_t)group, (uint32_t)scale.ratio);
-                ox_store_u32le(scales + 4 * ((size_t)groups + group), (uint32_t)scale.offset);
+                scales_store(scales, group, scale.ratio);
+                scales_store(scales, groups + group, scale.offset);
                 sums = (struct sums){0, 0, 0, 0, 0, 0};
             }
         }

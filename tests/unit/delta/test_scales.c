@@ -1,8 +1,7 @@
 /* Quantised numbers that were scaled anew: what is predicted, and that scales are found. */
-#include "../../../src/delta/choose.h"
 #include "../../../src/delta/scales.h"
-#include "helpers.h"
 #include "oxide/base/random.h"
+#include "quantised.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -42,26 +41,6 @@ static void predict__rounds_to_the_nearest_and_tells_how_far(void **state)
     ox_buf_clear(&scales);
 }
 
-/* Which scale number i has. */
-static size_t group_of(const struct scales_shape *shape, size_t i)
-{
-    size_t row = shape->columns == 0 ? 0 : (shape->column + i) / shape->columns;
-    size_t column = shape->columns == 0 ? 0 : (shape->column + i) % shape->columns;
-
-    switch (shape->axis) {
-    case SCALES_ROWS:
-        return row;
-    case SCALES_COLUMNS:
-        return column;
-    case SCALES_TILES:
-        return (shape->row + row) / shape->tile.rows *
-                   ((shape->columns + shape->tile.columns - 1u) / shape->tile.columns) +
-               column / shape->tile.columns;
-    default:
-        return 0;
-    }
-}
-
 /* The specification, number by number, in 64 bits. */
 static void predict_plainly(const struct scales_shape *shape, const uint8_t *scales,
                             const uint8_t *base, uint8_t *predicted, uint8_t *contexts)
@@ -69,7 +48,7 @@ static void predict_plainly(const struct scales_shape *shape, const uint8_t *sca
     size_t count = scales_count(shape) / 2;
 
     for (size_t i = 0; i < shape->count; i++) {
-        size_t at = group_of(shape, i);
+        size_t at = scale_of(shape, i);
         int64_t ratio = (int32_t)ox_load_u32le(scales + 4 * at);
         int64_t offset = (int32_t)ox_load_u32le(scales + 4 * (count + at));
         int64_t x = shape->kind == NUMBER_I8 ? (int8_t)base[i] : base[i];
@@ -122,7 +101,7 @@ static void predict_plainly_too(const struct scales_shape *shape, const uint8_t 
     size_t count = scales_count(shape) / 2;
 
     for (size_t i = 0; i < shape->count; i++) {
-        size_t at = group_of(shape, i);
+        size_t at = scale_of(shape, i);
         int64_t ratio = (int32_t)ox_load_u32le(scales + 4 * at);
         int64_t offset = (int32_t)ox_load_u32le(scales + 4 * (count + at));
 
@@ -296,7 +275,7 @@ static void make(const struct scales_shape *shape, struct ox_buf *base, struct o
     for (size_t i = 0; i < shape->count; i++) {
         double x = ((double)ox_rng_below(&rng, 2000) - (double)ox_rng_below(&rng, 2000)) / 20;
         uint8_t from = (uint8_t)(int)floor(x + shift + 0.5);
-        uint8_t to = (uint8_t)(int)floor(x * by[group_of(shape, i)] + shift * 0.9 + 0.5);
+        uint8_t to = (uint8_t)(int)floor(x * by[scale_of(shape, i)] + shift * 0.9 + 0.5);
 
         put(base, &from, 1);
         put(target, &to, 1);
@@ -381,7 +360,7 @@ static void make_floats(const struct scales_shape *shape, struct ox_buf *base,
     for (size_t i = 0; i < shape->count; i++) {
         double x = ((double)ox_rng_below(&rng, 2000) - (double)ox_rng_below(&rng, 2000)) / 20;
         uint8_t from = round_float(shape->kind, x);
-        uint8_t to = round_float(shape->kind, x * by[group_of(shape, i)]);
+        uint8_t to = round_float(shape->kind, x * by[scale_of(shape, i)]);
 
         put(base, &from, 1);
         put(target, &to, 1);
@@ -407,36 +386,20 @@ static void fit__finds_the_scales_of_floats(void **state)
 /* What is chosen for a matrix that was scaled anew by its axis. */
 static struct prediction choose(const struct scales_shape *shape)
 {
-    enum ox_dtype dtype = shape->kind == NUMBER_I8 ? OX_DTYPE_I8 : OX_DTYPE_F8_E4M3;
-    struct tensor_pair pair = {.dtype = dtype,
-                               .base_dtype = dtype,
-                               .has_base = true,
-                               .columns = shape->columns,
-                               .base_columns = shape->columns,
-                               .target_bytes = shape->count,
-                               .base_bytes = shape->count};
-    struct chooser chooser = {.mixing = MIX_NEVER};
-    struct ox_buf bytes[2] = {OX_BUF_INIT, OX_BUF_INIT};
-    struct ox_memory memory[2];
-    struct ox_source sources[2];
+    struct ox_buf base = OX_BUF_INIT;
+    struct ox_buf target = OX_BUF_INIT;
+    struct prediction how;
 
-    if (dtype == OX_DTYPE_I8) {
-        make(shape, &bytes[0], &bytes[1]);
+    if (shape->kind == NUMBER_I8) {
+        make(shape, &base, &target);
+        how = choose_for(OX_DTYPE_I8, shape->columns, &base, &target);
     } else {
-        make_floats(shape, &bytes[0], &bytes[1]);
+        make_floats(shape, &base, &target);
+        how = choose_for(OX_DTYPE_F8_E4M3, shape->columns, &base, &target);
     }
-    for (size_t i = 0; i < 2; i++) {
-        memory[i] = (struct ox_memory){bytes[i].data, bytes[i].len_bytes};
-        sources[i] = ox_memory_source(&memory[i]);
-    }
-    chooser.base = &sources[0];
-    chooser.target = &sources[1];
-    pair.prediction = prediction_default(&pair);
-    assert_int_equal(choose_prediction(&chooser, &pair, NULL), OX_OK);
-    chooser_clear(&chooser);
-    ox_buf_clear(&bytes[0]);
-    ox_buf_clear(&bytes[1]);
-    return pair.prediction;
+    ox_buf_clear(&base);
+    ox_buf_clear(&target);
+    return how;
 }
 
 static void choose__takes_scales_where_they_changed(void **state)
@@ -481,30 +444,16 @@ static void tiles__in_many_frames_cost_what_rounding_hides(void **state)
                                  .columns = 3000,
                                  .count = 3000 * 500,
                                  .tile = {128, 128}};
-    struct ox_buf bytes[2] = {OX_BUF_INIT, OX_BUF_INIT};
-    struct artifact *sides[2];
-    struct ox_delta_stats stats;
-    struct ox_buf patch;
-    struct memory_sink sink = {.writes = 0};
+    struct ox_buf base = OX_BUF_INIT;
+    struct ox_buf target = OX_BUF_INIT;
+    uint64_t frames = 0;
 
     (void)state;
-    make_floats(&shape, &bytes[0], &bytes[1]);
-    for (size_t i = 0; i < 2; i++) {
-        struct tensors model = {OX_BUF_INIT, OX_BUF_INIT};
-
-        tensors_add(&model, "w", "F8_E4M3", shape.count / shape.columns, shape.columns, bytes[i]);
-        sides[i] = artifact_single(tensors_file(&model));
-    }
-    patch = make_patch(sides[0], sides[1], OX_ENGINE_AUTO, 2, &stats);
-    assert_in_range(stats.frames, 3, 100);
-    assert_in_range(patch.len_bytes, shape.count / 50, shape.count / 4);
-    assert_int_equal(apply_patch(sides[0], patch.data, patch.len_bytes, 0, &sink, NULL), OX_OK);
-    assert_int_equal(sink.bytes.len_bytes, sides[1]->bytes[0].len_bytes);
-    assert_memory_equal(sink.bytes.data, sides[1]->bytes[0].data, sink.bytes.len_bytes);
-    ox_buf_clear(&sink.bytes);
-    ox_buf_clear(&patch);
-    artifact_free(sides[0]);
-    artifact_free(sides[1]);
+    make_floats(&shape, &base, &target);
+    assert_in_range(patch_of_tensor("F8_E4M3", shape.count / shape.columns, shape.columns, base,
+                                    target, &frames),
+                    shape.count / 50, shape.count / 4);
+    assert_in_range(frames, 3, 100);
 }
 
 int main(void)

@@ -1,34 +1,12 @@
 /* 4-bit numbers that were scaled anew: what is predicted, and that scales and zero points are
  * found. */
-#include "../../../src/delta/choose.h"
 #include "../../../src/delta/scales_nibbles.h"
-#include "helpers.h"
 #include "oxide/base/random.h"
+#include "quantised.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Which scale number i has. */
-static size_t group_of(const struct scales_shape *shape, size_t i)
-{
-    size_t columns = shape->columns == 0 ? shape->count : shape->columns;
-    size_t row = (shape->column + i) / columns;
-    size_t column = (shape->column + i) % columns;
-
-    switch (shape->axis) {
-    case SCALES_ROWS:
-        return row;
-    case SCALES_COLUMNS:
-        return column;
-    case SCALES_TILES:
-        return (shape->row + row) / shape->tile.rows *
-                   ((columns + shape->tile.columns - 1u) / shape->tile.columns) +
-               column / shape->tile.columns;
-    default:
-        return 0;
-    }
-}
 
 static unsigned get(const uint8_t *packed, size_t i)
 {
@@ -54,7 +32,7 @@ static void predict_plainly(const struct scales_shape *shape, const uint8_t *sca
     unsigned flip = shape->kind == NUMBER_I8 ? 8 : 0;
 
     for (size_t i = 0; i < shape->count; i++) {
-        size_t at = group_of(shape, i);
+        size_t at = scale_of(shape, i);
         int64_t ratio = within((int32_t)ox_load_u32le(scales + 4 * at));
         int64_t offset = within((int32_t)ox_load_u32le(scales + 4 * (count + at)));
         int64_t x = get(base, i) ^ flip;
@@ -182,7 +160,7 @@ static void make(const struct scales_shape *shape, bool stretches, unsigned ever
     base->len_bytes = shape->count / 2;
     target->len_bytes = shape->count / 2;
     for (size_t i = 0; i < shape->count; i++) {
-        struct change change = change_of(group_of(shape, i), stretches);
+        struct change change = change_of(scale_of(shape, i), stretches);
         int spread = 0;
         int level;
         int now;
@@ -298,37 +276,6 @@ static void fit__leaves_what_only_changed_here_and_there(void **state)
     ox_buf_clear(&target);
 }
 
-/* A matrix of 4-bit numbers in elements of so many. */
-static struct prediction choose(const struct scales_shape *shape, enum ox_dtype dtype,
-                                uint32_t each)
-{
-    struct tensor_pair pair = {.dtype = dtype,
-                               .base_dtype = dtype,
-                               .has_base = true,
-                               .columns = shape->columns / each,
-                               .base_columns = shape->columns / each,
-                               .target_bytes = shape->count / 2,
-                               .base_bytes = shape->count / 2};
-    struct chooser chooser = {.mixing = MIX_NEVER};
-    struct ox_buf bytes[2] = {OX_BUF_INIT, OX_BUF_INIT};
-    struct ox_memory memory[2];
-    struct ox_source sources[2];
-
-    make(shape, false, 30, &bytes[0], &bytes[1]);
-    for (size_t i = 0; i < 2; i++) {
-        memory[i] = (struct ox_memory){bytes[i].data, bytes[i].len_bytes};
-        sources[i] = ox_memory_source(&memory[i]);
-    }
-    chooser.base = &sources[0];
-    chooser.target = &sources[1];
-    pair.prediction = prediction_default(&pair);
-    assert_int_equal(choose_prediction(&chooser, &pair, NULL), OX_OK);
-    chooser_clear(&chooser);
-    ox_buf_clear(&bytes[0]);
-    ox_buf_clear(&bytes[1]);
-    return pair.prediction;
-}
-
 static void choose__knows_how_groups_are_laid_out(void **state)
 {
     static const struct {
@@ -342,14 +289,20 @@ static void choose__knows_how_groups_are_laid_out(void **state)
         const struct layout *layout = &layouts[turn % 9];
         enum ox_dtype dtype = dtypes[turn / 9].dtype;
         struct scales_shape shape = shape_of(layout, dtype == OX_DTYPE_I4 ? NUMBER_I8 : NUMBER_U8);
-        struct prediction how = choose(&shape, dtype, dtypes[turn / 9].each);
+        struct ox_buf base = OX_BUF_INIT;
+        struct ox_buf target = OX_BUF_INIT;
+        struct prediction how;
 
+        make(&shape, false, 30, &base, &target);
+        how = choose_for(dtype, shape.columns / dtypes[turn / 9].each, &base, &target);
         assert_int_equal(how.predictor, PREDICT_SCALED_NIBBLES);
         assert_int_equal(how.kind, shape.kind);
         assert_int_equal(how.columns, layout->columns);
         assert_int_equal(how.axis, layout->axis);
         assert_int_equal(how.tile.rows, layout->tile.rows);
         assert_int_equal(how.tile.columns, layout->tile.columns);
+        ox_buf_clear(&base);
+        ox_buf_clear(&target);
     }
 }
 
@@ -362,31 +315,16 @@ static void groups__in_many_frames_cost_what_changed(void **state)
     (void)state;
     for (size_t turn = 0; turn < 4; turn++) {
         struct scales_shape shape = shape_of(&many[turn / 2], NUMBER_U8);
-        uint32_t words = shape.columns / 8;
-        struct ox_buf bytes[2] = {OX_BUF_INIT, OX_BUF_INIT};
-        struct artifact *sides[2];
-        struct ox_delta_stats stats;
-        struct ox_buf patch;
-        struct memory_sink sink = {.writes = 0};
+        struct ox_buf base = OX_BUF_INIT;
+        struct ox_buf target = OX_BUF_INIT;
+        uint64_t frames = 0;
 
-        make(&shape, turn % 2 == 1, 40, &bytes[0], &bytes[1]);
-        for (size_t i = 0; i < 2; i++) {
-            struct tensors model = {OX_BUF_INIT, OX_BUF_INIT};
-
-            tensors_add(&model, "qweight", "I32", shape.count / shape.columns, words, bytes[i]);
-            sides[i] = artifact_single(tensors_file(&model));
-        }
-        patch = make_patch(sides[0], sides[1], OX_ENGINE_AUTO, 2, &stats);
-        assert_in_range(stats.frames, 3, 100);
+        make(&shape, turn % 2 == 1, 40, &base, &target);
         /* one in 40 changes, by one up or down: 0.2 bits each, of 4; without their groups 0.7 */
-        assert_in_range(patch.len_bytes, shape.count / 60, shape.count / (turn % 2 == 1 ? 25 : 35));
-        assert_int_equal(apply_patch(sides[0], patch.data, patch.len_bytes, 0, &sink, NULL), OX_OK);
-        assert_int_equal(sink.bytes.len_bytes, sides[1]->bytes[0].len_bytes);
-        assert_memory_equal(sink.bytes.data, sides[1]->bytes[0].data, sink.bytes.len_bytes);
-        ox_buf_clear(&sink.bytes);
-        ox_buf_clear(&patch);
-        artifact_free(sides[0]);
-        artifact_free(sides[1]);
+        assert_in_range(patch_of_tensor("I32", shape.count / shape.columns, shape.columns / 8, base,
+                                        target, &frames),
+                        shape.count / 60, shape.count / (turn % 2 == 1 ? 25 : 35));
+        assert_in_range(frames, 3, 100);
     }
 }
 

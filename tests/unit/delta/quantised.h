@@ -1,0 +1,20 @@
+/** What the tests of quantised numbers that were scaled anew share. */
+#ifndef TESTS_DELTA_QUANTISED_H
+#define TESTS_DELTA_QUANTISED_H
+
+#include "../../../src/delta/choose.h"
+#include "helpers.h"
+
+/** Which scale number i has, as docs/oxdl.md says it. */
+size_t scale_of(const struct scales_shape *shape, size_t i);
+
+/** What is chosen for a tensor with rows of so many elements, whose bytes were `base`. */
+struct prediction choose_for(enum ox_dtype dtype, uint32_t columns, const struct ox_buf *base,
+                             const struct ox_buf *target);
+
+/** The bytes of the patch between models of one tensor, which rebuilds, and its frames. The tensors
+ *  are taken over. */
+size_t patch_of_tensor(const char *dtype, size_t rows, size_t columns, struct ox_buf base,
+                       struct ox_buf target, uint64_t *frames);
+
+#endif
