@@ -245,6 +245,48 @@ static struct scale fit_sums(const struct sums *sums)
     return errors[0] > (1 + RATIO_WORTH / n) * errors[1] ? scaled : moved;
 }
 
+static void add_sums(struct sums *to, const struct sums *from)
+{
+    to->n += from->n;
+    to->x += from->x;
+    to->y += from->y;
+    to->xx += from->xx;
+    to->xy += from->xy;
+    to->yy += from->yy;
+}
+
+/* Levels of a span on both sides, as numbers around 0. */
+struct levels {
+    int8_t x[BLOCK];
+    int8_t y[BLOCK];
+};
+
+static void center(const uint8_t *packed, struct span span, uint8_t flip, int8_t *out)
+{
+    uint8_t room[BLOCK + 2] = {0}; /* one more at either end */
+    size_t first = span.from / 2;
+    size_t end = ((size_t)span.from + span.count + 1) / 2;
+
+    nibbles_unpack(packed + first, end - first, room);
+    for (size_t i = 0; i < span.count; i++) {
+        out[i] = (int8_t)((room[span.from % 2 + i] ^ flip) - MIDDLE);
+    }
+}
+
+static struct sums sum_run(const int8_t *x, const int8_t *y, size_t n)
+{
+    struct sums sums = {(int32_t)n, 0, 0, 0, 0, 0};
+
+    for (size_t i = 0; i < n; i++) {
+        sums.x += x[i];
+        sums.y += y[i];
+        sums.xx += x[i] * x[i];
+        sums.xy += x[i] * y[i];
+        sums.yy += y[i] * y[i];
+    }
+    return sums;
+}
+
 /* The same of each column of a block; and of some of its rows, few enough for 16 bits. */
 struct column_sums {
     int32_t n[BLOCK], x[BLOCK], y[BLOCK], xx[BLOCK], xy[BLOCK], yy[BLOCK];
@@ -254,49 +296,31 @@ struct short_sums {
 };
 #define SHORT_ROWS (INT16_MAX / (MIDDLE * MIDDLE))
 
-/* The span's numbers, from 0 up. `room` is for one more at either end. */
-static const uint8_t *unpack_span(struct span span, const uint8_t *packed, uint8_t *room)
-{
-    size_t first = span.from / 2;
-    size_t end = ((size_t)span.from + span.count + 1) / 2;
-
-    nibbles_unpack(packed + first, end - first, room);
-    return room + span.from % 2;
-}
-
 /* Loops that compilers make vectors of. */
-static void add_levels(int16_t *sums, const uint8_t *levels, size_t n, uint8_t flip)
+static void add_levels(int16_t *sums, const int8_t *levels, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        sums[i] = (int16_t)(sums[i] + (levels[i] ^ flip) - MIDDLE);
+        sums[i] = (int16_t)(sums[i] + levels[i]);
     }
 }
 
-static void add_products(int16_t *sums, const uint8_t *a, const uint8_t *b, size_t n, uint8_t flip)
+static void add_products(int16_t *sums, const int8_t *a, const int8_t *b, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        int16_t x = (int16_t)((a[i] ^ flip) - MIDDLE);
-        int16_t y = (int16_t)((b[i] ^ flip) - MIDDLE);
-
-        sums[i] = (int16_t)(sums[i] + x * y);
+        sums[i] = (int16_t)(sums[i] + (int16_t)(a[i] * b[i]));
     }
 }
 
-static void add_span(uint8_t flip, struct span span, const uint8_t *base, const uint8_t *target,
-                     struct short_sums *sums)
+static void add_row(struct short_sums *sums, struct span span, const struct levels *levels)
 {
-    uint8_t rooms[2][BLOCK + 2] = {{0}};
-    const uint8_t *from = unpack_span(span, base, rooms[0]);
-    const uint8_t *to = unpack_span(span, target, rooms[1]);
-
     for (size_t i = 0; i < span.count; i++) {
         sums->n[span.skip + i] = (int16_t)(sums->n[span.skip + i] + 1);
     }
-    add_levels(sums->x + span.skip, from, span.count, flip);
-    add_levels(sums->y + span.skip, to, span.count, flip);
-    add_products(sums->xx + span.skip, from, from, span.count, flip);
-    add_products(sums->xy + span.skip, from, to, span.count, flip);
-    add_products(sums->yy + span.skip, to, to, span.count, flip);
+    add_levels(sums->x + span.skip, levels->x, span.count);
+    add_levels(sums->y + span.skip, levels->y, span.count);
+    add_products(sums->xx + span.skip, levels->x, levels->x, span.count);
+    add_products(sums->xy + span.skip, levels->x, levels->y, span.count);
+    add_products(sums->yy + span.skip, levels->y, levels->y, span.count);
 }
 
 static void add_short(struct column_sums *to, const struct short_sums *from, uint32_t columns)
@@ -311,13 +335,30 @@ static void add_short(struct column_sums *to, const struct short_sums *from, uin
     }
 }
 
-static void sum_block(const struct grid *grid, const struct block *block, const uint8_t *base,
-                      const uint8_t *target, struct column_sums *out)
+/* What fitting works with. */
+struct fitting {
+    struct grid grid;
+    const uint8_t *base;
+    const uint8_t *target;
+    struct levels levels;
+    struct column_sums columns;
+};
+
+static struct span load_levels(struct fitting *self, const struct block *block, uint32_t row)
 {
-    uint8_t flip = flip_of(grid->shape);
+    struct span span = find_span(&self->grid, block, row);
+    uint8_t flip = flip_of(self->grid.shape);
+
+    center(self->base, span, flip, self->levels.x);
+    center(self->target, span, flip, self->levels.y);
+    return span;
+}
+
+static void sum_columns(struct fitting *self, const struct block *block)
+{
     uint32_t row = block->top;
 
-    memset(out, 0, sizeof(*out));
+    memset(&self->columns, 0, sizeof(self->columns));
     while (row < block->bottom) {
         uint32_t left = block->bottom - row;
         uint32_t end = row + (left < SHORT_ROWS ? left : SHORT_ROWS);
@@ -325,50 +366,72 @@ static void sum_block(const struct grid *grid, const struct block *block, const 
 
         memset(&some, 0, sizeof(some));
         for (; row < end; row++) {
-            add_span(flip, find_span(grid, block, row), base, target, &some);
+            struct span span = load_levels(self, block, row);
+
+            add_row(&some, span, &self->levels);
         }
-        add_short(out, &some, block->right - block->left);
+        add_short(&self->columns, &some, block->right - block->left);
     }
 }
 
-static int32_t total(const int32_t *of, uint32_t from, uint32_t to)
+static int32_t total(const int32_t *of, size_t n)
 {
     int32_t sum = 0;
 
-    for (uint32_t i = from; i < to; i++) {
+    for (size_t i = 0; i < n; i++) {
         sum += of[i];
     }
     return sum;
 }
 
-static void add_columns(struct sums *sums, const struct column_sums *of, uint32_t from, uint32_t to)
+static struct sums sum_of_columns(const struct column_sums *of, size_t at, size_t n)
 {
-    sums->n += total(of->n, from, to);
-    sums->x += total(of->x, from, to);
-    sums->y += total(of->y, from, to);
-    sums->xx += total(of->xx, from, to);
-    sums->xy += total(of->xy, from, to);
-    sums->yy += total(of->yy, from, to);
+    return (struct sums){total(of->n + at, n),  total(of->x + at, n),  total(of->y + at, n),
+                         total(of->xx + at, n), total(of->xy + at, n), total(of->yy + at, n)};
+}
+
+/* Of columns [at, end) of a row, of which there is a span. */
+static struct sums sum_of_row(const struct levels *levels, struct span span, uint32_t at,
+                              uint32_t end)
+{
+    uint32_t from = at < span.skip ? span.skip : at;
+    uint32_t to = end < span.skip + span.count ? end : span.skip + span.count;
+
+    if (from >= to) {
+        return (struct sums){0, 0, 0, 0, 0, 0};
+    }
+    return sum_run(levels->x + (from - span.skip), levels->y + (from - span.skip), to - from);
 }
 
 void scales_fit_nibbles(const struct scales_shape *shape, const uint8_t *base,
                         const uint8_t *target, uint8_t *scales)
 {
-    struct grid grid = grid_of(shape);
+    struct fitting fitting = {.grid = grid_of(shape), .base = base, .target = target};
+    const struct grid *grid = &fitting.grid;
     uint32_t groups = scales_count(shape) / 2;
     struct block block = {.right = 0};
-    struct column_sums columns;
     struct sums sums = {0, 0, 0, 0, 0, 0};
     uint32_t end;
 
-    while (next_block(&grid, &block)) {
-        sum_block(&grid, &block, base, target, &columns);
-        for (uint32_t column = block.left; column < block.right; column = end) {
-            uint32_t group = group_of(&grid, block.band, column);
+    while (next_block(grid, &block)) {
+        bool one_row = block.bottom - block.top == 1;
+        struct span span = {0, 0, 0};
 
-            end = group_end(&grid, &block, column);
-            add_columns(&sums, &columns, column - block.left, end - block.left);
-            if (end == grid.columns || end % grid.tile_columns == 0) {
+        if (one_row) {
+            span = load_levels(&fitting, &block, block.top);
+        } else {
+            sum_columns(&fitting, &block);
+        }
+        for (uint32_t column = block.left; column < block.right; column = end) {
+            uint32_t group = group_of(grid, block.band, column);
+            uint32_t at = column - block.left;
+            struct sums more;
+
+            end = group_end(grid, &block, column);
+            more = one_row ? sum_of_row(&fitting.levels, span, at, end - block.left)
+                           : sum_of_columns(&fitting.columns, at, end - column);
+            add_sums(&sums, &more);
+            if (end == grid->columns || end % grid->tile_columns == 0) {
                 struct scale scale = fit_sums(&sums);
 
                 scales_store(scales, group, scale.ratio);
