@@ -267,6 +267,7 @@ void blocks_predict_quants(const struct block_format *format, const uint8_t *bas
         .range = {layout->range[0], layout->range[1]},
         .pinned = {layout->pinned[0], layout->pinned[1]},
         .curved = layout->curved,
+        .few = layout->range[1] - layout->range[0] < 16,
     };
     size_t most = GROUP_ELEMENTS / format->elements;
     struct group group = {.a_old = {0}};

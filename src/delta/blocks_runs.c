@@ -4,6 +4,10 @@
 
 #include <string.h>
 
+#ifdef HAVE_AVX2_PATH
+#include <immintrin.h>
+#endif
+
 /* Sixteen numbers of 16 bits: gcc and clang make what vectors the processor has of them. */
 #define LANES 16
 typedef int16_t lanes __attribute__((vector_size(2 * LANES)));
@@ -158,6 +162,34 @@ INLINE void predict_runs(const struct run_way *way, const struct run *runs, size
     }
 }
 
+/* What each number of a run becomes, where they have four bits: longer runs look that up. */
+struct lookup {
+    uint8_t numbers[LANES];
+    uint8_t contexts[LANES];
+};
+
+INLINE void fill_lookup(const struct run_way *way, const struct run *run, struct lookup *lookup)
+{
+    for (size_t i = 0; i < LANES; i++) {
+        lookup->numbers[i] = (uint8_t)i;
+    }
+    predict_run(way, run, lookup->numbers, lookup->contexts, LANES);
+}
+
+static void predict_few(const struct run_way *way, const struct run *runs, size_t count,
+                        size_t length, uint8_t *numbers, uint8_t *contexts)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct lookup lookup;
+
+        fill_lookup(way, &runs[i], &lookup);
+        for (size_t k = length * i; k < length * (i + 1); k++) {
+            contexts[k] = lookup.contexts[numbers[k] % LANES];
+            numbers[k] = lookup.numbers[numbers[k] % LANES];
+        }
+    }
+}
+
 /* Runs that fill no vector. */
 static void predict_short(const struct run_way *way, const struct run *runs, size_t count,
                           size_t length, uint8_t *numbers, uint8_t *contexts)
@@ -181,21 +213,49 @@ __attribute__((target("avx2"))) static void predict_runs_avx2(const struct run_w
 {
     predict_runs(way, runs, count, length, numbers, contexts);
 }
+
+__attribute__((target("avx2"))) static void predict_few_avx2(const struct run_way *way,
+                                                             const struct run *runs, size_t count,
+                                                             size_t length, uint8_t *numbers,
+                                                             uint8_t *contexts)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct lookup lookup;
+        __m128i to;
+        __m128i told;
+
+        fill_lookup(way, &runs[i], &lookup);
+        to = _mm_loadu_si128((const __m128i *)(const void *)lookup.numbers);
+        told = _mm_loadu_si128((const __m128i *)(const void *)lookup.contexts);
+        for (size_t k = length * i; k < length * (i + 1); k += LANES) {
+            __m128i from = _mm_loadu_si128((const __m128i *)(const void *)(numbers + k));
+
+            _mm_storeu_si128((__m128i *)(void *)(contexts + k), _mm_shuffle_epi8(told, from));
+            _mm_storeu_si128((__m128i *)(void *)(numbers + k), _mm_shuffle_epi8(to, from));
+        }
+    }
+}
 #endif
 
 void runs_predict(const struct run_way *way, const struct run *runs, size_t count, size_t length,
                   enum vector_path most, uint8_t *numbers, uint8_t *contexts)
 {
+    bool few = way->few && length > LANES;
+
     if (length < LANES) {
         predict_short(way, runs, count, length, numbers, contexts);
         return;
     }
 #ifdef HAVE_AVX2_PATH
     if (most != VECTORS_NONE && __builtin_cpu_supports("avx2")) {
-        predict_runs_avx2(way, runs, count, length, numbers, contexts);
+        (few ? predict_few_avx2 : predict_runs_avx2)(way, runs, count, length, numbers, contexts);
         return;
     }
 #endif
     (void)most;
-    predict_runs(way, runs, count, length, numbers, contexts);
+    if (few) {
+        predict_few(way, runs, count, length, numbers, contexts);
+    } else {
+        predict_runs(way, runs, count, length, numbers, contexts);
+    }
 }

@@ -32,13 +32,14 @@ struct run_shape {
 #define RUN_CLAMPED 30 /* the context where x lies beyond all levels */
 #define RUN_PINNED 31
 
-/** How to predict numbers. Make one by run_way_of. */
+/** How to predict numbers. */
 struct run_way {
     uint8_t zero; /* number of level 0 */
     uint8_t flip; /* bits of the byte that are flipped in the number */
     int16_t range[2];
     int16_t pinned[2];
     bool curved; /* levels stand for the values of iq4_values */
+    bool few;    /* numbers are below 16, and none is flipped */
 };
 
 /** A run of numbers with one scale. */
