@@ -412,7 +412,8 @@ enum ox_code encoder_run(struct encoder *encoder, const struct stretch *stretch,
         densely = densely && pieces && beat < stretch->len - stretch->len / 16;
     }
     if (code == OX_OK && self->frames[1].len_bytes == 0 && !densely &&
-        (!pieces || !meaning || self->effort->tries_all || repeats(self, stretch))) {
+        (!pieces || !meaning || self->effort->tries_all || beat >= stretch->len ||
+         repeats(self, stretch))) {
         code = put_bytes_frames(self, stretch->pieces, stretch->piece_count, stretch->target,
                                 self->bytes.data, stretch->len, beat, &self->frames[1], &counts[1],
                                 err);
