@@ -358,6 +358,15 @@ static size_t sent_bytes(const struct part *part)
     return part_count(part, SLOT_SENT) * number_kinds[slot_kind(SLOT_SENT)].width;
 }
 
+/* The next of self->sent: what the part sends. */
+static void lend_sent(const struct numbers *self, struct part *part, size_t *at)
+{
+    size_t bytes = sent_bytes(part);
+
+    part->sent = bytes == 0 ? NULL : self->sent.data + *at;
+    *at += bytes;
+}
+
 static void predict_slot(struct numbers *self, const struct walk *walk, enum slot slot)
 {
     size_t width = number_kinds[slot_kind(slot)].width;
@@ -371,8 +380,7 @@ static void predict_slot(struct numbers *self, const struct walk *walk, enum slo
         struct part part = walk->parts[i];
         size_t n = part_count(&part, slot);
 
-        part.sent = self->sent.data == NULL ? NULL : self->sent.data + sent;
-        sent += sent_bytes(&part);
+        lend_sent(self, &part, &sent);
         if (n > 0) {
             part_predict(&part, slot, base, target, self->predicted.data + at * width,
                          contexts ? self->contexts.data + at : NULL);
@@ -567,10 +575,7 @@ enum ox_code numbers_read_sent(struct numbers *self, struct ox_reader *body, siz
         return code;
     }
     for (size_t i = 0; i < part_count; i++) {
-        size_t bytes = sent_bytes(&parts[i]);
-
-        parts[i].sent = bytes == 0 ? NULL : self->sent.data + at;
-        at += bytes;
+        lend_sent(self, &parts[i], &at);
     }
     return OX_OK;
 }

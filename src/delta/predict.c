@@ -9,7 +9,7 @@
 
 /*
  * To add a predictor: a value in enum predictor, a row here, its parameters in numbers.c, when to
- * try it in choose.c, a section in docs/oxdl.md.
+ * try it in choose.c (of scales: a row in choose_scales.c), a section in docs/oxdl.md.
  */
 struct predictor_row {
     const char *word;

@@ -2,15 +2,11 @@
 #ifndef TESTS_DELTA_QUANTISED_H
 #define TESTS_DELTA_QUANTISED_H
 
-#include "../../../src/delta/choose.h"
+#include "../../../src/delta/scales.h"
 #include "helpers.h"
 
 /** Which scale number i has, as docs/oxdl.md says it. */
 size_t scale_of(const struct scales_shape *shape, size_t i);
-
-/** What is chosen for a tensor with rows of so many elements, whose bytes were `base`. */
-struct prediction choose_for(enum ox_dtype dtype, uint32_t columns, const struct ox_buf *base,
-                             const struct ox_buf *target);
 
 /** The bytes of the patch between models of one tensor, which rebuilds, and its frames. The tensors
  *  are taken over. */

@@ -1,8 +1,7 @@
 /* Updates as sums of few outer products: what they predict, to the bit, and that they are found. */
 #include "../../../src/delta/cast.h"
-#include "../../../src/delta/choose.h"
 #include "../../../src/delta/factors.h"
-#include "helpers.h"
+#include "choosing.h"
 #include "oxide/crypto/xxh64.h"
 
 #include <stdlib.h>
@@ -377,31 +376,11 @@ static void fit__takes_any_numbers(void **state)
 
 /* --- the choice --- */
 
-static struct prediction chosen(const struct tuned *tuned, enum ox_dtype dtype, uint32_t columns)
-{
-    struct ox_memory memories[2] = {{tuned->base.data, tuned->base.len_bytes},
-                                    {tuned->target.data, tuned->target.len_bytes}};
-    struct ox_source sources[2] = {ox_memory_source(&memories[0]), ox_memory_source(&memories[1])};
-    struct chooser chooser = {.base = &sources[0], .target = &sources[1], .mixing = MIX_NEVER};
-    struct tensor_pair pair = {.target_bytes = tuned->target.len_bytes,
-                               .dtype = dtype,
-                               .columns = columns,
-                               .has_base = true,
-                               .base_bytes = tuned->base.len_bytes,
-                               .base_dtype = dtype,
-                               .base_columns = columns};
-
-    pair.prediction = prediction_default(&pair);
-    assert_int_equal(choose_prediction(&chooser, &pair, NULL), OX_OK);
-    chooser_clear(&chooser);
-    return pair.prediction;
-}
-
 static void choose__takes_factors_where_they_pay(void **state)
 {
     struct tuned adapter = tune(NUMBER_BF16, 256, 128, 8, 1);
     struct tuned tuned = tune(NUMBER_BF16, 256, 128, 0, 2);
-    struct prediction how = chosen(&adapter, OX_DTYPE_BF16, 128);
+    struct prediction how = choose_for(OX_DTYPE_BF16, 128, &adapter.base, &adapter.target);
 
     (void)state;
     assert_int_equal(how.predictor, PREDICT_FACTORS);
@@ -410,7 +389,8 @@ static void choose__takes_factors_where_they_pay(void **state)
     for (size_t i = 0; i < tuned.target.len_bytes; i += 2) {
         tuned.target.data[i] ^= (uint8_t)(i * i >> 7 & 3);
     }
-    assert_int_equal(chosen(&tuned, OX_DTYPE_BF16, 128).predictor, PREDICT_SAME);
+    how = choose_for(OX_DTYPE_BF16, 128, &tuned.base, &tuned.target);
+    assert_int_equal(how.predictor, PREDICT_SAME);
     tuned_clear(&adapter);
     tuned_clear(&tuned);
 }

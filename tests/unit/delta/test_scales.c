@@ -1,5 +1,6 @@
 /* Quantised numbers that were scaled anew: what is predicted, and that scales are found. */
 #include "../../../src/delta/scales.h"
+#include "choosing.h"
 #include "oxide/base/random.h"
 #include "quantised.h"
 

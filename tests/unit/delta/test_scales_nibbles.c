@@ -1,6 +1,7 @@
 /* 4-bit numbers that were scaled anew: what is predicted, and that scales and zero points are
  * found. */
 #include "../../../src/delta/scales_nibbles.h"
+#include "choosing.h"
 #include "oxide/base/random.h"
 #include "quantised.h"
 
