@@ -8,8 +8,8 @@
 #include <string.h>
 
 /*
- * To add a predictor: a value in enum predictor, a row here, its parameters in numbers.c, when to
- * try it in choose.c (of scales: a row in choose_scales.c), a section in docs/oxdl.md.
+ * To add a predictor: a value in enum predictor, a row here, its parameters in numbers_parts.c,
+ * when to try it in choose.c (of scales: a row in choose_scales.c), a section in docs/oxdl.md.
  */
 struct predictor_row {
     const char *word;
